@@ -1,0 +1,98 @@
+//! Chrome's command line: every flag with the reason it is there.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use crate::process::Cmd;
+use crate::tools::Tools;
+
+/// Flags that are the same for every launch.
+const FLAGS: &[&str] = &[
+    // Root inside a Lambda or a container has no user namespace to build the sandbox in.
+    "--no-sandbox",
+    "--disable-setuid-sandbox",
+    // No helper to fork renderers from: one process less, and it needs the sandbox.
+    "--no-zygote",
+    // /dev/shm is tiny or absent on Lambda.
+    "--disable-dev-shm-usage",
+    // Frames are drawn when we ask and not otherwise.
+    "--enable-begin-frame-control",
+    "--run-all-compositor-stages-before-draw",
+    "--deterministic-mode",
+    // A frame is complete before it is drawn: nothing on a compositor thread of its own, no placeholder for undecoded images.
+    "--disable-threaded-animation",
+    "--disable-threaded-scrolling",
+    "--disable-checker-imaging",
+    "--disable-new-content-rendering-timeout",
+    "--disable-image-animation-resync",
+    "--enable-surface-synchronization",
+    // WebGL in software and the same everywhere; compositing without it, which is faster and leaves no stale layers.
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--ignore-gpu-blocklist",
+    "--disable-gpu-compositing",
+    // Text and colours do not depend on the host's screen settings.
+    "--font-render-hinting=none",
+    "--force-color-profile=srgb",
+    "--hide-scrollbars",
+    "--lang=en-US",
+    // A page that is not on any screen is not slowed down.
+    "--disable-background-timer-throttling",
+    "--disable-backgrounding-occluded-windows",
+    "--disable-renderer-backgrounding",
+    "--disable-background-media-suspend",
+    // An AudioContext waiting for a click would wait for ever.
+    "--autoplay-policy=no-user-gesture-required",
+    "--mute-audio",
+    // Seeks and ticks come faster than a person navigates.
+    "--disable-ipc-flooding-protection",
+    "--disable-hang-monitor",
+    // Nothing that calls home, updates itself, or reports crashes.
+    "--disable-background-networking",
+    "--disable-breakpad",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-domain-reliability",
+    "--disable-extensions",
+    "--disable-sync",
+    "--no-pings",
+    "--no-first-run",
+    "--no-default-browser-check",
+    "--disable-popup-blocking",
+    "--disable-print-preview",
+    // One renderer process for all frames of a page, no audio process, no promotion of idle timers to once a minute.
+    "--disable-features=AudioServiceOutOfProcess,IsolateOrigins,site-per-process,Translate,BackForwardCache,\
+     IntensiveWakeUpThrottling,PaintHolding",
+    // DevTools on a port that the system chooses and Chrome prints.
+    "--remote-debugging-port=0",
+];
+
+/// The whole command for one browser whose files all lie below `home`.
+pub(crate) fn command(tools: &Tools, home: &Path, proxy: SocketAddr, width: u32, height: u32) -> Cmd {
+    let cmd = FLAGS.iter().fold(Cmd::new(&tools.chrome()), |cmd, flag| cmd.arg(*flag));
+    cmd.arg(format!("--window-size={width},{height}"))
+        .arg(format!("--user-data-dir={}", home.join("profile").display()))
+        // The only way out is our own server, which refuses everything that is not the composition, loopback included.
+        .arg(format!("--proxy-server=http://{proxy}"))
+        .arg("--proxy-bypass-list=<-loopback>")
+        .arg("about:blank")
+        .env("HOME", home)
+        .env("TMPDIR", home)
+        .env("XDG_CACHE_HOME", home.join("cache"))
+        .env("XDG_CONFIG_HOME", home.join("config"))
+        .env("LD_LIBRARY_PATH", tools.chrome_libraries())
+        .env("FONTCONFIG_FILE", home.join("fonts.conf"))
+        .env("LANG", "en_US.UTF-8")
+        .env("TZ", "UTC")
+}
+
+/// The fonts that text falls back to: the ones pinned with Chrome, never the host's.
+pub(crate) fn fonts_conf(tools: &Tools, home: &Path) -> String {
+    let escape = |path: &Path| path.display().to_string().replace('&', "&amp;").replace('<', "&lt;");
+    format!(
+        "<?xml version=\"1.0\"?>\n<!DOCTYPE fontconfig SYSTEM \"fonts.dtd\">\n<fontconfig><dir>{}</dir><cachedir>{}</cachedir></fontconfig>\n",
+        escape(&tools.chrome_fonts()),
+        escape(&home.join("font-cache")),
+    )
+}

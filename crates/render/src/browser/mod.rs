@@ -1,0 +1,220 @@
+//! One headless Chrome with one page, driven over CDP: it draws when it is told to, and is gone when this is dropped.
+
+mod flags;
+pub(crate) mod session;
+
+use std::path::Path;
+use std::pin::pin;
+use std::time::Duration;
+
+use chromiumoxide::cdp::browser_protocol::emulation::SetDeviceMetricsOverrideParams;
+use chromiumoxide::cdp::browser_protocol::headless_experimental::{
+    BeginFrameParams, BeginFrameReturns, ScreenshotParams, ScreenshotParamsFormat,
+};
+use chromiumoxide::cdp::browser_protocol::page::NavigateParams;
+use chromiumoxide::cdp::browser_protocol::target::CreateTargetParams;
+use chromiumoxide::cdp::js_protocol::runtime::EvaluateParams;
+use chromiumoxide::error::CdpError;
+use chromiumoxide::handler::HandlerConfig;
+use chromiumoxide::{Command, Page};
+use futures::StreamExt;
+use futures::future::{Either, select};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+
+use crate::error::{Error, Result};
+use crate::page::WEBGL_RENDERER;
+use crate::page::server::Server;
+use crate::process::{Child, Pipes};
+use crate::tools::Tools;
+
+/// How long Chrome may take to start listening, and to answer one command.
+const LAUNCH_LIMIT: Duration = Duration::from_secs(60);
+const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+
+/// Chrome's clock hangs if a tick repeats or goes back.
+const SMALLEST_STEP_MS: f64 = 0.001;
+/// What Chrome is told of the time between frames that only keep the page going.
+const WAITING_INTERVAL_MS: f64 = 16.0;
+
+/// A page's size in CSS pixels, which are also the pixels of its frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Viewport {
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+}
+
+/// What one tick brought.
+#[derive(Debug)]
+pub(crate) struct Drawn {
+    /// Whether anything changed. Only to be believed of a tick without a screenshot, and not of the first after one.
+    pub(crate) has_damage: bool,
+    /// A PNG in base64, if one was asked for.
+    pub(crate) png: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tick {
+    Advance,
+    Screenshot,
+}
+
+/// Fields are dropped in order: first the connection, then Chrome, then its files.
+#[derive(Debug)]
+pub(crate) struct Browser {
+    page: Page,
+    _connection: chromiumoxide::Browser,
+    _pump: AbortOnDrop,
+    child: Child,
+    _home: TempDir,
+    /// Milliseconds of the last tick.
+    clock: f64,
+}
+
+#[derive(Debug)]
+struct AbortOnDrop(JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+#[derive(Deserialize)]
+struct Renderer {
+    vendor: String,
+    renderer: String,
+}
+
+impl Browser {
+    /// Starts Chrome with an empty page and checks that it draws WebGL in software. Its files are below `scratch`.
+    pub(crate) async fn launch(tools: &Tools, scratch: &Path, server: &Server, viewport: Viewport) -> Result<Self> {
+        let launched = tokio::time::timeout(LAUNCH_LIMIT, Self::start(tools, scratch, server, viewport)).await;
+        let browser = launched.unwrap_or_else(|_elapsed| {
+            Err(Error::BrowserLaunch { reason: format!("nothing after {} s", LAUNCH_LIMIT.as_secs()) })
+        })?;
+        let Renderer { vendor, renderer } = browser.evaluate(WEBGL_RENDERER).await?;
+        if vendor != "Google Inc. (Google)" || !renderer.to_ascii_lowercase().contains("swiftshader") {
+            return Err(Error::GpuNotSoftware { vendor, renderer });
+        }
+        Ok(browser)
+    }
+
+    async fn start(tools: &Tools, scratch: &Path, server: &Server, viewport: Viewport) -> Result<Self> {
+        let Viewport { width, height } = viewport;
+        let home = tempfile::Builder::new()
+            .prefix("chrome-")
+            .tempdir_in(scratch)
+            .map_err(Error::io("make a browser profile in", scratch))?;
+        let fonts = home.path().join("fonts.conf");
+        std::fs::write(&fonts, flags::fonts_conf(tools, home.path())).map_err(Error::io("write", &fonts))?;
+        let cmd = flags::command(tools, home.path(), server.address(), width, height);
+        let mut child = Child::start(&cmd, Pipes::None, |line| line.starts_with("DevTools listening on "))?;
+        let Some(line) = child.watched_line().await else {
+            return Err(Error::BrowserLaunch { reason: format!("it ended: {}", child.stderr_tail()) });
+        };
+        let url = line.trim_start_matches("DevTools listening on ").trim();
+        let failed = |error: chromiumoxide::error::CdpError| Error::BrowserLaunch { reason: error.to_string() };
+        let config = HandlerConfig { viewport: None, request_timeout: ANSWER_LIMIT, ..HandlerConfig::default() };
+        let (connection, mut handler) =
+            chromiumoxide::Browser::connect_with_config(url, config).await.map_err(failed)?;
+        // A message that this version of the protocol does not know is no reason to hang up.
+        let pump = AbortOnDrop(tokio::spawn(async move { while handler.next().await.is_some() {} }));
+        let target = CreateTargetParams::builder()
+            .url("about:blank")
+            .width(i64::from(width))
+            .height(i64::from(height))
+            .enable_begin_frame_control(true)
+            .build()
+            .expect("a url is all that is required");
+        let page = connection.new_page(target).await.map_err(failed)?;
+        let metrics = SetDeviceMetricsOverrideParams::new(i64::from(width), i64::from(height), 1.0, false);
+        send(&page, metrics, "while setting its size").await?;
+        Ok(Self { page, _connection: connection, _pump: pump, child, _home: home, clock: 0.0 })
+    }
+
+    /// The id of Chrome's main process.
+    pub(crate) fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Starts loading `url`; the returned task ends when it is loaded and stops waiting when dropped.
+    fn navigate(&self, url: &str) -> AbortOnDrop {
+        let page = self.page.clone();
+        let navigate = NavigateParams::new(url);
+        AbortOnDrop(tokio::spawn(async move {
+            if let Err(error) = page.execute(navigate).await {
+                tracing::debug!(%error, "navigation");
+            }
+        }))
+    }
+
+    /// Evaluates an expression, waits if it is a promise, and returns its value. Does not keep the browser borrowed, so
+    /// that frames can be drawn while a promise is pending.
+    fn evaluate<T: DeserializeOwned>(&self, expression: &str) -> impl Future<Output = Result<T>> + Send + use<T> {
+        let page = self.page.clone();
+        let params = EvaluateParams::builder()
+            .expression(expression)
+            .await_promise(true)
+            .return_by_value(true)
+            .build()
+            .expect("an expression is all that is required");
+        async move {
+            let during = "while running a script";
+            let answer = send(&page, params, during).await?;
+            if let Some(exception) = answer.exception_details {
+                let thrown = exception.exception.and_then(|object| object.description);
+                let message = thrown.unwrap_or(exception.text);
+                return Err(Error::PageScript { during: during.to_owned(), message });
+            }
+            serde_json::from_value(answer.result.value.unwrap_or_default()).map_err(|error| Error::PageScript {
+                during: during.to_owned(),
+                message: format!("an answer of another shape: {error}"),
+            })
+        }
+    }
+
+    /// Draws frames until `pending` is done, for what only goes on while frames are drawn.
+    async fn ticking<T>(&mut self, pending: impl Future<Output = T>) -> Result<T> {
+        let mut pending = pin!(pending);
+        loop {
+            let tick = pin!(self.tick(0.0, WAITING_INTERVAL_MS, Tick::Advance));
+            match select(pending.as_mut(), tick).await {
+                Either::Left((done, tick)) => {
+                    // A second frame while one is pending would be refused.
+                    tick.await?;
+                    return Ok(done);
+                }
+                Either::Right((drawn, _)) => drawn?,
+            };
+        }
+    }
+
+    /// Draws one frame at `at` milliseconds, or as soon after the last one as Chrome can tell apart.
+    pub(crate) async fn tick(&mut self, at: f64, interval: f64, tick: Tick) -> Result<Drawn> {
+        self.clock = at.max(self.clock + SMALLEST_STEP_MS);
+        let mut params = BeginFrameParams::builder().frame_time_ticks(self.clock).interval(interval);
+        if tick == Tick::Screenshot {
+            // Lossless; the slower compression costs more than its smaller size saves.
+            let png = ScreenshotParams::builder().format(ScreenshotParamsFormat::Png).optimize_for_speed(true);
+            params = params.screenshot(png.build());
+        }
+        let BeginFrameReturns { has_damage, screenshot_data } = send(&self.page, params.build(), "while drawing").await?;
+        Ok(Drawn { has_damage, png: screenshot_data.map(String::from) })
+    }
+}
+
+/// Sends a command and waits for its answer, within a limit.
+async fn send<C: Command>(page: &Page, command: C, during: &str) -> Result<C::Response> {
+    let lost = |reason: String| Error::BrowserLost { during: during.to_owned(), reason };
+    match tokio::time::timeout(ANSWER_LIMIT, page.execute(command)).await {
+        Ok(Ok(answer)) => Ok(answer.result),
+        Ok(Err(CdpError::Chrome(refusal))) => {
+            Err(Error::Protocol { during: during.to_owned(), message: refusal.message })
+        }
+        Ok(Err(error)) => Err(lost(error.to_string())),
+        Err(_elapsed) => Err(lost(format!("no answer within {} s", ANSWER_LIMIT.as_secs()))),
+    }
+}

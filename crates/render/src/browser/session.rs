@@ -1,0 +1,309 @@
+//! A browser with the composition loaded and ready: it can be asked for any frame, in any order.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::browser::{Browser, Tick, Viewport};
+use crate::config::Strictness;
+use crate::error::{Error, Result};
+use crate::frame::Fps;
+use crate::page::server::{Server, Unserved};
+use crate::page::{self, Status};
+use crate::tools::Tools;
+
+/// The tick of frame 0, in milliseconds: above every tick that getting ready can take.
+const FIRST_FRAME_MS: f64 = 1_000_000.0;
+
+/// A page without a duration is given up on after this long, if nothing is loading any more.
+const ZERO_DURATION_GRACE: Duration = Duration::from_secs(10);
+
+/// Most seeks are over in a few milliseconds; one that takes longer may be waiting for frames to be drawn.
+const SEEK_WITHOUT_FRAMES: Duration = Duration::from_millis(250);
+
+/// How patient and how strict a session is.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// Until the page must be ready for its first frame.
+    pub ready: Duration,
+    /// Until one frame must be drawn.
+    pub frame: Duration,
+    pub strictness: Strictness,
+}
+
+impl Patience {
+    pub fn new(strictness: Strictness) -> Self {
+        Self { ready: Duration::from_secs(45), frame: Duration::from_secs(60), strictness }
+    }
+}
+
+/// What opening a page told about it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Opened {
+    pub(crate) duration: f64,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// A picture, or the proof that it is the one before.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Shot {
+    /// A PNG in base64.
+    Png(String),
+    Unchanged,
+}
+
+#[derive(Debug)]
+pub(crate) struct Session<'a> {
+    browser: Browser,
+    server: &'a Server,
+    fps: Fps,
+    patience: Patience,
+    errors_seen: usize,
+    last_png: String,
+    motion: Motion,
+    captured: u32,
+}
+
+/// What is known about the next frame of this browser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Motion {
+    /// Frames differ: take a screenshot at once.
+    Moving,
+    /// The last two screenshots were equal. The next tick reports damage that is not there.
+    Held,
+    /// That tick is behind us: damage can be believed.
+    Watching,
+}
+
+impl<'a> Session<'a> {
+    /// Starts a browser, loads the composition and waits until its first frame can be drawn.
+    pub(crate) async fn open(
+        tools: &Tools,
+        scratch: &Path,
+        server: &'a Server,
+        viewport: Viewport,
+        fps: Fps,
+        patience: Patience,
+    ) -> Result<(Self, Opened)> {
+        let browser = Browser::launch(tools, scratch, server, viewport).await?;
+        let mut session = Self {
+            browser,
+            server,
+            fps,
+            patience,
+            errors_seen: 0,
+            last_png: String::new(),
+            motion: Motion::Moving,
+            captured: 0,
+        };
+        let opened = match tokio::time::timeout(patience.ready + Duration::from_secs(1), session.get_ready()).await {
+            Ok(opened) => opened?,
+            Err(_elapsed) => return Err(session.not_ready("its scripts do not come to an end")),
+        };
+        Ok((session, opened))
+    }
+
+    /// The id of the browser's main process.
+    pub(crate) fn process_id(&self) -> u32 {
+        self.browser.process_id()
+    }
+
+    /// How many screenshots were taken.
+    pub(crate) fn captured(&self) -> u32 {
+        self.captured
+    }
+
+    fn not_ready(&self, reason: impl Into<String>) -> Error {
+        Error::PageNotReady { seconds: self.patience.ready.as_secs(), reason: reason.into() }
+    }
+
+    async fn get_ready(&mut self) -> Result<Opened> {
+        let start = Instant::now();
+        let url = self.server.index_url();
+        let loading = self.browser.navigate(&url);
+        let status = loop {
+            self.browser.tick(0.0, super::WAITING_INTERVAL_MS, Tick::Advance).await?;
+            let status = match self.browser.evaluate::<Option<Status>>(page::STATUS).await {
+                Ok(Some(status)) if status.href == url => status,
+                // The document is just being replaced.
+                Ok(_) | Err(Error::Protocol { .. }) => Status::default(),
+                Err(error) => return Err(error),
+            };
+            self.refuse_early(&status)?;
+            if self.is_ready(&status) {
+                break status;
+            }
+            let waited = start.elapsed();
+            let nothing_to_render = status.render_ready && status.duration.is_some_and(|seconds| seconds <= 0.0);
+            let grace = ZERO_DURATION_GRACE.min(self.patience.ready);
+            if status.loaded && nothing_to_render && waited > grace && self.server.is_quiet() {
+                return Err(zero_duration(&status));
+            }
+            if waited > self.patience.ready {
+                if status.driver.is_some() && status.render_ready && status.duration.is_some_and(|d| d > 0.0) {
+                    break status;
+                }
+                return Err(self.not_ready(why_not_ready(&status)));
+            }
+        };
+        drop(loading);
+        let mut warnings: Vec<_> = status
+            .missing
+            .iter()
+            .map(|id| format!("composition \"{id}\" registered no timeline in window.__timelines"))
+            .collect();
+        let settled = self.browser.evaluate::<bool>(page::SETTLE);
+        self.browser.ticking(settled).await??;
+        self.browser.tick(FIRST_FRAME_MS - self.fps.interval_ms(), self.fps.interval_ms(), Tick::Advance).await?;
+        let errors: Vec<String> = self.browser.evaluate(page::ERRORS).await?;
+        self.errors_seen = errors.len();
+        self.refuse_early(&Status { errors: errors.clone(), ..Status::default() })?;
+        warnings.extend(errors);
+        Ok(Opened { duration: status.duration.unwrap_or_default(), warnings })
+    }
+
+    fn is_ready(&self, status: &Status) -> bool {
+        let timelines = status.missing.is_empty() || !self.server.may_register_timelines();
+        status.loaded
+            && status.driver.is_some()
+            && status.render_ready
+            && status.duration.is_some_and(|seconds| seconds > 0.0)
+            && timelines
+    }
+
+    /// What no waiting will mend.
+    fn refuse_early(&self, status: &Status) -> Result<()> {
+        let during = || "while it was loading".to_owned();
+        if let Some(message) = &status.startup_error {
+            return Err(Error::PageScript { during: during(), message: message.clone() });
+        }
+        if status.infinite {
+            let hint = "its timeline repeats without end; give the root element a data-duration".to_owned();
+            return Err(Error::Duration { seconds: f64::INFINITY, hint });
+        }
+        if self.patience.strictness == Strictness::BestEffort {
+            return Ok(());
+        }
+        self.refuse_unserved()?;
+        match status.errors.first() {
+            Some(message) => Err(Error::PageScript { during: during(), message: message.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// A page without one of its parts is not the page its author meant.
+    fn refuse_unserved(&self) -> Result<()> {
+        for unserved in self.server.unserved() {
+            match unserved {
+                Unserved::Outside { url } => {
+                    let reason = "is not part of the project: put the file beside the HTML and refer to it there";
+                    return Err(Error::PageAsset { what: url, reason });
+                }
+                // What a script fetches may be optional; what an element asks for is not.
+                Unserved::Missing { wanted_as, .. } if wanted_as == "empty" => {}
+                Unserved::Missing { path, wanted_as } => {
+                    let reason = "is not in the project";
+                    return Err(Error::PageAsset { what: format!("the {wanted_as} {path}"), reason });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Draws frame `index`. With `reuse`, a frame that Chrome proves to be the last one drawn here is not drawn again.
+    pub(crate) async fn frame(&mut self, index: u32, reuse: Reuse) -> Result<Shot> {
+        let limit = self.patience.frame;
+        match tokio::time::timeout(limit, self.draw(index, reuse)).await {
+            Ok(shot) => shot,
+            Err(_elapsed) => Err(Error::CaptureStalled { frame: index, seconds: limit.as_secs() }),
+        }
+    }
+
+    async fn draw(&mut self, index: u32, reuse: Reuse) -> Result<Shot> {
+        let interval = self.fps.interval_ms();
+        let at = FIRST_FRAME_MS + f64::from(index) * interval;
+        if self.motion == Motion::Held {
+            self.browser.tick(0.0, interval, Tick::Advance).await?;
+            self.motion = Motion::Watching;
+        }
+        self.seek(index).await?;
+        if self.motion == Motion::Watching && !self.browser.tick(at, interval, Tick::Advance).await?.has_damage {
+            return Ok(Shot::Unchanged);
+        }
+        let png = self.screenshot(index, at).await?;
+        self.captured += 1;
+        if reuse == Reuse::Never {
+            return Ok(Shot::Png(png));
+        }
+        if png == self.last_png {
+            self.motion = Motion::Held;
+            return Ok(Shot::Unchanged);
+        }
+        self.motion = Motion::Moving;
+        self.last_png.clone_from(&png);
+        Ok(Shot::Png(png))
+    }
+
+    async fn seek(&mut self, index: u32) -> Result<()> {
+        let during = || format!("at frame {index}");
+        let seek = self.browser.evaluate::<usize>(&page::seek(self.fps.seconds(index)));
+        let mut seek = std::pin::pin!(seek);
+        let errors = match tokio::time::timeout(SEEK_WITHOUT_FRAMES, seek.as_mut()).await {
+            Ok(done) => done,
+            Err(_elapsed) => self.browser.ticking(seek).await?,
+        };
+        let errors = errors.map_err(|error| match error {
+            Error::PageScript { message, .. } => Error::PageScript { during: during(), message },
+            other => other,
+        })?;
+        if errors > self.errors_seen && self.patience.strictness == Strictness::Strict {
+            let all: Vec<String> = self.browser.evaluate(page::ERRORS).await?;
+            let message = all.into_iter().nth(self.errors_seen).unwrap_or_default();
+            return Err(Error::PageScript { during: during(), message });
+        }
+        self.errors_seen = errors;
+        Ok(())
+    }
+
+    async fn screenshot(&mut self, index: u32, at: f64) -> Result<String> {
+        // The reply comes without a picture while the renderer is being set up; the next tick has one.
+        for _ in 0..5 {
+            if let Some(png) = self.browser.tick(at, self.fps.interval_ms(), Tick::Screenshot).await?.png {
+                return Ok(png);
+            }
+        }
+        Err(Error::BrowserLost { during: format!("at frame {index}"), reason: "it draws no picture".into() })
+    }
+
+    /// Whether a part of the page failed to load while frames were drawn.
+    pub(crate) fn check_parts(&self) -> Result<()> {
+        if self.patience.strictness == Strictness::Strict { self.refuse_unserved() } else { Ok(()) }
+    }
+}
+
+/// Whether frames proven to be unchanged are drawn again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reuse {
+    Proven,
+    Never,
+}
+
+fn zero_duration(status: &Status) -> Error {
+    let driver = if status.driver.as_deref() == Some("own") { "its own __hf" } else { "its timelines" };
+    let hint = format!(
+        "the page is loaded and {driver} last no time; register a timeline in window.__timelines or give the root \
+         element a data-duration"
+    );
+    Error::Duration { seconds: 0.0, hint }
+}
+
+fn why_not_ready(status: &Status) -> String {
+    let missing = || format!("no timeline in window.__timelines for {}", status.missing.join(", "));
+    match status {
+        Status { href, .. } if href.is_empty() => "it is not loaded".to_owned(),
+        Status { driver: None, .. } => "neither window.__hf nor the runtime's player can seek".to_owned(),
+        Status { loaded: false, .. } => "it is still loading".to_owned(),
+        Status { render_ready: false, .. } => "the runtime has not bound its timelines".to_owned(),
+        Status { missing: ids, .. } if !ids.is_empty() => missing(),
+        Status { duration, .. } => format!("its duration is {}", duration.map_or("not a number".into(), |d| d.to_string())),
+    }
+}

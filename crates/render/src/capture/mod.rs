@@ -1,0 +1,155 @@
+//! The frame loop: several browsers draw interleaved frames, which arrive at one sink in order and are never all in memory.
+
+pub(crate) mod picture;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::future::{join_all, try_join, try_join_all};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::browser::Viewport;
+use crate::browser::session::{Patience, Reuse, Session, Shot};
+use crate::capture::picture::{FrameHashes, Picture, picture};
+use crate::error::{Error, Result};
+use crate::frame::{Fps, FrameRange};
+use crate::page::server::Server;
+use crate::tools::Tools;
+
+/// Pictures that may wait between one browser and the sink.
+const WAITING_PER_BROWSER: usize = 3;
+
+/// How often one browser may be started anew while it makes progress in between.
+const RELAUNCHES: u32 = 2;
+
+/// What all browsers of a chunk have in common.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stage<'a> {
+    pub(crate) tools: &'a Tools,
+    pub(crate) server: &'a Server,
+    pub(crate) scratch: &'a Path,
+    pub(crate) viewport: Viewport,
+    pub(crate) fps: Fps,
+    pub(crate) patience: Patience,
+    pub(crate) reuse: Reuse,
+    pub(crate) hashes: FrameHashes,
+}
+
+/// What capturing took.
+#[derive(Debug, Default)]
+pub(crate) struct Captured {
+    /// Until the slowest browser was ready.
+    pub(crate) boot: Duration,
+    /// Screenshots taken; the other frames were proven to be unchanged.
+    pub(crate) screenshots: u32,
+    pub(crate) relaunches: u32,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// What one browser hands over for one frame.
+enum Slot {
+    /// A picture that is being decoded.
+    Drawn(JoinHandle<Result<Picture>>),
+    /// The picture this browser handed over before.
+    Unchanged,
+}
+
+/// Draws the frames of `range` with `browsers` browsers and hands them to `sink` in order.
+pub(crate) async fn capture(
+    stage: Stage<'_>,
+    range: FrameRange,
+    browsers: u32,
+    mut sink: impl AsyncFnMut(u32, Arc<Picture>) -> Result<()>,
+) -> Result<Captured> {
+    let start = Instant::now();
+    let opened = join_all((0..browsers).map(|_| open(stage))).await;
+    let mut sessions = Vec::new();
+    let mut captured = Captured::default();
+    for result in opened {
+        let (session, warnings) = result?;
+        sessions.push(session);
+        captured.warnings = warnings;
+    }
+    captured.boot = start.elapsed();
+    let (senders, mut receivers): (Vec<_>, Vec<_>) =
+        (0..browsers).map(|_| mpsc::channel::<Slot>(WAITING_PER_BROWSER)).unzip();
+    let drawing = sessions.into_iter().zip(senders).zip(range.start..).map(|((session, sender), first)| {
+        let step = usize::try_from(browsers).expect("a count of browsers fits");
+        draw_every(stage, session, (first..range.end).step_by(step), sender)
+    });
+    let collecting = async {
+        let mut last: Vec<Option<Arc<Picture>>> = vec![None; receivers.len()];
+        for index in range.start..range.end {
+            let browser = ((index - range.start) % browsers) as usize;
+            match receivers[browser].recv().await {
+                Some(Slot::Drawn(decoding)) => {
+                    last[browser] = Some(Arc::new(decoding.await.expect("decoding does not panic")?));
+                }
+                Some(Slot::Unchanged) => {}
+                // A browser that failed drops its sender; its own error is the one that is reported.
+                None => return Ok(()),
+            }
+            let picture = last[browser].as_ref().expect("a browser's first frame is always drawn");
+            sink(index, Arc::clone(picture)).await?;
+        }
+        Ok(())
+    };
+    let (drawn, ()) = try_join(try_join_all(drawing), collecting).await?;
+    for (screenshots, relaunches) in drawn {
+        captured.screenshots += screenshots;
+        captured.relaunches += relaunches;
+    }
+    Ok(captured)
+}
+
+async fn open(stage: Stage<'_>) -> Result<(Session<'_>, Vec<String>)> {
+    let Stage { tools, server, scratch, viewport, fps, patience, reuse: _, hashes: _ } = stage;
+    let (session, opened) = Session::open(tools, scratch, server, viewport, fps, patience).await?;
+    tracing::debug!(pid = session.process_id(), "browser ready");
+    Ok((session, opened.warnings))
+}
+
+/// Draws the frames of one browser; a browser that dies is started anew and goes on where it was.
+async fn draw_every<'a>(
+    stage: Stage<'a>,
+    mut session: Session<'a>,
+    frames: impl Iterator<Item = u32>,
+    sink: mpsc::Sender<Slot>,
+) -> Result<(u32, u32)> {
+    let (mut screenshots, mut relaunches) = (0, 0);
+    for index in frames {
+        let shot = loop {
+            match session.frame(index, stage.reuse).await {
+                Ok(shot) => break shot,
+                Err(error) if is_transient(&error) && relaunches < RELAUNCHES => {
+                    tracing::warn!(frame = index, error = %error, "browser lost, starting another");
+                    relaunches += 1;
+                    screenshots += session.captured();
+                    drop(session);
+                    (session, _) = open(stage).await?;
+                }
+                Err(error) => return Err(error),
+            }
+        };
+        let slot = match shot {
+            Shot::Png(png) => {
+                let Stage { viewport, hashes, .. } = stage;
+                Slot::Drawn(tokio::task::spawn_blocking(move || picture(&png, index, viewport, hashes)))
+            }
+            Shot::Unchanged => Slot::Unchanged,
+        };
+        if sink.send(slot).await.is_err() {
+            // The sink has failed and says so itself.
+            break;
+        }
+    }
+    session.check_parts()?;
+    Ok((screenshots + session.captured(), relaunches))
+}
+
+/// Whether another browser may succeed where this one did not.
+fn is_transient(error: &Error) -> bool {
+    matches!(error, Error::BrowserLost { .. } | Error::CaptureStalled { .. } | Error::Protocol { .. })
+}

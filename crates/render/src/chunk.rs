@@ -1,0 +1,241 @@
+//! renderChunk: some frames of a plan become one video file that the others can be joined to.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde::Serialize;
+
+use crate::browser::Viewport;
+use crate::browser::session::{Patience, Reuse};
+use crate::capture::picture::{FrameHashes, Picture};
+use crate::capture::{Captured, Stage, capture};
+use crate::error::{Error, Result};
+use crate::ffmpeg;
+use crate::ffmpeg::encode::{Encoder, Encoding};
+use crate::ffmpeg::probe::probe_video;
+use crate::frame::{Fps, FrameRange};
+use crate::hash::sha256_file;
+use crate::page::{self, PageSource};
+use crate::plan::PRODUCER_VERSION;
+use crate::plan::open::{PlannedChunk, open_chunk};
+use crate::tools::Tools;
+
+/// How a chunk is rendered on this machine. None of it changes a byte of the result.
+#[derive(Debug, Clone, Copy)]
+pub struct ChunkOptions<'a> {
+    /// Browsers that draw at the same time; a short chunk uses fewer.
+    pub workers: u32,
+    pub reuse: Reuse,
+    pub hashes: FrameHashes,
+    /// Limits in time. How strict to be is in the plan.
+    pub patience: Patience,
+    pub progress: &'a dyn Progress,
+}
+
+/// Is told what happens while a chunk is rendered.
+pub trait Progress: std::fmt::Debug + Send + Sync {
+    /// One more frame is with the encoder.
+    fn frame_done(&self);
+}
+
+/// What was rendered and what it took; also the `.perf.json` beside the chunk.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChunkReport {
+    pub plan_hash: String,
+    pub chunk_index: u32,
+    pub start_frame: u32,
+    pub end_frame: u32,
+    pub frames_encoded: u32,
+    pub duration_ms: u64,
+    pub plan_hash_ms: u64,
+    /// Until the slowest browser was ready.
+    pub session_boot_ms: u64,
+    /// From then until the last frame was with the encoder.
+    pub capture_stage_ms: u64,
+    /// From then until the file was complete.
+    pub encode_stage_ms: u64,
+    pub verify_stage_ms: u64,
+    pub workers: u32,
+    /// Frames that were proven to be the one before and not drawn again.
+    pub reused_frames: u32,
+    pub relaunches: u32,
+    pub capture_mode: &'static str,
+    pub output_kind: &'static str,
+    pub sha256: String,
+    pub producer_version: &'static str,
+    pub ffmpeg_version: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+    /// sha256 of each frame's pixels, if asked for. Not in the `.perf.json`.
+    #[serde(skip)]
+    pub frame_hashes: Vec<String>,
+}
+
+/// A browser draws 15 frames in the time that starting it takes; fewer are not worth one.
+const FRAMES_WORTH_A_BROWSER: u32 = 15;
+
+/// Renders chunk `index` of the plan in `plan_dir`, which must be the one named `plan_hash`, to `out`, which appears only
+/// when it is complete and verified.
+pub async fn render_chunk(
+    tools: &Tools,
+    plan_dir: &Path,
+    index: u32,
+    plan_hash: &str,
+    out: &Path,
+    options: ChunkOptions<'_>,
+) -> Result<ChunkReport> {
+    let start = Instant::now();
+    let ffmpeg_version = ffmpeg::version(tools).await?;
+    let (dir, version) = (plan_dir.to_owned(), ffmpeg_version.clone());
+    let chunk = tokio::task::spawn_blocking(move || open_chunk(&dir, index, &version));
+    let chunk = chunk.await.expect("reading a plan does not panic")?;
+    let actual = &chunk.outline.manifest.plan_hash;
+    if actual != plan_hash {
+        return Err(Error::PlanHash { expected: plan_hash.to_owned(), actual: actual.clone() });
+    }
+    let plan_hash_ms = ms(start);
+
+    let folder = out.parent().unwrap_or(Path::new("."));
+    let work = tempfile::Builder::new()
+        .prefix(".chunk-work-")
+        .tempdir_in(folder)
+        .map_err(Error::io("make a work directory in", folder))?;
+    let video = work.path().join("chunk.mp4");
+    let made = draw_and_encode(tools, &chunk, index, &video, work.path(), options).await?;
+
+    let verifying = Instant::now();
+    let PlannedChunk { outline, range, .. } = &chunk;
+    verify_chunk(tools, &video, *range, outline.fps).await?;
+    let hashed = video.clone();
+    let sha256 = tokio::task::spawn_blocking(move || sha256_file(&hashed)).await.expect("hashing does not panic")?;
+    let Made { captured, workers, capture_ms, encode_ms, frame_hashes } = made;
+    let report = ChunkReport {
+        plan_hash: outline.manifest.plan_hash.clone(),
+        chunk_index: index,
+        start_frame: range.start,
+        end_frame: range.end,
+        frames_encoded: range.len(),
+        duration_ms: ms(start),
+        plan_hash_ms,
+        session_boot_ms: u64::try_from(captured.boot.as_millis()).unwrap_or(u64::MAX),
+        capture_stage_ms: capture_ms,
+        encode_stage_ms: encode_ms,
+        verify_stage_ms: ms(verifying),
+        workers,
+        reused_frames: range.len().saturating_sub(captured.screenshots),
+        relaunches: captured.relaunches,
+        capture_mode: "beginframe",
+        output_kind: "file",
+        sha256,
+        producer_version: PRODUCER_VERSION,
+        ffmpeg_version,
+        warnings: captured.warnings,
+        frame_hashes,
+    };
+    let perf = work.path().join("perf.json");
+    let text = serde_json::to_string_pretty(&report).expect("a report has nothing that JSON has not") + "\n";
+    fs::write(&perf, text).map_err(Error::io("write", &perf))?;
+    fs::rename(&perf, perf_path(out)).map_err(Error::io("move", &perf))?;
+    fs::rename(&video, out).map_err(Error::io("move", &video))?;
+    Ok(report)
+}
+
+/// Where the report beside a chunk is.
+pub fn perf_path(out: &Path) -> PathBuf {
+    let mut name = out.as_os_str().to_owned();
+    name.push(".perf.json");
+    name.into()
+}
+
+struct Made {
+    captured: Captured,
+    workers: u32,
+    capture_ms: u64,
+    encode_ms: u64,
+    frame_hashes: Vec<String>,
+}
+
+async fn draw_and_encode(
+    tools: &Tools,
+    chunk: &PlannedChunk,
+    index: u32,
+    video: &Path,
+    scratch: &Path,
+    options: ChunkOptions<'_>,
+) -> Result<Made> {
+    let PlannedChunk { outline, encoder, range, quality, rate, strictness, page_dir } = chunk;
+    let dimensions = &outline.manifest.dimensions;
+    let viewport = Viewport { width: dimensions.width, height: dimensions.height };
+    let source = PageSource {
+        root: page_dir,
+        runtime: tools.runtime(),
+        fps: outline.fps,
+        variables: encoder.variables.as_ref(),
+        env: &encoder.runtime_env,
+    };
+    let server = page::serve(&source).await?;
+    let encoding = Encoding {
+        viewport,
+        fps: outline.fps,
+        frames: range.len(),
+        quality: *quality,
+        rate: rate.clone(),
+        label: label(&outline.manifest.plan_hash, index),
+    };
+    let mut running = Encoder::start(tools, &encoding, video)?;
+    tracing::debug!(pid = running.process_id(), "encoder started");
+    let workers = options.workers.min(range.len().div_ceil(FRAMES_WORTH_A_BROWSER)).max(1);
+    let stage = Stage {
+        tools,
+        server: &server,
+        scratch,
+        viewport,
+        fps: outline.fps,
+        patience: Patience { strictness: *strictness, ..options.patience },
+        reuse: options.reuse,
+        hashes: options.hashes,
+    };
+    let start = Instant::now();
+    let mut frame_hashes = Vec::new();
+    let captured = capture(stage, *range, workers, async |_, picture: Arc<Picture>| {
+        running.write(&picture.planes).await?;
+        frame_hashes.extend(picture.rgb_sha256.clone());
+        options.progress.frame_done();
+        Ok(())
+    })
+    .await?;
+    let capture_ms = ms(start) - u64::try_from(captured.boot.as_millis()).unwrap_or(0);
+    let finishing = Instant::now();
+    running.finish().await?;
+    Ok(Made { captured, workers, capture_ms, encode_ms: ms(finishing), frame_hashes })
+}
+
+/// What a chunk's file says about itself, so that one of another plan or in another place is noticed when joining.
+pub(crate) fn label(plan_hash: &str, index: u32) -> String {
+    format!("plan {plan_hash} chunk {index}")
+}
+
+/// Checks that a chunk's file has exactly the frames of `range`, starts with a key frame and has the exact rate.
+async fn verify_chunk(tools: &Tools, video: &Path, range: FrameRange, fps: Fps) -> Result<()> {
+    let found = probe_video(tools, video).await?;
+    let wrong = |what, expected: String, found: String| {
+        Err(Error::Verify { what, path: video.to_owned(), expected, found })
+    };
+    if found.packets != range.len() {
+        return wrong("frames of", range.len().to_string(), found.packets.to_string());
+    }
+    if !found.starts_with_key {
+        return wrong("the first frame of", "a key frame".into(), "none".into());
+    }
+    if found.frame_rate != fps.to_string() {
+        return wrong("frame rate of", fps.to_string(), found.frame_rate);
+    }
+    Ok(())
+}
+
+fn ms(start: Instant) -> u64 {
+    u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX)
+}

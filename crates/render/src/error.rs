@@ -1,0 +1,107 @@
+//! Everything that can go wrong in planning, capturing, encoding and joining, each as something a reader can act on.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::plan::size::Breakdown;
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("cannot {action} {}", path.display())]
+    Io { action: &'static str, path: PathBuf, source: io::Error },
+
+    // What the user sent.
+    #[error("config field `{field}`: {reason}")]
+    Config { field: String, reason: String },
+    #[error("{what} cannot be rendered in chunks: {reason}")]
+    Unsupported { what: String, reason: &'static str },
+    #[error("the project has no {entry}")]
+    EntryMissing { entry: String },
+    #[error("{file}: {element}: {reason}")]
+    Composition { file: String, element: String, reason: String },
+    #[error("the composition lasts {seconds} s; a render needs more than 0 s and at most 86400 s: {hint}")]
+    Duration { seconds: f64, hint: String },
+    #[error("{} in the project is neither a file nor a directory", path.display())]
+    SpecialFile { path: PathBuf },
+
+    // The plan.
+    #[error("the plan has {} bytes, the limit is {limit}: {breakdown}", breakdown.total_bytes)]
+    PlanTooLarge { limit: u64, breakdown: Breakdown },
+    #[error("the plan has no {artifact}")]
+    PlanArtifactMissing { artifact: String },
+    #[error("{artifact} in the plan cannot be read as what it should be: {reason}")]
+    PlanArtifactInvalid { artifact: String, reason: String },
+    #[error("plan protocol {found} is not supported; this worker reads schema 1 (plan-dir-v1)")]
+    PlanProtocol { found: String },
+    #[error("the plan's files hash to {actual}, the plan was made as {expected}")]
+    PlanHash { expected: String, actual: String },
+    #[error("meta/videos.json: {reason}")]
+    VideoMetadata { reason: String },
+    #[error("chunk {index} does not exist: the plan has {count}")]
+    ChunkIndex { index: u32, count: usize },
+    #[error("meta/encoder.json has no runtimeEnv object: plan again with this version")]
+    RuntimeEnvMissing,
+    #[error("the plan was made with \"{planned}\", this worker has \"{actual}\"")]
+    FfmpegVersion { planned: String, actual: String },
+
+    // The tools.
+    #[error("{tool} is not at {}: run scripts/setup.sh", path.display())]
+    ToolMissing { tool: &'static str, path: PathBuf },
+    #[error("{tool} has sha256 {actual}, pinned is {expected}: run scripts/setup.sh")]
+    ToolDigest { tool: &'static str, expected: &'static str, actual: String },
+
+    // The browser and the page.
+    #[error("Chrome did not start: {reason}")]
+    BrowserLaunch { reason: String },
+    #[error("Chrome stopped answering {during}: {reason}")]
+    BrowserLost { during: String, reason: String },
+    #[error("Chrome refused a command {during}: {message}")]
+    Protocol { during: String, message: String },
+    #[error("Chrome draws WebGL with \"{renderer}\" ({vendor}), not with SwiftShader")]
+    GpuNotSoftware { vendor: String, renderer: String },
+    #[error("the page was not ready after {seconds} s: {reason}")]
+    PageNotReady { seconds: u64, reason: String },
+    #[error("the page failed {during}: {message}")]
+    PageScript { during: String, message: String },
+    #[error("the page asks for {what}, which {reason}")]
+    PageAsset { what: String, reason: &'static str },
+    #[error("frame {frame} was not drawn within {seconds} s")]
+    CaptureStalled { frame: u32, seconds: u64 },
+    #[error("Chrome sent frame {frame} as something else than a {width}x{height} PNG: {reason}")]
+    BadFrame { frame: u32, width: u32, height: u32, reason: String },
+
+    // The encoder and what it made.
+    #[error("{command} failed ({status}): {stderr}")]
+    Command { command: String, status: String, exit_code: Option<i32>, stderr: String },
+    #[error("the encoder stopped at frame {frame} ({status}): {stderr}")]
+    Encoder { frame: u32, status: String, exit_code: Option<i32>, stderr: String },
+    #[error("{what} {}: expected {expected}, found {found}", path.display())]
+    Verify { what: &'static str, path: PathBuf, expected: String, found: String },
+
+    // The joining.
+    #[error("chunk list: {reason}")]
+    ChunkList { reason: String },
+    #[error("chunk {index} has sha256 {actual}, its worker answered {expected}")]
+    ChunkDigest { index: usize, expected: String, actual: String },
+}
+
+impl Error {
+    /// For `map_err`: an I/O error with what was being done to which path.
+    pub fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { action, path, source }
+    }
+
+    /// Whether no space was left, as the operating system or FFmpeg's exit status said it.
+    pub fn is_disk_full(&self) -> bool {
+        /// FFmpeg exits with the low byte of −ENOSPC.
+        const FFMPEG_ENOSPC: i32 = 256 - 28;
+        match self {
+            Self::Io { source, .. } => source.kind() == io::ErrorKind::StorageFull,
+            Self::Command { exit_code, .. } | Self::Encoder { exit_code, .. } => *exit_code == Some(FFMPEG_ENOSPC),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! FFmpeg and ffprobe: each call a pure function to a command, a typed result, and a thin run.
+
+pub(crate) mod concat;
+pub(crate) mod encode;
+pub(crate) mod probe;
+
+use std::time::Duration;
+
+use crate::error::Result;
+use crate::process::{Cmd, run};
+use crate::tools::Tools;
+
+/// The first line of `ffmpeg -version`, by which a plan and its chunks make sure that they use the same encoder.
+pub(crate) async fn version(tools: &Tools) -> Result<String> {
+    let printed = run(&Cmd::new(&tools.ffmpeg()).arg("-version"), Duration::from_secs(30)).await?;
+    let text = String::from_utf8_lossy(&printed);
+    Ok(text.lines().next().unwrap_or_default().trim().to_owned())
+}

@@ -1,0 +1,225 @@
+//! Time as frames and ratios: frame rates, frame ranges, and how a timeline is cut into chunks.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// The frame rates a render may have, as numerator and denominator.
+const RATES: [(u32, u32); 10] = [
+    (24000, 1001),
+    (24, 1),
+    (25, 1),
+    (30000, 1001),
+    (30, 1),
+    (48, 1),
+    (50, 1),
+    (60000, 1001),
+    (60, 1),
+    (120, 1),
+];
+
+/// The longest timeline: one day.
+const MAX_SECONDS: f64 = 86_400.0;
+
+/// An exact frame rate, in frames per second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fps {
+    pub num: u32,
+    pub den: u32,
+}
+
+impl Fps {
+    /// The names a user may write for the supported rates.
+    pub const SUPPORTED: &'static str = "23.976, 24, 25, 29.97, 30, 48, 50, 59.94, 60, 120";
+
+    /// Seconds from the start of the timeline to frame `index`.
+    pub fn seconds(self, index: u32) -> f64 {
+        f64::from(index) * f64::from(self.den) / f64::from(self.num)
+    }
+
+    pub fn as_f64(self) -> f64 {
+        f64::from(self.num) / f64::from(self.den)
+    }
+
+    /// Milliseconds between two frames.
+    pub fn interval_ms(self) -> f64 {
+        1000.0 * f64::from(self.den) / f64::from(self.num)
+    }
+
+    /// How many frames a timeline of `seconds` has, or why it cannot be rendered.
+    ///
+    /// A product within a thousandth of a whole number is that number; anything else counts the begun frame.
+    pub fn frames_in(self, seconds: f64) -> Result<u32, DurationOutOfRange> {
+        if !seconds.is_finite() || seconds <= 0.0 || seconds > MAX_SECONDS {
+            return Err(DurationOutOfRange { seconds });
+        }
+        let exact = seconds * self.as_f64();
+        let near = exact.round();
+        let frames = if (exact - near).abs() <= 1e-3 { near.max(1.0) } else { exact.ceil() };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "between 1 and 86400 s × 120 frames/s, which a u32 holds"
+        )]
+        Ok(frames as u32)
+    }
+}
+
+/// A timeline that has no frames, or too many.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DurationOutOfRange {
+    pub seconds: f64,
+}
+
+impl fmt::Display for Fps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.num, self.den)
+    }
+}
+
+/// Reads `30`, `29.97`, `30000/1001`: a decimal names the nearest supported rate it rounds to.
+impl FromStr for Fps {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let text = text.trim();
+        if let Some((num, den)) = text.split_once('/') {
+            let (num, den) = (num.trim().parse().map_err(|_| ())?, den.trim().parse().map_err(|_| ())?);
+            return Self::exact(num, den).ok_or(());
+        }
+        Self::from_number(text.parse().map_err(|_| ())?).ok_or(())
+    }
+}
+
+impl Fps {
+    /// The supported rate that `value` names, allowing for the decimals people write for NTSC rates.
+    pub fn from_number(value: f64) -> Option<Self> {
+        RATES
+            .iter()
+            .map(|&(num, den)| Self { num, den })
+            .find(|rate| (rate.as_f64() - value).abs() < if rate.den == 1 { 1e-9 } else { 0.005 })
+    }
+
+    /// The supported rate equal to `num/den`, in its reduced form.
+    pub fn exact(num: u32, den: u32) -> Option<Self> {
+        RATES
+            .iter()
+            .find(|&&(n, d)| den != 0 && u64::from(n) * u64::from(den) == u64::from(num) * u64::from(d))
+            .map(|&(num, den)| Self { num, den })
+    }
+}
+
+/// The frames from `start` up to but not including `end`. Never empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FrameRange {
+    pub start: u32,
+    pub end: u32,
+}
+
+impl FrameRange {
+    #[expect(clippy::len_without_is_empty, reason = "a range is never empty")]
+    pub fn len(self) -> u32 {
+        self.end - self.start
+    }
+}
+
+/// What a caller asked for about the size and number of chunks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChunkSizing {
+    /// Frames in a chunk; wins over `target_frames`.
+    pub size: Option<u32>,
+    /// How many chunks may run at once.
+    pub max_parallel: u32,
+    /// No chunk is longer than this when the size is chosen automatically.
+    pub target_frames: Option<u32>,
+}
+
+/// Cuts `total` frames into chunks of one size, the last one shorter, and returns that size with them.
+pub fn slice_chunks(total: u32, sizing: ChunkSizing) -> (u32, Vec<FrameRange>) {
+    let ChunkSizing { size, max_parallel, target_frames } = sizing;
+    let auto = target_frames.map_or(max_parallel, |target| max_parallel.min(total.div_ceil(target).max(1)));
+    let wanted = size.unwrap_or_else(|| total.div_ceil(auto).max(10));
+    let count = max_parallel.min(total.div_ceil(wanted).max(1));
+    let size = wanted.max(total.div_ceil(count));
+    let count = count.min(total.div_ceil(size));
+    let ranges = (0..count).map(|i| FrameRange { start: i * size, end: total.min((i + 1) * size) });
+    (size, ranges.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sizing(size: Option<u32>, max_parallel: u32, target_frames: Option<u32>) -> ChunkSizing {
+        ChunkSizing { size, max_parallel, target_frames }
+    }
+
+    #[test]
+    fn a_timeline_is_cut_as_the_plan_format_says() {
+        for (total, ask, count, size) in [
+            (900, sizing(None, 16, None), 16, 57),
+            (180, sizing(None, 16, None), 15, 12),
+            (161, sizing(None, 16, None), 15, 11),
+            (300, sizing(Some(240), 16, None), 2, 240),
+            (5, sizing(None, 16, None), 1, 10),
+            (10_000, sizing(Some(240), 16, None), 16, 625),
+            (900, sizing(None, 16, Some(300)), 3, 300),
+            (121, sizing(Some(10), 12, None), 11, 11),
+        ] {
+            let (got, ranges) = slice_chunks(total, ask);
+            assert_eq!((ranges.len(), got), (count, size), "{total} frames, {ask:?}");
+        }
+    }
+
+    #[test]
+    fn chunks_cover_every_frame_once_and_none_is_empty() {
+        for total in 1..700 {
+            for max_parallel in [1, 2, 7, 16, 256] {
+                for size in [None, Some(1), Some(9), Some(10), Some(240), Some(3600)] {
+                    let (_, ranges) = slice_chunks(total, sizing(size, max_parallel, None));
+                    let mut next = 0;
+                    for range in ranges {
+                        assert!(range.start == next && range.start < range.end, "{total} {max_parallel} {size:?}");
+                        next = range.end;
+                    }
+                    assert_eq!(next, total);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_frame_rate_is_read_as_people_write_it() {
+        for (text, expected) in [
+            ("30", Some((30, 1))),
+            ("29.97", Some((30000, 1001))),
+            ("23.98", Some((24000, 1001))),
+            ("60000/1001", Some((60000, 1001))),
+            ("60/2", Some((30, 1))),
+            ("31", None),
+            ("0", None),
+            ("30/0", None),
+            ("-30", None),
+            ("inf", None),
+            ("NaN", None),
+            ("thirty", None),
+        ] {
+            assert_eq!(text.parse().ok(), expected.map(|(num, den)| Fps { num, den }), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_begun_frame_counts_and_a_rounding_error_does_not() {
+        let fps = Fps { num: 30, den: 1 };
+        let ntsc = Fps { num: 30000, den: 1001 };
+        for (fps, seconds, frames) in
+            [(fps, 2.0, 60), (fps, 0.1 + 0.2, 9), (fps, 1.01, 31), (ntsc, 3600.0, 107_893), (fps, 1e-5, 1)]
+        {
+            assert_eq!(fps.frames_in(seconds), Ok(frames), "{seconds} s at {fps}");
+        }
+        for seconds in [0.0, -1.0, f64::NAN, f64::INFINITY, 86_401.0] {
+            assert!(fps.frames_in(seconds).is_err(), "{seconds}");
+        }
+    }
+}

@@ -1,0 +1,127 @@
+// Runs last in the composition's document: the one object the renderer talks to, window.__fw, over whatever seeks the
+// page: its own __hf {duration, seek}, or the HyperFrames runtime's player.
+(() => {
+  'use strict';
+  const virtual = window.__HF_VIRTUAL_TIME__;
+  const hf = window.__hf;
+
+  const playerSeek = (time, options) => window.__player.renderSeek(time, options);
+  const declared = () => {
+    const root = document.querySelector('[data-root="true"][data-composition-id]') || document.querySelector('[data-composition-id]');
+    const own = root ? Number(root.getAttribute('data-duration') ?? root.getAttribute('data-composition-duration') ?? 0) : 0;
+    if (own > 0 && Number.isFinite(own)) return own;
+    const ends = Array.from(document.querySelectorAll('[data-composition-id][data-start]'), (host) =>
+      Number(host.getAttribute('data-start')) + Number(host.getAttribute('data-duration') ?? 0));
+    return Math.max(0, ...ends.filter(Number.isFinite));
+  };
+  const playerDuration = () => {
+    if (window.__hfTimelinesBuilding || !window.__renderReady) return 0;
+    const found = window.__player.getDuration();
+    return found > 0 ? found : declared();
+  };
+  const playerIsThere = () => Boolean(window.__player && window.__player.renderSeek && window.__player.getDuration);
+
+  // Patches, never replaces: a page may fill in its own __hf at any time before it is ready, and then its own wins.
+  const bringsItsOwn = () => {
+    const seek = window.__hf && window.__hf.seek;
+    return typeof seek === 'function' && seek !== playerSeek;
+  };
+  const connect = () => {
+    if (bringsItsOwn()) return 'own';
+    if (!playerIsThere()) return null;
+    const target = window.__hf || (window.__hf = hf);
+    if (target.seek !== playerSeek) {
+      target.seek = playerSeek;
+      let given;
+      Object.defineProperty(target, 'duration', {
+        configurable: true,
+        enumerable: true,
+        get: () => (given === undefined ? playerDuration() : given),
+        set: (value) => { given = value; },
+      });
+    }
+    return 'player';
+  };
+
+  const missingTimelines = () => {
+    const found = window.__timelines || {};
+    return Array.from(document.querySelectorAll('[data-composition-id]:not([data-no-timeline])'), (el) => el.getAttribute('data-composition-id'))
+      .filter((id) => !found[id]);
+  };
+
+  // Every document of our own origin below `view`, itself first.
+  const views = (view) => {
+    const found = [view];
+    for (let i = 0; i < view.frames.length; i += 1) {
+      try {
+        if (view.frames[i].__HF_VIRTUAL_TIME__) found.push(...views(view.frames[i]));
+      } catch {
+        // Another origin: nothing there can be driven.
+      }
+    }
+    return found;
+  };
+
+  const decode = (image) => (image.decode ? image.decode().catch(() => {}) : Promise.resolve());
+  const loadUrl = (url) => {
+    const image = new Image();
+    image.src = url;
+    return decode(image);
+  };
+  const seenBackgrounds = new Set();
+  const newBackgrounds = () => {
+    const waits = [];
+    for (const el of document.querySelectorAll('[style*="url("]')) {
+      const value = el.style.backgroundImage;
+      if (!value || seenBackgrounds.has(value)) continue;
+      seenBackgrounds.add(value);
+      for (const [, , url] of value.matchAll(/url\((["']?)(.*?)\1\)/g)) waits.push(loadUrl(url));
+    }
+    return waits;
+  };
+  const unfinishedImages = () => Array.from(document.images).filter((image) => image.src && !image.complete).map(decode);
+
+  window.__fw = {
+    // What is still missing before the first frame can be drawn.
+    status() {
+      const driver = connect();
+      const target = window.__hf || {};
+      const number = driver ? Number(target.duration) : 0;
+      return {
+        href: location.href,
+        loaded: document.readyState === 'complete',
+        driver,
+        renderReady: driver === 'own' || Boolean(window.__renderReady),
+        duration: Number.isFinite(number) ? number : null,
+        infinite: number === Infinity,
+        missing: driver === 'own' ? [] : missingTimelines(),
+        errors: virtual.errors,
+        startupError: window.__hfStartupError || null,
+      };
+    },
+
+    // Binds child timelines that registered late, then waits for every pixel that has to be loaded.
+    async settle() {
+      if (!bringsItsOwn() && window.__hfForceTimelineRebind) window.__hfForceTimelineRebind();
+      await document.fonts.ready;
+      await Promise.all(Array.from(document.images).filter((image) => image.src).map(decode));
+      await Promise.all(newBackgrounds());
+      if (window.__tailwindReady) await window.__tailwindReady;
+      return true;
+    },
+
+    // Puts the page at `time` seconds and returns once everything that the picture needs is there.
+    async seek(time) {
+      const ms = time * 1000;
+      for (const view of views(window)) view.__HF_VIRTUAL_TIME__.seed(ms);
+      window.__hf.seek(time);
+      for (const view of views(window)) view.__HF_VIRTUAL_TIME__.seekToTime(ms);
+      const waits = [...newBackgrounds(), ...unfinishedImages()];
+      if (waits.length > 0) await Promise.all(waits);
+      if (window.__hfWaitForSeekCompletion) await window.__hfWaitForSeekCompletion();
+      if (window.__hf.colorGrading && document.querySelector('[data-color-grading]')) await window.__hf.colorGrading.waitForActiveLuts();
+      return virtual.errors.length;
+    },
+  };
+  connect();
+})();

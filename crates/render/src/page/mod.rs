@@ -1,0 +1,122 @@
+//! The page: what is injected into it, where it is served from, and the few questions it is asked.
+
+pub(crate) mod inject;
+pub(crate) mod server;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::error::Result;
+use crate::frame::Fps;
+use crate::page::inject::script;
+use crate::page::server::{Injection, Server};
+
+/// Everything of a page that is the same for each of its browsers.
+#[derive(Debug)]
+pub(crate) struct PageSource<'a> {
+    /// The directory with `index.html`.
+    pub(crate) root: &'a Path,
+    pub(crate) runtime: &'a str,
+    pub(crate) fps: Fps,
+    pub(crate) variables: Option<&'a Map<String, Value>>,
+    /// The planner's settings for the page; the worker's own environment plays no part.
+    pub(crate) env: &'a BTreeMap<String, String>,
+}
+
+/// Starts serving the page with our scripts in it.
+pub(crate) async fn serve(source: &PageSource<'_>) -> Result<Server> {
+    let PageSource { root, runtime, fps, variables, env } = source;
+    let globals = json!({
+        "__HF_EXPORT_RENDER_SEEK_CONFIG": seek_config(*fps, env),
+        "__hfVariables": variables,
+    });
+    // In JSON `<` can only be inside a string, where this escape means the same.
+    let globals = globals.to_string().replace('<', "\\u003c");
+    let assign = format!(
+        "for (const [name, value] of Object.entries({globals})) if (value !== null) window[name] = value;"
+    );
+    let injection = Injection {
+        every_head_start: script(include_str!("virtual-time.js")) + &script(&assign),
+        index_head_end: script(runtime),
+        index_body_end: script(include_str!("bridge.js")),
+    };
+    Server::start(root, injection).await
+}
+
+/// What [`STATUS`] answers.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Status {
+    pub(crate) href: String,
+    pub(crate) loaded: bool,
+    pub(crate) driver: Option<String>,
+    pub(crate) render_ready: bool,
+    pub(crate) duration: Option<f64>,
+    pub(crate) infinite: bool,
+    pub(crate) missing: Vec<String>,
+    pub(crate) errors: Vec<String>,
+    pub(crate) startup_error: Option<String>,
+}
+
+/// Before the bridge is there, the errors so far are all there is to say.
+pub(crate) const STATUS: &str = "window.__fw ? __fw.status() : window.__HF_VIRTUAL_TIME__ \
+    ? { href: location.href, loaded: document.readyState === 'complete', driver: null, renderReady: false, duration: 0, \
+        infinite: false, missing: [], errors: __HF_VIRTUAL_TIME__.errors, startupError: null } \
+    : null";
+
+pub(crate) const SETTLE: &str = "__fw.settle()";
+
+pub(crate) const ERRORS: &str = "__HF_VIRTUAL_TIME__.errors";
+
+/// Seeks to `seconds` and answers how many errors the page has had so far.
+pub(crate) fn seek(seconds: f64) -> String {
+    format!("__fw.seek({})", json!(seconds))
+}
+
+/// Asks a fresh WebGL context who draws it.
+pub(crate) const WEBGL_RENDERER: &str = include_str!("webgl-renderer.js");
+
+/// How the page is to seek, from the planner's environment as it is in the plan; what is no valid value counts as absent.
+fn seek_config(fps: Fps, env: &BTreeMap<String, String>) -> Value {
+    let number = |name: &str, min: f64, max: f64, default: f64| {
+        env.get(name)
+            .and_then(|text| text.trim().parse::<f64>().ok())
+            .filter(|value| value.is_finite())
+            .map_or(default, |value| value.clamp(min, max))
+    };
+    let mode = env.get("PRODUCER_RUNTIME_RENDER_SEEK_MODE").map(String::as_str);
+    json!({
+        "fps": fps.as_f64(),
+        "fpsSource": "render-options",
+        "mode": if mode == Some("strict-boundary") { "strict-boundary" } else { "preview-phase" },
+        "step": number("PRODUCER_RENDER_SEEK_STEP", 1.0 / 600.0, f64::MAX, 1.0 / 120.0),
+        "offsetFraction": number("PRODUCER_RUNTIME_RENDER_SEEK_OFFSET_FRACTION", 0.0, 0.95, 0.5),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_seeks_as_the_planner_s_environment_said() {
+        let fps = Fps { num: 30000, den: 1001 };
+        let env = |pairs: &[(&str, &str)]| pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        let default = seek_config(fps, &env(&[]));
+        assert_eq!((&default["mode"], &default["offsetFraction"]), (&json!("preview-phase"), &json!(0.5)));
+        assert_eq!(default["fps"], json!(30000.0 / 1001.0));
+        let set = seek_config(
+            fps,
+            &env(&[
+                ("PRODUCER_RUNTIME_RENDER_SEEK_MODE", "strict-boundary"),
+                ("PRODUCER_RENDER_SEEK_STEP", "0"),
+                ("PRODUCER_RUNTIME_RENDER_SEEK_OFFSET_FRACTION", "7"),
+            ]),
+        );
+        assert_eq!((&set["mode"], &set["offsetFraction"]), (&json!("strict-boundary"), &json!(0.95)));
+        assert_eq!(set["step"], json!(1.0 / 600.0));
+    }
+}

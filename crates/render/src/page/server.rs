@@ -1,0 +1,330 @@
+//! The loopback server a page is loaded from, which is also the only way out that Chrome has: what is not here is refused
+//! and remembered.
+
+use std::convert::Infallible;
+use std::io::SeekFrom;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use percent_encoding::percent_decode_str;
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
+use tokio::net::TcpListener;
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::error::{Error, Result};
+use crate::page::inject::inject;
+
+/// What is put into the HTML on its way to the page.
+#[derive(Debug)]
+pub(crate) struct Injection {
+    /// At the start of the head of every HTML file, so also in frames.
+    pub(crate) every_head_start: String,
+    /// At the end of the composition's head.
+    pub(crate) index_head_end: String,
+    /// At the end of the composition's body.
+    pub(crate) index_body_end: String,
+}
+
+/// A request that was not answered with a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Unserved {
+    /// A path that does not exist, and what the page wanted it for (`script`, `image`, … as browsers say it).
+    Missing { path: String, wanted_as: String },
+    /// Another host.
+    Outside { url: String },
+}
+
+/// A running server. Dropping it ends it and every connection.
+#[derive(Debug)]
+pub(crate) struct Server {
+    address: SocketAddr,
+    site: Arc<Site>,
+    task: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Site {
+    root: PathBuf,
+    injection: Injection,
+    authority: String,
+    unserved: Mutex<Vec<Unserved>>,
+    open_requests: AtomicUsize,
+    registers_timelines: AtomicBool,
+}
+
+impl Server {
+    /// Serves the files below `root` on a free port of 127.0.0.1.
+    pub(crate) async fn start(root: &Path, injection: Injection) -> Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(Error::io("serve", root))?;
+        let address = listener.local_addr().map_err(Error::io("serve", root))?;
+        let site = Arc::new(Site {
+            root: root.to_owned(),
+            injection,
+            authority: address.to_string(),
+            unserved: Mutex::default(),
+            open_requests: AtomicUsize::new(0),
+            registers_timelines: AtomicBool::new(false),
+        });
+        let task = tokio::spawn(accept(listener, Arc::clone(&site)));
+        Ok(Self { address, site, task })
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn index_url(&self) -> String {
+        format!("http://{}/index.html", self.address)
+    }
+
+    /// The requests so far that got no file.
+    pub(crate) fn unserved(&self) -> Vec<Unserved> {
+        self.site.unserved.lock().expect("nothing panics while holding the list").clone()
+    }
+
+    /// Whether every request has been answered.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.site.open_requests.load(Ordering::Relaxed) == 0
+    }
+
+    /// Whether any file served so far speaks of `__timelines`; if none does, none will be registered.
+    pub(crate) fn may_register_timelines(&self) -> bool {
+        self.site.registers_timelines.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn accept(listener: TcpListener, site: Arc<Site>) {
+    let mut connections = JoinSet::new();
+    loop {
+        let Ok((stream, _)) = listener.accept().await else { continue };
+        let site = Arc::clone(&site);
+        connections.spawn(async move {
+            let service = service_fn(|request| answer(Arc::clone(&site), request));
+            // A connection that Chrome drops is no news.
+            let _closed = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+        });
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+async fn answer(site: Arc<Site>, request: Request<Incoming>) -> std::result::Result<Response<Full<Bytes>>, Infallible> {
+    site.open_requests.fetch_add(1, Ordering::Relaxed);
+    let response = site.respond(&request).await;
+    site.open_requests.fetch_sub(1, Ordering::Relaxed);
+    Ok(response)
+}
+
+fn empty(status: StatusCode) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = status;
+    response
+}
+
+impl Site {
+    async fn respond<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
+        // Chrome uses this server as its proxy too, so that requests to other hosts end here.
+        let outside = request.uri().authority().filter(|authority| authority.as_str() != self.authority);
+        if outside.is_some() || request.method() == Method::CONNECT {
+            self.note(Unserved::Outside { url: request.uri().to_string() });
+            return empty(StatusCode::FORBIDDEN);
+        }
+        if request.method() != Method::GET && request.method() != Method::HEAD {
+            return empty(StatusCode::METHOD_NOT_ALLOWED);
+        }
+        let file = decode_path(request.uri().path()).map(|path| self.root.join(path));
+        let answered = match &file {
+            Some(file) => self.serve_file(file, request.headers()).await,
+            None => None,
+        };
+        answered.unwrap_or_else(|| {
+            let wanted_as = request.headers().get("sec-fetch-dest").and_then(|v| v.to_str().ok()).unwrap_or("empty");
+            self.note(Unserved::Missing { path: request.uri().path().to_owned(), wanted_as: wanted_as.to_owned() });
+            empty(StatusCode::NOT_FOUND)
+        })
+    }
+
+    fn note(&self, unserved: Unserved) {
+        tracing::debug!(?unserved, "request without an answer");
+        let mut list = self.unserved.lock().expect("nothing panics while holding the list");
+        if !list.contains(&unserved) {
+            list.push(unserved);
+        }
+    }
+
+    /// `None` where there is no such file.
+    async fn serve_file(&self, file: &Path, headers: &HeaderMap) -> Option<Response<Full<Bytes>>> {
+        let metadata = tokio::fs::metadata(file).await.ok().filter(std::fs::Metadata::is_file)?;
+        let content_type = content_type(file);
+        let (status, body, range) = if content_type.starts_with("text/html") {
+            (StatusCode::OK, self.html(file).await?, None)
+        } else {
+            let range = headers.get(header::RANGE).and_then(|value| parse_range(value.to_str().ok()?, metadata.len()));
+            match range {
+                Some(Range::Unsatisfiable) => {
+                    let mut response = empty(StatusCode::RANGE_NOT_SATISFIABLE);
+                    let total = HeaderValue::from_str(&format!("bytes */{}", metadata.len())).ok()?;
+                    response.headers_mut().insert(header::CONTENT_RANGE, total);
+                    return Some(response);
+                }
+                Some(Range::Bytes { start, end }) => {
+                    (StatusCode::PARTIAL_CONTENT, read_part(file, start, end).await?, Some((start, end)))
+                }
+                None => (StatusCode::OK, tokio::fs::read(file).await.ok()?, None),
+            }
+        };
+        self.look_for_timelines(content_type, &body);
+        let mut response = Response::new(Full::new(Bytes::from(body)));
+        *response.status_mut() = status;
+        let answer = response.headers_mut();
+        answer.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        answer.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        if let Some((start, end)) = range {
+            let value = HeaderValue::from_str(&format!("bytes {start}-{end}/{}", metadata.len())).ok()?;
+            answer.insert(header::CONTENT_RANGE, value);
+        }
+        Some(response)
+    }
+
+    async fn html(&self, file: &Path) -> Option<Vec<u8>> {
+        let Injection { every_head_start, index_head_end, index_body_end } = &self.injection;
+        let bytes = tokio::fs::read(file).await.ok()?;
+        let html = String::from_utf8_lossy(&bytes);
+        self.look_for_timelines("text/html", &bytes);
+        let is_index = file == self.root.join("index.html");
+        let (head_end, body_end) = if is_index { (index_head_end.as_str(), index_body_end.as_str()) } else { ("", "") };
+        Some(inject(&html, every_head_start, head_end, body_end).into_bytes())
+    }
+
+    /// Looks at scripts as they are in the project; what we inject ourselves speaks of timelines too and does not count.
+    fn look_for_timelines(&self, content_type: &str, body: &[u8]) {
+        let needle = b"__timelines";
+        let is_authored_text = content_type.starts_with("text/javascript") || content_type == "text/html";
+        if is_authored_text && body.windows(needle.len()).any(|window| window == needle) {
+            self.registers_timelines.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+async fn read_part(file: &Path, start: u64, end: u64) -> Option<Vec<u8>> {
+    let mut opened = tokio::fs::File::open(file).await.ok()?;
+    opened.seek(SeekFrom::Start(start)).await.ok()?;
+    let mut body = Vec::new();
+    opened.take(end - start + 1).read_to_end(&mut body).await.ok()?;
+    Some(body)
+}
+
+/// The relative path that a URL path names, or `None` if it leaves the root.
+fn decode_path(path: &str) -> Option<PathBuf> {
+    let mut decoded = PathBuf::new();
+    for segment in path.trim_start_matches('/').split('/') {
+        let segment = percent_decode_str(segment).decode_utf8().ok()?;
+        if segment == ".." || segment.contains(['/', '\\', '\0']) {
+            return None;
+        }
+        if !segment.is_empty() && segment != "." {
+            decoded.push(segment.as_ref());
+        }
+    }
+    Some(decoded)
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Range {
+    /// Both ends included.
+    Bytes { start: u64, end: u64 },
+    Unsatisfiable,
+}
+
+/// A single byte range; `None` for what is answered with the whole file (malformed, several ranges).
+fn parse_range(value: &str, length: u64) -> Option<Range> {
+    let (first, last) = value.strip_prefix("bytes=")?.split_once('-')?;
+    let (start, end) = match (first.trim(), last.trim()) {
+        ("", suffix) => (length.saturating_sub(suffix.parse().ok()?), length.checked_sub(1)?),
+        (start, "") => (start.parse().ok()?, length.saturating_sub(1)),
+        (start, end) => (start.parse().ok()?, end.parse::<u64>().ok()?.min(length.saturating_sub(1))),
+    };
+    Some(if start >= length || start > end { Range::Unsatisfiable } else { Range::Bytes { start, end } })
+}
+
+fn content_type(file: &Path) -> &'static str {
+    let extension = file.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    match extension.as_str() {
+        "html" | "htm" => "text/html; charset=utf-8",
+        "js" | "mjs" => "text/javascript; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "json" => "application/json",
+        "cube" | "txt" => "text/plain; charset=utf-8",
+        "svg" => "image/svg+xml",
+        "png" => "image/png",
+        "jpg" | "jpeg" => "image/jpeg",
+        "gif" => "image/gif",
+        "webp" => "image/webp",
+        "avif" => "image/avif",
+        "woff2" => "font/woff2",
+        "woff" => "font/woff",
+        "ttf" => "font/ttf",
+        "otf" => "font/otf",
+        "mp4" | "m4v" => "video/mp4",
+        "webm" => "video/webm",
+        "mov" => "video/quicktime",
+        "mp3" => "audio/mpeg",
+        "m4a" => "audio/mp4",
+        "wav" => "audio/wav",
+        "ogg" => "audio/ogg",
+        "wasm" => "application/wasm",
+        _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_cannot_leave_the_root() {
+        for (path, expected) in [
+            ("/a/b.png", Some("a/b.png")),
+            ("/a%20b.png", Some("a b.png")),
+            ("/%E2%9C%93.png", Some("✓.png")),
+            ("//a/./b", Some("a/b")),
+            ("/../etc/passwd", None),
+            ("/a/%2e%2e/b", None),
+            ("/a%2f..%2fb", None),
+            ("/a%00b", None),
+            ("/%ff", None),
+        ] {
+            assert_eq!(decode_path(path), expected.map(PathBuf::from), "{path}");
+        }
+    }
+
+    #[test]
+    fn one_byte_range_is_honoured_and_anything_else_gets_the_whole_file() {
+        for (value, expected) in [
+            ("bytes=0-3", Some(Range::Bytes { start: 0, end: 3 })),
+            ("bytes=4-", Some(Range::Bytes { start: 4, end: 9 })),
+            ("bytes=-2", Some(Range::Bytes { start: 8, end: 9 })),
+            ("bytes=-20", Some(Range::Bytes { start: 0, end: 9 })),
+            ("bytes=5-99", Some(Range::Bytes { start: 5, end: 9 })),
+            ("bytes=10-", Some(Range::Unsatisfiable)),
+            ("bytes=5-4", Some(Range::Unsatisfiable)),
+            ("bytes=0-1,3-4", None),
+            ("lines=0-1", None),
+        ] {
+            assert_eq!(parse_range(value, 10), expected, "{value}");
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The plan directory: the only place that knows its paths and the shape of its JSON files.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::frame::{Fps, FrameRange};
+
+pub(crate) const PLAN_JSON: &str = "plan.json";
+pub(crate) const COMPILED: &str = "compiled";
+pub(crate) const INDEX_HTML: &str = "compiled/index.html";
+pub(crate) const META: &str = "meta";
+pub(crate) const COMPOSITION_JSON: &str = "meta/composition.json";
+pub(crate) const ENCODER_JSON: &str = "meta/encoder.json";
+pub(crate) const CHUNKS_JSON: &str = "meta/chunks.json";
+pub(crate) const VIDEOS_JSON: &str = "meta/videos.json";
+pub(crate) const VIDEO_FRAMES: &str = "video-frames";
+/// Where planning works; gone before the plan is hashed.
+pub(crate) const SCRATCH: &str = ".plan-work";
+
+pub(crate) const SCHEMA_VERSION: u64 = 1;
+pub(crate) const ARTIFACT_LAYOUT: &str = "plan-dir-v1";
+pub(crate) const HASH_SCHEMA: &str = "hyperframes-plan-hash-v1";
+
+/// `plan.json`: what the plan is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Manifest {
+    pub(crate) protocol: Option<Protocol>,
+    pub(crate) plan_hash: String,
+    pub(crate) producer_version: String,
+    pub(crate) ffmpeg_version: String,
+    pub(crate) font_snapshot_sha: String,
+    pub(crate) dimensions: Dimensions,
+    pub(crate) chunk_count: u32,
+    pub(crate) total_frames: u32,
+    pub(crate) duration: f64,
+    pub(crate) has_audio: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Protocol {
+    pub(crate) schema_version: u64,
+    pub(crate) artifact_layout: String,
+    pub(crate) hash_schema: String,
+}
+
+impl Protocol {
+    pub(crate) fn v1() -> Self {
+        Self {
+            schema_version: SCHEMA_VERSION,
+            artifact_layout: ARTIFACT_LAYOUT.to_owned(),
+            hash_schema: HASH_SCHEMA.to_owned(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Dimensions {
+    pub(crate) fps_num: u32,
+    pub(crate) fps_den: u32,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) format: String,
+}
+
+/// `meta/composition.json`: what the composition holds.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Composition {
+    pub(crate) duration_seconds: f64,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) fps: Fps,
+    pub(crate) video_count: u32,
+    pub(crate) audio_count: u32,
+    pub(crate) image_count: u32,
+}
+
+/// `meta/encoder.json`: how every chunk is captured and encoded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct EncoderPlan {
+    pub(crate) capture_mode: String,
+    pub(crate) force_screenshot: bool,
+    pub(crate) device_scale_factor: f64,
+    pub(crate) use_layered_hdr_composite: bool,
+    pub(crate) browser_gpu_mode: String,
+    pub(crate) warmup_ticks: u32,
+    pub(crate) encoder: String,
+    pub(crate) quality: String,
+    pub(crate) ffmpeg_version: String,
+    pub(crate) preset: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) crf: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) bitrate: Option<String>,
+    pub(crate) gop_size: u32,
+    #[serde(rename = "closedGop")]
+    pub(crate) closed_gop: bool,
+    pub(crate) force_keyframes: String,
+    pub(crate) pixel_format: String,
+    pub(crate) chunk_size: u32,
+    pub(crate) chunk_count: u32,
+    /// Settings of the planner's environment that the page may depend on. Absent in no valid plan.
+    pub(crate) runtime_env: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) variables: Option<Map<String, Value>>,
+    /// Whether page errors end the render; absent in plans of other makers, which do not let them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) strictness: Option<String>,
+}
+
+/// One entry of `meta/chunks.json`; the end is exclusive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ChunkEntry {
+    pub(crate) index: u32,
+    pub(crate) start_frame: u32,
+    pub(crate) end_frame: u32,
+}
+
+impl ChunkEntry {
+    pub(crate) fn range(self) -> FrameRange {
+        FrameRange { start: self.start_frame, end: self.end_frame }
+    }
+}
+
+/// `meta/videos.json`: the videos whose frames are in the plan.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Videos {
+    pub(crate) videos: Vec<Value>,
+    pub(crate) extracted: Vec<Value>,
+}

@@ -1,0 +1,171 @@
+//! Reading a plan back: every check that a chunk makes before it starts a browser, in the order of the plan format.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::config::{Quality, Rate, Strictness};
+use crate::error::{Error, Result};
+use crate::frame::{Fps, FrameRange};
+use crate::plan::hash::{Identity, plan_digest};
+use crate::plan::layout::{self, ChunkEntry, EncoderPlan, Manifest, Protocol, Videos};
+
+impl<'a> From<&'a Manifest> for Identity<'a> {
+    fn from(manifest: &'a Manifest) -> Self {
+        Identity {
+            font_snapshot_sha: &manifest.font_snapshot_sha,
+            producer_version: &manifest.producer_version,
+            ffmpeg_version: &manifest.ffmpeg_version,
+            dimensions: &manifest.dimensions,
+        }
+    }
+}
+
+/// What joining needs of a plan.
+#[derive(Debug)]
+pub(crate) struct Outline {
+    pub(crate) manifest: Manifest,
+    pub(crate) chunks: Vec<FrameRange>,
+    pub(crate) fps: Fps,
+}
+
+/// One chunk of a plan on disk. To hold one is to know that the plan is whole and hashes to what it says.
+#[derive(Debug)]
+pub(crate) struct PlannedChunk {
+    pub(crate) outline: Outline,
+    pub(crate) encoder: EncoderPlan,
+    pub(crate) range: FrameRange,
+    pub(crate) quality: Quality,
+    pub(crate) rate: Rate,
+    pub(crate) strictness: Strictness,
+    pub(crate) page_dir: PathBuf,
+}
+
+/// Reads `plan.json` and `meta/chunks.json`.
+pub(crate) fn open_outline(dir: &Path) -> Result<Outline> {
+    let manifest = open_manifest(dir)?;
+    let chunks = open_chunks(dir)?;
+    outline(manifest, &chunks)
+}
+
+fn outline(manifest: Manifest, chunks: &[ChunkEntry]) -> Result<Outline> {
+    let invalid = |reason: String| Error::PlanArtifactInvalid { artifact: layout::CHUNKS_JSON.into(), reason };
+    let mut next = 0;
+    for (i, chunk) in chunks.iter().enumerate() {
+        let ChunkEntry { index, start_frame, end_frame } = *chunk;
+        if usize::try_from(index) != Ok(i) || start_frame != next || end_frame <= start_frame {
+            return Err(invalid(format!("entry {i} does not continue at frame {next}")));
+        }
+        next = end_frame;
+    }
+    if next != manifest.total_frames {
+        return Err(invalid(format!("chunks end at frame {next}, the plan has {}", manifest.total_frames)));
+    }
+    let fps = Fps { num: manifest.dimensions.fps_num, den: manifest.dimensions.fps_den };
+    Ok(Outline { chunks: chunks.iter().map(|chunk| chunk.range()).collect(), manifest, fps })
+}
+
+/// Opens chunk `index` of the plan in `dir` for a worker whose FFmpeg is `ffmpeg_version`.
+pub(crate) fn open_chunk(dir: &Path, index: u32, ffmpeg_version: &str) -> Result<PlannedChunk> {
+    let manifest = open_manifest(dir)?;
+    let encoder_value: Value = read_json(dir, layout::ENCODER_JSON)?;
+    let chunks = open_chunks(dir)?;
+    check_videos(dir)?;
+    let entry = usize::try_from(index).ok().and_then(|i| chunks.get(i)).filter(|c| c.end_frame > c.start_frame);
+    let Some(entry) = entry else { return Err(Error::ChunkIndex { index, count: chunks.len() }) };
+    let page_dir = dir.join(layout::COMPILED);
+    if !page_dir.join("index.html").is_file() {
+        return Err(Error::PlanArtifactMissing { artifact: layout::INDEX_HTML.into() });
+    }
+    if manifest.ffmpeg_version != ffmpeg_version {
+        let (planned, actual) = (manifest.ffmpeg_version, ffmpeg_version.to_owned());
+        return Err(Error::FfmpegVersion { planned, actual });
+    }
+    if encoder_value["browserGpuMode"] != "software" {
+        let renderer = encoder_value["browserGpuMode"].to_string();
+        return Err(Error::GpuNotSoftware { vendor: "as the plan asks".into(), renderer });
+    }
+    let actual = plan_digest(dir, (&manifest).into())?;
+    if actual != manifest.plan_hash {
+        return Err(Error::PlanHash { expected: manifest.plan_hash, actual });
+    }
+    if !encoder_value["runtimeEnv"].is_object() {
+        return Err(Error::RuntimeEnvMissing);
+    }
+    let invalid = |reason: String| Error::PlanArtifactInvalid { artifact: layout::ENCODER_JSON.into(), reason };
+    let encoder: EncoderPlan = serde_json::from_value(encoder_value).map_err(|error| invalid(error.to_string()))?;
+    if encoder.encoder != "libx264-software" {
+        return Err(Error::Unsupported { what: encoder.encoder, reason: "this version encodes H.264 in MP4 only" });
+    }
+    let quality = Quality::from_name(&encoder.quality)
+        .ok_or_else(|| invalid(format!("quality is \"{}\", which is none", encoder.quality)))?;
+    let rate = match (encoder.crf, &encoder.bitrate) {
+        (_, Some(bitrate)) => Rate::Bitrate(bitrate.clone()),
+        (Some(crf), None) => Rate::Crf(crf),
+        (None, None) => Rate::Preset,
+    };
+    let strictness = match encoder.strictness.as_deref() {
+        Some("strict") => Strictness::Strict,
+        _ => Strictness::BestEffort,
+    };
+    let range = entry.range();
+    Ok(PlannedChunk { outline: outline(manifest, &chunks)?, encoder, range, quality, rate, strictness, page_dir })
+}
+
+fn open_manifest(dir: &Path) -> Result<Manifest> {
+    let value: Value = read_json(dir, layout::PLAN_JSON)?;
+    // A plan without a descriptor is from before there was one.
+    if let Some(protocol) = value.get("protocol").filter(|protocol| !protocol.is_null()) {
+        let read = serde_json::from_value::<Protocol>(protocol.clone());
+        if !matches!(&read, Ok(protocol) if *protocol == Protocol::v1()) {
+            return Err(Error::PlanProtocol { found: protocol.to_string() });
+        }
+    }
+    from_value(value, layout::PLAN_JSON)
+}
+
+fn open_chunks(dir: &Path) -> Result<Vec<ChunkEntry>> {
+    from_value(read_json(dir, layout::CHUNKS_JSON)?, layout::CHUNKS_JSON)
+}
+
+/// This version plans no videos and renders none: a plan that has some would lack their pictures.
+fn check_videos(dir: &Path) -> Result<()> {
+    if !dir.join(layout::VIDEOS_JSON).is_file() {
+        return Ok(());
+    }
+    let invalid = |reason: &str| Error::VideoMetadata { reason: reason.to_owned() };
+    let text = fs::read(dir.join(layout::VIDEOS_JSON)).map_err(Error::io("read", &dir.join(layout::VIDEOS_JSON)))?;
+    let videos: Videos = serde_json::from_slice(&text).map_err(|error| invalid(&error.to_string()))?;
+    if videos.videos.len() != videos.extracted.len() {
+        return Err(invalid("videos and extracted do not have the same number of entries"));
+    }
+    if !videos.videos.is_empty() {
+        let reason = "its pictures cannot be put into the page by this version";
+        return Err(Error::Unsupported { what: "a plan with videos".into(), reason });
+    }
+    Ok(())
+}
+
+fn read_json(dir: &Path, artifact: &str) -> Result<Value> {
+    let path = dir.join(artifact);
+    let text = match fs::read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(Error::PlanArtifactMissing { artifact: artifact.to_owned() });
+        }
+        Err(error) => return Err(Error::io("read", &path)(error)),
+    };
+    serde_json::from_slice(&text).map_err(|error| Error::PlanArtifactInvalid {
+        artifact: artifact.to_owned(),
+        reason: error.to_string(),
+    })
+}
+
+fn from_value<T: DeserializeOwned>(value: Value, artifact: &str) -> Result<T> {
+    serde_json::from_value(value).map_err(|error| Error::PlanArtifactInvalid {
+        artifact: artifact.to_owned(),
+        reason: error.to_string(),
+    })
+}

@@ -1,0 +1,199 @@
+//! The only place a child process is started: arguments as a list, an environment built from nothing, its own process
+//! group, stderr drained, and killed and waited for on every path.
+
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Resource, Rlimit, Signal};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::process::{ChildStdin, Command};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::error::{Error, Result};
+
+/// How many of a child's last stderr lines are kept for its error message.
+const TAIL_LINES: usize = 20;
+const TAIL_LINE_BYTES: usize = 500;
+
+/// A command line as a value: built by a pure function, printed in errors, run here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Cmd {
+    pub(crate) program: PathBuf,
+    pub(crate) args: Vec<OsString>,
+    pub(crate) env: Vec<(&'static str, OsString)>,
+}
+
+impl Cmd {
+    pub(crate) fn new(program: &Path) -> Self {
+        Self { program: program.to_owned(), args: Vec::new(), env: Vec::new() }
+    }
+
+    #[must_use]
+    pub(crate) fn arg(mut self, arg: impl Into<OsString>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Adds several arguments, written as one string with blanks between them; none may hold a blank itself.
+    #[must_use]
+    pub(crate) fn words(mut self, words: &str) -> Self {
+        self.args.extend(words.split_whitespace().map(OsString::from));
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn env(mut self, name: &'static str, value: impl Into<OsString>) -> Self {
+        self.env.push((name, value.into()));
+        self
+    }
+}
+
+impl fmt::Display for Cmd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.program.file_name().unwrap_or_default().to_string_lossy())?;
+        self.args.iter().try_for_each(|arg| write!(f, " {}", arg.to_string_lossy()))
+    }
+}
+
+/// A running child. Dropping it kills its whole process group and waits until that is gone.
+#[derive(Debug)]
+pub(crate) struct Child {
+    inner: tokio::process::Child,
+    group: Pid,
+    command: String,
+    tail: Arc<Mutex<VecDeque<String>>>,
+    line: watch::Receiver<Option<String>>,
+    drain: JoinHandle<()>,
+}
+
+/// What a child's stdin and stdout are connected to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pipes {
+    None,
+    Stdin,
+    Stdout,
+}
+
+impl Child {
+    /// Starts `cmd`. Lines on its stderr for which `watch` is true are handed to [`Child::watched_line`].
+    pub(crate) fn start(cmd: &Cmd, pipes: Pipes, watched: fn(&str) -> bool) -> Result<Self> {
+        let mut command = Command::new(&cmd.program);
+        command
+            .args(&cmd.args)
+            .env_clear()
+            .envs(cmd.env.iter().map(|(name, value)| (name, value)))
+            .stdin(if pipes == Pipes::Stdin { Stdio::piped() } else { Stdio::null() })
+            .stdout(if pipes == Pipes::Stdout { Stdio::piped() } else { Stdio::null() })
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true);
+        let mut inner = command.spawn().map_err(Error::io("start", &cmd.program))?;
+        let group = inner
+            .id()
+            .and_then(|id| i32::try_from(id).ok())
+            .and_then(Pid::from_raw)
+            .expect("a child that was just started and not waited for has an id");
+        // A crashing browser must not fill the disk with its memory. Failing to say so is no reason not to render.
+        let no_core = Rlimit { current: Some(0), maximum: Some(0) };
+        if let Err(errno) = rustix::process::prlimit(Some(group), Resource::Core, no_core) {
+            tracing::debug!(%errno, "core dumps stay on");
+        }
+        let stderr = inner.stderr.take().expect("stderr is piped");
+        let tail = Arc::new(Mutex::new(VecDeque::new()));
+        let (found, line) = watch::channel(None);
+        let drain = tokio::spawn(drain(stderr, Arc::clone(&tail), found, watched));
+        Ok(Self { inner, group, command: cmd.to_string(), tail, line, drain })
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.group.as_raw_nonzero().get().unsigned_abs()
+    }
+
+    pub(crate) fn stdin(&mut self) -> Option<ChildStdin> {
+        self.inner.stdin.take()
+    }
+
+    /// The first stderr line that the `watched` function accepted; `None` if the child ended without one.
+    pub(crate) async fn watched_line(&mut self) -> Option<String> {
+        self.line.wait_for(Option::is_some).await.ok().and_then(|line| line.clone())
+    }
+
+    /// The last lines the child wrote to stderr, joined.
+    pub(crate) fn stderr_tail(&self) -> String {
+        let tail = self.tail.lock().expect("nothing panics while holding the tail");
+        tail.iter().map(String::as_str).collect::<Vec<_>>().join("; ")
+    }
+
+    /// Waits for the end of the child and of its stderr.
+    pub(crate) async fn wait(&mut self) -> Result<ExitStatus> {
+        let status = self.inner.wait().await.map_err(Error::io("wait for", Path::new(&self.command)))?;
+        // Every line is in once the pipe is closed; a grandchild that keeps it open must not hold us up.
+        let _closed_in_time = tokio::time::timeout(Duration::from_secs(1), &mut self.drain).await;
+        Ok(status)
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.drain.abort();
+        let _already_gone = rustix::process::kill_process_group(self.group, Signal::KILL);
+        // SIGKILL takes effect soon, not at once; scratch directories are removed right after this.
+        let until = Instant::now() + Duration::from_millis(500);
+        while Instant::now() < until && rustix::process::test_kill_process_group(self.group).is_ok() {
+            if self.inner.try_wait().is_err() {
+                break;
+            }
+            std::thread::yield_now();
+        }
+    }
+}
+
+async fn drain(
+    stderr: tokio::process::ChildStderr,
+    tail: Arc<Mutex<VecDeque<String>>>,
+    found: watch::Sender<Option<String>>,
+    watched: fn(&str) -> bool,
+) {
+    let mut lines = BufReader::new(stderr).lines();
+    while let Ok(Some(mut line)) = lines.next_line().await {
+        tracing::trace!(line, "child stderr");
+        if found.borrow().is_none() && watched(&line) {
+            let _nobody_waits = found.send(Some(line.clone()));
+        }
+        line.truncate(line.floor_char_boundary(TAIL_LINE_BYTES));
+        let mut tail = tail.lock().expect("nothing panics while holding the tail");
+        if tail.len() == TAIL_LINES {
+            tail.pop_front();
+        }
+        tail.push_back(line);
+    }
+}
+
+/// Runs `cmd` to its end within `limit` and returns what it printed; a status other than 0 is an error.
+pub(crate) async fn run(cmd: &Cmd, limit: Duration) -> Result<Vec<u8>> {
+    let mut child = Child::start(cmd, Pipes::Stdout, |_| false)?;
+    let mut stdout = child.inner.stdout.take().expect("stdout is piped");
+    let mut printed = Vec::new();
+    let ended = tokio::time::timeout(limit, async {
+        stdout.read_to_end(&mut printed).await.map_err(Error::io("read from", &cmd.program))?;
+        child.wait().await
+    });
+    let status = match ended.await {
+        Ok(status) => status?,
+        Err(_elapsed) => return Err(failed(&child, &format!("no end within {} s", limit.as_secs()), None)),
+    };
+    if !status.success() {
+        return Err(failed(&child, &status.to_string(), status.code()));
+    }
+    Ok(printed)
+}
+
+fn failed(child: &Child, status: &str, exit_code: Option<i32>) -> Error {
+    Error::Command { command: child.command.clone(), status: status.to_owned(), exit_code, stderr: child.stderr_tail() }
+}

@@ -1,0 +1,211 @@
+//! This machine as the cloud: the same events, dispatched one after the other over a local directory.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use render::chunk::{ChunkOptions, ChunkReport};
+use render::config::Strictness;
+use render::tools::Tools;
+use render::{FrameHashes, Patience, Reuse};
+use serde_json::{Value, json};
+use store::{LocalStore, Uri};
+
+use crate::cli::{Cli, Command, InvokeArgs, Place, RenderArgs};
+use crate::dispatch::Worker;
+use crate::error::{Error, Result};
+use crate::event::{Answer, Event};
+use crate::progress::{Meter, line};
+use crate::resources::default_workers;
+
+/// Renders a project to a video.
+pub(crate) async fn render(args: &RenderArgs) -> Result<()> {
+    let meter = if args.json { Meter::Silent } else { Meter::for_stderr() };
+    let rendered = render_with(args, &meter).await;
+    meter.finish();
+    let summary = rendered?;
+    if args.json {
+        return print(&summary);
+    }
+    let seconds = summary["stages"]["totalMs"].as_f64().unwrap_or_default() / 1000.0;
+    line(&format!(
+        "{}: {} frames, {}x{}, {} s, rendered in {seconds:.1} s",
+        args.output.display(),
+        summary["frames"],
+        summary["width"],
+        summary["height"],
+        summary["duration"]
+    ));
+    Ok(())
+}
+
+async fn render_with(args: &RenderArgs, meter: &Meter) -> Result<Value> {
+    let start = Instant::now();
+    let (project, entry) = project_and_entry(&args.project)?;
+    let output = output_path(&args.output)?;
+    let tools = open_tools(&args.place)?;
+    let scratch = scratch(&args.place);
+    let bench = tempfile::Builder::new().prefix("framewright-").tempdir_in(&scratch).map_err(|source| Error::Io {
+        action: "make a work directory in",
+        path: scratch.display().to_string(),
+        source,
+    })?;
+    let env = environment();
+    let options = ChunkOptions {
+        reuse: if args.no_reuse { Reuse::Never } else { Reuse::Proven },
+        hashes: if args.frame_hashes { FrameHashes::Compute } else { FrameHashes::Skip },
+        ..options(args.workers, &args.place, meter)
+    };
+    let worker =
+        Worker { store: &LocalStore, tools: &tools, env: &env, scratch: bench.path(), options };
+    let prefix = uri(bench.path())?;
+
+    meter.stage("planning", &project.display().to_string());
+    let event = Event::Plan { project: uri(&project)?, output_prefix: prefix.clone(), config: args.config(entry.as_deref())? };
+    let Answer::Plan { plan_uri, plan_hash, chunk_count, total_frames, width, height, warnings, seconds, duration_ms, .. } =
+        worker.dispatch(event).await?
+    else {
+        unreachable!("a plan event gets a plan answer")
+    };
+    for warning in &warnings {
+        line(&format!("warning: {warning}"));
+    }
+    meter.frames(total_frames);
+    let plan = Uri::parse(&plan_uri)?;
+    let (mut reports, mut chunks) = (Vec::new(), Vec::new());
+    let rendering = Instant::now();
+    for chunk_index in 0..u32::try_from(chunk_count).unwrap_or(u32::MAX) {
+        meter.stage("rendering", &format!("chunk {} of {chunk_count}", chunk_index + 1));
+        let event = Event::RenderChunk {
+            plan: plan.clone(),
+            plan_hash: plan_hash.clone(),
+            chunk_index,
+            output_prefix: prefix.clone(),
+        };
+        let Answer::RenderChunk { chunk_uri, report, .. } = worker.dispatch(event).await? else {
+            unreachable!("a renderChunk event gets a renderChunk answer")
+        };
+        chunks.push(Uri::parse(&chunk_uri)?);
+        reports.push(*report);
+    }
+    let chunks_ms = ms(rendering);
+    meter.stage("assembling", &format!("{chunk_count} chunks"));
+    let assembling = Instant::now();
+    worker.dispatch(Event::Assemble { plan, chunks, output: uri(&output)? }).await?;
+    Ok(json!({
+        "output": output.display().to_string(),
+        "planHash": plan_hash,
+        "frames": total_frames,
+        "duration": seconds,
+        "width": width,
+        "height": height,
+        "workers": options.workers,
+        "reusedFrames": reports.iter().map(|report| report.reused_frames).sum::<u32>(),
+        "stages": { "planMs": duration_ms, "chunksMs": chunks_ms, "assembleMs": ms(assembling), "totalMs": ms(start) },
+        "chunks": reports,
+        "frameHashes": frame_hashes(&reports, options.hashes),
+        "warnings": warnings,
+    }))
+}
+
+fn frame_hashes(reports: &[ChunkReport], hashes: FrameHashes) -> Option<Vec<&String>> {
+    (hashes == FrameHashes::Compute).then(|| reports.iter().flat_map(|report| &report.frame_hashes).collect())
+}
+
+/// Handles one event from a file.
+pub(crate) async fn invoke(args: &InvokeArgs) -> Result<()> {
+    let bad = |reason: String| Error::Argument { argument: args.event.display().to_string(), reason };
+    let text = std::fs::read(&args.event).map_err(|error| bad(format!("cannot be read: {error}")))?;
+    let Value::Object(fields) = serde_json::from_slice(&text).map_err(|error| bad(format!("is not JSON: {error}")))?
+    else {
+        return Err(bad("is not a JSON object".to_owned()));
+    };
+    let event = Event::parse(fields)?;
+    let tools = open_tools(&args.place)?;
+    let meter = Meter::Silent;
+    let (env, scratch) = (environment(), scratch(&args.place));
+    let options = options(args.workers, &args.place, &meter);
+    let worker = Worker { store: &LocalStore, tools: &tools, env: &env, scratch: &scratch, options };
+    let answer = worker.dispatch(event).await?;
+    print(&serde_json::to_value(answer).expect("an answer has nothing that JSON has not"))
+}
+
+/// Says what went wrong, where the caller looks for it.
+pub(crate) fn report(cli: &Cli, error: &Error) -> ExitCode {
+    let (code, message) = (error.code().name(), error.chain());
+    if let Command::Render(args) = &cli.command
+        && args.json
+    {
+        let _nobody_reads = print(&json!({ "error": { "code": code, "message": message } }));
+    }
+    line(&format!("error: {code}: {message}"));
+    ExitCode::from(if matches!(error, Error::Cancelled { .. }) { 130 } else { 1 })
+}
+
+fn options<'a>(workers: Option<u32>, place: &Place, meter: &'a Meter) -> ChunkOptions<'a> {
+    ChunkOptions {
+        workers: workers.unwrap_or_else(default_workers),
+        reuse: Reuse::Proven,
+        hashes: FrameHashes::Skip,
+        patience: Patience { ready: Duration::from_secs(place.ready_timeout), ..Patience::new(Strictness::Strict) },
+        progress: meter,
+    }
+}
+
+/// A project may be named by its directory or by the HTML file in it.
+fn project_and_entry(given: &Path) -> Result<(PathBuf, Option<String>)> {
+    let bad = |reason: String| Error::Argument { argument: given.display().to_string(), reason };
+    let path = std::fs::canonicalize(given).map_err(|error| bad(error.to_string()))?;
+    if path.is_dir() {
+        return Ok((path, None));
+    }
+    let entry = path.file_name().and_then(|name| name.to_str()).ok_or_else(|| bad("has no readable name".into()))?;
+    let folder = path.parent().ok_or_else(|| bad("has no folder".into()))?;
+    Ok((folder.to_owned(), Some(entry.to_owned())))
+}
+
+/// The absolute path of the output, whose folder must be there: better said before the render than after it.
+fn output_path(given: &Path) -> Result<PathBuf> {
+    let bad = |reason: String| Error::Argument { argument: format!("--output {}", given.display()), reason };
+    let name = given.file_name().ok_or_else(|| bad("names no file".into()))?;
+    let folder = given.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = std::fs::canonicalize(folder).map_err(|error| bad(format!("its folder: {error}")))?;
+    let output = folder.join(name);
+    if output.is_dir() { Err(bad("is a directory".into())) } else { Ok(output) }
+}
+
+fn open_tools(place: &Place) -> Result<Tools> {
+    let dir = std::path::absolute(&place.tools).unwrap_or_else(|_no_current_directory| place.tools.clone());
+    Ok(Tools::open(&dir)?)
+}
+
+fn scratch(place: &Place) -> PathBuf {
+    place.scratch.clone().unwrap_or_else(std::env::temp_dir)
+}
+
+/// The environment as plain text; the plan keeps the part that pages may depend on.
+fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+}
+
+fn uri(path: &Path) -> Result<Uri> {
+    Uri::from_path(path).ok_or_else(|| Error::Argument {
+        argument: path.display().to_string(),
+        reason: "is not an absolute path of readable characters".to_owned(),
+    })
+}
+
+fn print(value: &Value) -> Result<()> {
+    let text = serde_json::to_string_pretty(value).expect("a JSON value is JSON");
+    writeln!(std::io::stdout(), "{text}").map_err(|source| Error::Io {
+        action: "print to",
+        path: "stdout".to_owned(),
+        source,
+    })
+}
+
+fn ms(start: Instant) -> u64 {
+    u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX)
+}

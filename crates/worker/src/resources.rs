@@ -1,0 +1,55 @@
+//! How many browsers this machine can run at once.
+
+use std::fs;
+use std::thread::available_parallelism;
+
+/// What one browser with a 1080p page needs, with room to spare.
+const BYTES_PER_BROWSER: u64 = 1 << 30;
+
+const MOST: u64 = 16;
+
+/// One browser for each core that is ours, as far as the memory goes.
+pub(crate) fn default_workers() -> u32 {
+    let cores = available_parallelism().map_or(1, std::num::NonZero::get) as u64;
+    workers(cores, memory())
+}
+
+fn workers(cores: u64, memory: Option<u64>) -> u32 {
+    let by_memory = memory.map_or(MOST, |bytes| bytes / BYTES_PER_BROWSER);
+    u32::try_from(cores.min(by_memory).clamp(1, MOST)).expect("at most 16")
+}
+
+/// Bytes this process may use: what is free on the machine, or what its control group allows.
+fn memory() -> Option<u64> {
+    let free = fs::read_to_string("/proc/meminfo").ok().as_deref().and_then(mem_available);
+    let limit = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
+        .iter()
+        .find_map(|path| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok());
+    free.into_iter().chain(limit).min()
+}
+
+fn mem_available(meminfo: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn browsers_are_limited_by_cores_and_by_memory() {
+        let gib = 1 << 30;
+        for (cores, memory, expected) in
+            [(2, Some(24 * gib), 2), (6, Some(10 * gib), 6), (6, Some(2 * gib), 2), (1, Some(0), 1), (64, None, 16)]
+        {
+            assert_eq!(workers(cores, memory), expected, "{cores} cores, {memory:?} bytes");
+        }
+    }
+
+    #[test]
+    fn available_memory_is_read_from_the_kernel_s_table() {
+        assert_eq!(mem_available("MemTotal: 2 kB\nMemAvailable:   1024 kB\n"), Some(1 << 20));
+        assert_eq!(mem_available("MemTotal: 2 kB\n"), None);
+    }
+}

@@ -200,7 +200,7 @@ async fn draw_and_encode(
     };
     let start = Instant::now();
     let mut frame_hashes = Vec::new();
-    let captured = capture(stage, *range, workers, async |_, picture: Arc<Picture>| {
+    let mut captured = capture(stage, *range, workers, async |_, picture: Arc<Picture>| {
         running.write(&picture.planes).await?;
         frame_hashes.extend(picture.rgb_sha256.clone());
         options.progress.frame_done();
@@ -209,8 +209,12 @@ async fn draw_and_encode(
     .await?;
     let capture_ms = ms(start) - u64::try_from(captured.boot.as_millis()).unwrap_or(0);
     let finishing = Instant::now();
+    let browsers = std::mem::take(&mut captured.browsers);
+    let ending = tokio::task::spawn_blocking(move || drop(browsers));
     running.finish().await?;
-    Ok(Made { captured, workers, capture_ms, encode_ms: ms(finishing), frame_hashes })
+    let encode_ms = ms(finishing);
+    ending.await.expect("ending a browser does not panic");
+    Ok(Made { captured, workers, capture_ms, encode_ms, frame_hashes })
 }
 
 /// What a chunk's file says about itself, so that one of another plan or in another place is noticed when joining.

@@ -21,6 +21,9 @@ use crate::error::{Error, Result};
 const TAIL_LINES: usize = 20;
 const TAIL_LINE_BYTES: usize = 500;
 
+/// How long a killed child may take to be gone.
+const KILL_LIMIT: Duration = Duration::from_secs(2);
+
 /// A command line as a value: built by a pure function, printed in errors, run here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Cmd {
@@ -143,13 +146,10 @@ impl Drop for Child {
     fn drop(&mut self) {
         self.drain.abort();
         let _already_gone = rustix::process::kill_process_group(self.group, Signal::KILL);
-        // SIGKILL takes effect soon, not at once; scratch directories are removed right after this.
-        let until = Instant::now() + Duration::from_millis(500);
-        while Instant::now() < until && rustix::process::test_kill_process_group(self.group).is_ok() {
-            if self.inner.try_wait().is_err() {
-                break;
-            }
-            std::thread::yield_now();
+        // SIGKILL takes effect soon, not at once; what removes the child's files comes right after this.
+        let until = Instant::now() + KILL_LIMIT;
+        while Instant::now() < until && matches!(self.inner.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 }

@@ -3,7 +3,7 @@
 mod flags;
 pub(crate) mod session;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::time::Duration;
 
@@ -21,7 +21,6 @@ use futures::StreamExt;
 use futures::future::{Either, select};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 use crate::error::{Error, Result};
@@ -34,8 +33,8 @@ use crate::tools::Tools;
 const LAUNCH_LIMIT: Duration = Duration::from_secs(60);
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 
-/// Chrome's clock hangs if a tick repeats or goes back.
-const SMALLEST_STEP_MS: f64 = 0.001;
+/// Chrome hangs if its clock, which counts microseconds, repeats or goes back.
+const SMALLEST_STEP_MS: f64 = 0.01;
 /// What Chrome is told of the time between frames that only keep the page going.
 const WAITING_INTERVAL_MS: f64 = 16.0;
 
@@ -68,7 +67,7 @@ pub(crate) struct Browser {
     _connection: chromiumoxide::Browser,
     _pump: AbortOnDrop,
     child: Child,
-    _home: TempDir,
+    _home: Home,
     /// Milliseconds of the last tick.
     clock: f64,
 }
@@ -79,6 +78,32 @@ struct AbortOnDrop(JoinHandle<()>);
 impl Drop for AbortOnDrop {
     fn drop(&mut self) {
         self.0.abort();
+    }
+}
+
+/// The directory of everything that Chrome writes.
+#[derive(Debug)]
+struct Home {
+    path: PathBuf,
+}
+
+impl Home {
+    fn make(scratch: &Path) -> Result<Self> {
+        let dir = tempfile::Builder::new().prefix("chrome-").tempdir_in(scratch);
+        Ok(Self { path: dir.map_err(Error::io("make a browser profile in", scratch))?.keep() })
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        // Chrome's helpers die with it but not in the same instant, and may still add a file.
+        for _ in 0..100 {
+            if std::fs::remove_dir_all(&self.path).is_ok() || !self.path.exists() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        tracing::warn!(path = %self.path.display(), "a browser profile could not be removed");
     }
 }
 
@@ -104,13 +129,10 @@ impl Browser {
 
     async fn start(tools: &Tools, scratch: &Path, server: &Server, viewport: Viewport) -> Result<Self> {
         let Viewport { width, height } = viewport;
-        let home = tempfile::Builder::new()
-            .prefix("chrome-")
-            .tempdir_in(scratch)
-            .map_err(Error::io("make a browser profile in", scratch))?;
-        let fonts = home.path().join("fonts.conf");
-        std::fs::write(&fonts, flags::fonts_conf(tools, home.path())).map_err(Error::io("write", &fonts))?;
-        let cmd = flags::command(tools, home.path(), server.address(), width, height);
+        let home = Home::make(scratch)?;
+        let fonts = home.path.join("fonts.conf");
+        std::fs::write(&fonts, flags::fonts_conf(tools, &home.path)).map_err(Error::io("write", &fonts))?;
+        let cmd = flags::command(tools, &home.path, server.address(), width, height);
         let mut child = Child::start(&cmd, Pipes::None, |line| line.starts_with("DevTools listening on "))?;
         let Some(line) = child.watched_line().await else {
             return Err(Error::BrowserLaunch { reason: format!("it ended: {}", child.stderr_tail()) });
@@ -166,7 +188,7 @@ impl Browser {
             let answer = send(&page, params, during).await?;
             if let Some(exception) = answer.exception_details {
                 let thrown = exception.exception.and_then(|object| object.description);
-                let message = thrown.unwrap_or(exception.text);
+                let message = without_foreign_lines(&thrown.unwrap_or(exception.text));
                 return Err(Error::PageScript { during: during.to_owned(), message });
             }
             serde_json::from_value(answer.result.value.unwrap_or_default()).map_err(|error| Error::PageScript {
@@ -180,7 +202,7 @@ impl Browser {
     async fn ticking<T>(&mut self, pending: impl Future<Output = T>) -> Result<T> {
         let mut pending = pin!(pending);
         loop {
-            let tick = pin!(self.tick(0.0, WAITING_INTERVAL_MS, Tick::Advance));
+            let tick = pin!(self.tick_soon());
             match select(pending.as_mut(), tick).await {
                 Either::Left((done, tick)) => {
                     // A second frame while one is pending would be refused.
@@ -190,6 +212,11 @@ impl Browser {
                 Either::Right((drawn, _)) => drawn?,
             };
         }
+    }
+
+    /// Draws a frame whose time does not matter.
+    async fn tick_soon(&mut self) -> Result<Drawn> {
+        self.tick(0.0, WAITING_INTERVAL_MS, Tick::Advance).await
     }
 
     /// Draws one frame at `at` milliseconds, or as soon after the last one as Chrome can tell apart.
@@ -204,6 +231,18 @@ impl Browser {
         let BeginFrameReturns { has_damage, screenshot_data } = send(&self.page, params.build(), "while drawing").await?;
         Ok(Drawn { has_damage, png: screenshot_data.map(String::from) })
     }
+}
+
+/// A thrown error's message with the first place in the author's own files, out of the stack that comes with it.
+fn without_foreign_lines(description: &str) -> String {
+    let message = description.lines().next().unwrap_or_default();
+    let authored = description
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split_once("//127.0.0.1:")?.1.split_once('/'))
+        .map(|(_port, place)| place.trim_end_matches(')'))
+        .find(|place| !place.starts_with("__framewright/"));
+    authored.map_or_else(|| message.to_owned(), |place| format!("{message} (/{place})"))
 }
 
 /// Sends a command and waits for its answer, within a limit.

@@ -121,7 +121,7 @@ impl<'a> Session<'a> {
         let url = self.server.index_url();
         let loading = self.browser.navigate(&url);
         let status = loop {
-            self.browser.tick(0.0, super::WAITING_INTERVAL_MS, Tick::Advance).await?;
+            self.browser.tick_soon().await?;
             let status = match self.browser.evaluate::<Option<Status>>(page::STATUS).await {
                 Ok(Some(status)) if status.href == url => status,
                 // The document is just being replaced.
@@ -272,6 +272,11 @@ impl<'a> Session<'a> {
             }
         }
         Err(Error::BrowserLost { during: format!("at frame {index}"), reason: "it draws no picture".into() })
+    }
+
+    /// The browser alone, for who ends it.
+    pub(crate) fn into_browser(self) -> Browser {
+        self.browser
     }
 
     /// Whether a part of the page failed to load while frames were drawn.

@@ -10,7 +10,7 @@ use futures::future::{join_all, try_join, try_join_all};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::browser::Viewport;
+use crate::browser::{Browser, Viewport};
 use crate::browser::session::{Patience, Reuse, Session, Shot};
 use crate::capture::picture::{FrameHashes, Picture, picture};
 use crate::error::{Error, Result};
@@ -46,6 +46,8 @@ pub(crate) struct Captured {
     pub(crate) screenshots: u32,
     pub(crate) relaunches: u32,
     pub(crate) warnings: Vec<String>,
+    /// The browsers, which take a moment to end.
+    pub(crate) browsers: Vec<Browser>,
 }
 
 /// What one browser hands over for one frame.
@@ -97,9 +99,10 @@ pub(crate) async fn capture(
         Ok(())
     };
     let (drawn, ()) = try_join(try_join_all(drawing), collecting).await?;
-    for (screenshots, relaunches) in drawn {
+    for Drew { browser, screenshots, relaunches } in drawn {
         captured.screenshots += screenshots;
         captured.relaunches += relaunches;
+        captured.browsers.push(browser);
     }
     Ok(captured)
 }
@@ -111,13 +114,20 @@ async fn open(stage: Stage<'_>) -> Result<(Session<'_>, Vec<String>)> {
     Ok((session, opened.warnings))
 }
 
+/// What became of one browser.
+struct Drew {
+    browser: Browser,
+    screenshots: u32,
+    relaunches: u32,
+}
+
 /// Draws the frames of one browser; a browser that dies is started anew and goes on where it was.
 async fn draw_every<'a>(
     stage: Stage<'a>,
     mut session: Session<'a>,
     frames: impl Iterator<Item = u32>,
     sink: mpsc::Sender<Slot>,
-) -> Result<(u32, u32)> {
+) -> Result<Drew> {
     let (mut screenshots, mut relaunches) = (0, 0);
     for index in frames {
         let shot = loop {
@@ -146,7 +156,8 @@ async fn draw_every<'a>(
         }
     }
     session.check_parts()?;
-    Ok((screenshots + session.captured(), relaunches))
+    screenshots += session.captured();
+    Ok(Drew { browser: session.into_browser(), screenshots, relaunches })
 }
 
 /// Whether another browser may succeed where this one did not.

@@ -21,26 +21,20 @@
   };
   const playerIsThere = () => Boolean(window.__player && window.__player.renderSeek && window.__player.getDuration);
 
-  // Patches, never replaces: a page may fill in its own __hf at any time before it is ready, and then its own wins.
-  const bringsItsOwn = () => {
-    const seek = window.__hf && window.__hf.seek;
-    return typeof seek === 'function' && seek !== playerSeek;
-  };
+  // Patches, never replaces: a page may fill in its own __hf until it is loaded, and then its own wins. Decided once, since
+  // the runtime wraps whatever seek it finds.
+  let driver = null;
   const connect = () => {
-    if (bringsItsOwn()) return 'own';
-    if (!playerIsThere()) return null;
-    const target = window.__hf || (window.__hf = hf);
-    if (target.seek !== playerSeek) {
+    if (driver) return driver;
+    if (window.__hf && typeof window.__hf.seek === 'function') {
+      driver = 'own';
+    } else if (document.readyState === 'complete' && playerIsThere()) {
+      driver = 'player';
+      const target = window.__hf || (window.__hf = hf);
       target.seek = playerSeek;
-      let given;
-      Object.defineProperty(target, 'duration', {
-        configurable: true,
-        enumerable: true,
-        get: () => (given === undefined ? playerDuration() : given),
-        set: (value) => { given = value; },
-      });
+      Object.defineProperty(target, 'duration', { configurable: true, enumerable: true, get: playerDuration });
     }
-    return 'player';
+    return driver;
   };
 
   const missingTimelines = () => {
@@ -84,9 +78,8 @@
   window.__fw = {
     // What is still missing before the first frame can be drawn.
     status() {
-      const driver = connect();
-      const target = window.__hf || {};
-      const number = driver ? Number(target.duration) : 0;
+      connect();
+      const number = driver ? Number(window.__hf.duration) : 0;
       return {
         href: location.href,
         loaded: document.readyState === 'complete',
@@ -102,7 +95,7 @@
 
     // Binds child timelines that registered late, then waits for every pixel that has to be loaded.
     async settle() {
-      if (!bringsItsOwn() && window.__hfForceTimelineRebind) window.__hfForceTimelineRebind();
+      if (driver === 'player' && window.__hfForceTimelineRebind) window.__hfForceTimelineRebind();
       await document.fonts.ready;
       await Promise.all(Array.from(document.images).filter((image) => image.src).map(decode));
       await Promise.all(newBackgrounds());
@@ -123,5 +116,4 @@
       return virtual.errors.length;
     },
   };
-  connect();
 })();

@@ -11,7 +11,6 @@ use serde_json::{Map, Value, json};
 
 use crate::error::Result;
 use crate::frame::Fps;
-use crate::page::inject::script;
 use crate::page::server::{Injection, Server};
 
 /// Everything of a page that is the same for each of its browsers.
@@ -33,15 +32,13 @@ pub(crate) async fn serve(source: &PageSource<'_>) -> Result<Server> {
         "__HF_EXPORT_RENDER_SEEK_CONFIG": seek_config(*fps, env),
         "__hfVariables": variables,
     });
-    // In JSON `<` can only be inside a string, where this escape means the same.
-    let globals = globals.to_string().replace('<', "\\u003c");
     let assign = format!(
-        "for (const [name, value] of Object.entries({globals})) if (value !== null) window[name] = value;"
+        "for (const [name, value] of Object.entries({globals})) if (value !== null) window[name] = value;\n"
     );
     let injection = Injection {
-        every_head_start: script(include_str!("virtual-time.js")) + &script(&assign),
-        index_head_end: script(runtime),
-        index_body_end: script(include_str!("bridge.js")),
+        every_head_start: assign + include_str!("virtual-time.js"),
+        index_head_end: (*runtime).to_owned(),
+        index_body_end: include_str!("bridge.js").to_owned(),
     };
     Server::start(root, injection).await
 }

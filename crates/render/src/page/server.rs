@@ -22,7 +22,8 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::error::{Error, Result};
 use crate::page::inject::inject;
 
-/// What is put into the HTML on its way to the page.
+/// Scripts that the HTML gets on its way to the page. They are put in by reference, so that an author's line numbers stay
+/// what they are.
 #[derive(Debug)]
 pub(crate) struct Injection {
     /// At the start of the head of every HTML file, so also in frames.
@@ -58,6 +59,23 @@ struct Site {
     unserved: Mutex<Vec<Unserved>>,
     open_requests: AtomicUsize,
     registers_timelines: AtomicBool,
+}
+
+/// Where those scripts are served; no project has a folder of this name.
+const SCRIPTS: &str = "/__framewright/";
+const HEAD_START: &str = "<script src=\"/__framewright/virtual-time.js\"></script>";
+const HEAD_END: &str = "<script src=\"/__framewright/runtime.js\"></script>";
+const BODY_END: &str = "<script src=\"/__framewright/bridge.js\"></script>";
+
+impl Injection {
+    fn script(&self, name: &str) -> Option<&str> {
+        match name {
+            "virtual-time.js" => Some(&self.every_head_start),
+            "runtime.js" => Some(&self.index_head_end),
+            "bridge.js" => Some(&self.index_body_end),
+            _ => None,
+        }
+    }
 }
 
 impl Server {
@@ -145,6 +163,11 @@ impl Site {
         if request.method() != Method::GET && request.method() != Method::HEAD {
             return empty(StatusCode::METHOD_NOT_ALLOWED);
         }
+        if let Some(source) = request.uri().path().strip_prefix(SCRIPTS).and_then(|name| self.injection.script(name)) {
+            let mut response = Response::new(Full::new(Bytes::from(source.to_owned())));
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(JAVASCRIPT));
+            return response;
+        }
         let file = decode_path(request.uri().path()).map(|path| self.root.join(path));
         let answered = match &file {
             Some(file) => self.serve_file(file, request.headers()).await,
@@ -200,13 +223,12 @@ impl Site {
     }
 
     async fn html(&self, file: &Path) -> Option<Vec<u8>> {
-        let Injection { every_head_start, index_head_end, index_body_end } = &self.injection;
         let bytes = tokio::fs::read(file).await.ok()?;
         let html = String::from_utf8_lossy(&bytes);
         self.look_for_timelines("text/html", &bytes);
         let is_index = file == self.root.join("index.html");
-        let (head_end, body_end) = if is_index { (index_head_end.as_str(), index_body_end.as_str()) } else { ("", "") };
-        Some(inject(&html, every_head_start, head_end, body_end).into_bytes())
+        let (head_end, body_end) = if is_index { (HEAD_END, BODY_END) } else { ("", "") };
+        Some(inject(&html, HEAD_START, head_end, body_end).into_bytes())
     }
 
     /// Looks at scripts as they are in the project; what we inject ourselves speaks of timelines too and does not count.
@@ -242,6 +264,8 @@ fn decode_path(path: &str) -> Option<PathBuf> {
     Some(decoded)
 }
 
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+
 #[derive(Debug, PartialEq, Eq)]
 enum Range {
     /// Both ends included.
@@ -264,7 +288,7 @@ fn content_type(file: &Path) -> &'static str {
     let extension = file.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     match extension.as_str() {
         "html" | "htm" => "text/html; charset=utf-8",
-        "js" | "mjs" => "text/javascript; charset=utf-8",
+        "js" | "mjs" => JAVASCRIPT,
         "css" => "text/css; charset=utf-8",
         "json" => "application/json",
         "cube" | "txt" => "text/plain; charset=utf-8",

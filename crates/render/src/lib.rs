@@ -35,6 +35,7 @@ pub mod plan;
 pub mod tools;
 
 pub use browser::session::{Patience, Reuse};
+pub use capture::floor;
 pub use capture::picture::FrameHashes;
 pub use error::{Error, Result};
 pub use ffmpeg::probe::{Video, probe_video};

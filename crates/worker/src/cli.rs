@@ -29,6 +29,9 @@ pub(crate) enum Command {
     Render(Box<RenderArgs>),
     /// Handle one plan, renderChunk or assemble event and print its answer
     Invoke(InvokeArgs),
+    /// Measure what Chrome alone takes per frame, for scripts/bench.sh
+    #[command(hide = true)]
+    Floor(FloorArgs),
 }
 
 #[derive(Debug, Args)]
@@ -93,6 +96,18 @@ pub(crate) struct InvokeArgs {
     pub(crate) event: PathBuf,
     /// Browsers that draw at the same time [default: from cores and memory]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub(crate) workers: Option<u32>,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FloorArgs {
+    /// A directory with an index.html
+    pub(crate) page: PathBuf,
+    #[arg(long)]
+    pub(crate) frames: u32,
+    #[arg(long)]
     pub(crate) workers: Option<u32>,
     #[command(flatten)]
     pub(crate) place: Place,

@@ -13,7 +13,7 @@ use render::{FrameHashes, Patience, Reuse};
 use serde_json::{Value, json};
 use store::{LocalStore, Uri};
 
-use crate::cli::{Cli, Command, InvokeArgs, Place, RenderArgs};
+use crate::cli::{Cli, Command, FloorArgs, InvokeArgs, Place, RenderArgs};
 use crate::dispatch::Worker;
 use crate::error::{Error, Result};
 use crate::event::{Answer, Event};
@@ -130,6 +130,15 @@ pub(crate) async fn invoke(args: &InvokeArgs) -> Result<()> {
     let worker = Worker { store: &LocalStore, tools: &tools, env: &env, scratch: &scratch, options };
     let answer = worker.dispatch(event).await?;
     print(&serde_json::to_value(answer).expect("an answer has nothing that JSON has not"))
+}
+
+/// Measures what Chrome alone takes.
+pub(crate) async fn floor(args: &FloorArgs) -> Result<()> {
+    let tools = open_tools(&args.place)?;
+    let workers = args.workers.unwrap_or_else(default_workers);
+    let took = render::floor(&tools, &args.page, &scratch(&args.place), workers, args.frames).await?;
+    let ms_per_frame = took.as_secs_f64() * 1000.0 / f64::from(args.frames.max(1));
+    print(&json!({ "workers": workers, "frames": args.frames, "msPerFrame": ms_per_frame }))
 }
 
 /// Says what went wrong, where the caller looks for it.

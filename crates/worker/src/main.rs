@@ -36,6 +36,7 @@ async fn run(cli: &Cli) -> Result<()> {
         match &cli.command {
             Command::Render(args) => local::render(args).await,
             Command::Invoke(args) => local::invoke(args).await,
+            Command::Floor(args) => local::floor(args).await,
         }
     };
     tokio::select! {

@@ -27,7 +27,7 @@ const FINISH_LIMIT: Duration = Duration::from_secs(120);
 pub(crate) fn preset(quality: Quality) -> (&'static str, u8) {
     match quality {
         Quality::Draft => ("ultrafast", 28),
-        Quality::Standard => ("medium", 18),
+        Quality::Standard => ("veryfast", 18),
         Quality::High => ("slow", 15),
     }
 }
@@ -74,7 +74,7 @@ pub(crate) fn command(tools: &Tools, encoding: &Encoding, out: &Path) -> Cmd {
 }
 
 /// Frames the encoder looks ahead, which are also what is left to do after the last frame was drawn.
-const LOOKAHEAD: u32 = 20;
+const LOOKAHEAD: u32 = 10;
 
 /// A running encoder. Dropping it without [`Encoder::finish`] kills it.
 #[derive(Debug)]

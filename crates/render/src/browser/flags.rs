@@ -14,7 +14,6 @@ const FLAGS: &[&str] = &[
     // No helper to fork renderers from: one process less, and it needs the sandbox.
     "--no-zygote",
     // /dev/shm is tiny or absent on Lambda.
-    "--disable-dev-shm-usage",
     // Frames are drawn when we ask and not otherwise.
     "--enable-begin-frame-control",
     "--run-all-compositor-stages-before-draw",

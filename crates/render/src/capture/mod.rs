@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::browser::{Browser, Viewport};
 use crate::browser::session::{Patience, Reuse, Session, Shot};
-use crate::capture::picture::{FrameHashes, Picture, picture};
+use crate::capture::picture::{Buffers, FrameHashes, Picture, picture};
 use crate::compose;
 use crate::config::Strictness;
 use crate::error::{Error, Result};
@@ -81,9 +81,10 @@ pub(crate) async fn capture(
     captured.boot = start.elapsed();
     let (senders, mut receivers): (Vec<_>, Vec<_>) =
         (0..browsers).map(|_| mpsc::channel::<Slot>(WAITING_PER_BROWSER)).unzip();
+    let buffers = Arc::new(Buffers::default());
     let drawing = sessions.into_iter().zip(senders).zip(range.start..).map(|((session, sender), first)| {
         let step = usize::try_from(browsers).expect("a count of browsers fits");
-        draw_every(stage, session, (first..range.end).step_by(step), sender)
+        draw_every(stage, session, (first..range.end).step_by(step), sender, &buffers)
     });
     let collecting = async {
         let mut last: Vec<Option<Arc<Picture>>> = vec![None; receivers.len()];
@@ -91,7 +92,10 @@ pub(crate) async fn capture(
             let browser = ((index - range.start) % browsers) as usize;
             match receivers[browser].recv().await {
                 Some(Slot::Drawn(decoding)) => {
-                    last[browser] = Some(Arc::new(decoding.await.expect("decoding does not panic")?));
+                    let picture = Arc::new(decoding.await.expect("decoding does not panic")?);
+                    if let Some(shown) = last[browser].replace(picture) {
+                        buffers.recycle(shown);
+                    }
                 }
                 Some(Slot::Unchanged) => {}
                 // A browser that failed drops its sender; its own error is the one that is reported.
@@ -131,6 +135,7 @@ async fn draw_every<'a>(
     mut session: Session<'a>,
     frames: impl Iterator<Item = u32>,
     sink: mpsc::Sender<Slot>,
+    buffers: &Arc<Buffers>,
 ) -> Result<Drew> {
     let (mut screenshots, mut relaunches) = (0, 0);
     for index in frames {
@@ -150,7 +155,8 @@ async fn draw_every<'a>(
         let slot = match shot {
             Shot::Png(png) => {
                 let Stage { viewport, hashes, .. } = stage;
-                Slot::Drawn(tokio::task::spawn_blocking(move || picture(&png, index, viewport, hashes)))
+                let buffers = Arc::clone(buffers);
+                Slot::Drawn(tokio::task::spawn_blocking(move || picture(&png, index, viewport, hashes, &buffers)))
             }
             Shot::Unchanged => Slot::Unchanged,
         };

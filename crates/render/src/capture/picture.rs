@@ -1,6 +1,7 @@
 //! From the PNG that Chrome sends to the planes that the encoder reads.
 
 use std::io::Cursor;
+use std::sync::{Arc, Mutex};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -19,6 +20,32 @@ pub(crate) struct Picture {
     pub(crate) rgb_sha256: Option<String>,
 }
 
+/// Buffers that finished pictures leave behind for the next ones: fresh memory of this size costs more than what is put in it.
+#[derive(Debug, Default)]
+pub(crate) struct Buffers {
+    free: Mutex<Vec<Vec<u8>>>,
+}
+
+impl Buffers {
+    /// A buffer of `len` bytes with anything in it.
+    fn take(&self, len: usize) -> Vec<u8> {
+        let mut free = self.free.lock().expect("nothing panics while holding the buffers");
+        let fitting = free.iter().position(|buffer| buffer.len() == len);
+        fitting.map_or_else(|| vec![0; len], |i| free.swap_remove(i))
+    }
+
+    fn put_back(&self, buffer: Vec<u8>) {
+        self.free.lock().expect("nothing panics while holding the buffers").push(buffer);
+    }
+
+    /// Takes a picture's planes back once nobody shows it any more.
+    pub(crate) fn recycle(&self, picture: Arc<Picture>) {
+        if let Some(picture) = Arc::into_inner(picture) {
+            self.put_back(picture.planes);
+        }
+    }
+}
+
 /// Whether a picture's pixels are hashed on the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FrameHashes {
@@ -27,7 +54,13 @@ pub enum FrameHashes {
 }
 
 /// Decodes frame `index` and converts it. The chroma of a pixel is the mean of its 2×2 block.
-pub(crate) fn picture(png: &str, index: u32, viewport: Viewport, hashes: FrameHashes) -> Result<Picture> {
+pub(crate) fn picture(
+    png: &str,
+    index: u32,
+    viewport: Viewport,
+    hashes: FrameHashes,
+    buffers: &Buffers,
+) -> Result<Picture> {
     let Viewport { width, height } = viewport;
     let bad = |reason: String| Error::BadFrame { frame: index, width, height, reason };
     let bytes = STANDARD.decode(png).map_err(|error| bad(error.to_string()))?;
@@ -35,7 +68,7 @@ pub(crate) fn picture(png: &str, index: u32, viewport: Viewport, hashes: FrameHa
     // The bytes come from a process on this machine; what could be wrong with them no checksum would show.
     decoder.ignore_checksums(true);
     let mut reader = decoder.read_info().map_err(|error| bad(error.to_string()))?;
-    let mut pixels = vec![0; reader.output_buffer_size().ok_or_else(|| bad("it is too large".into()))?];
+    let mut pixels = buffers.take(reader.output_buffer_size().ok_or_else(|| bad("it is too large".into()))?);
     let info = reader.next_frame(&mut pixels).map_err(|error| bad(error.to_string()))?;
     if (info.width, info.height) != (width, height) {
         return Err(bad(format!("it has {}x{} pixels", info.width, info.height)));
@@ -45,7 +78,7 @@ pub(crate) fn picture(png: &str, index: u32, viewport: Viewport, hashes: FrameHa
         _ => sha256_hex(&pixels),
     });
     let luma = width as usize * height as usize;
-    let mut planes = vec![0; luma + luma / 2];
+    let mut planes = buffers.take(luma + luma / 2);
     let (y_plane, chroma) = planes.split_at_mut(luma);
     let (u_plane, v_plane) = chroma.split_at_mut(luma / 4);
     let mut image = YuvPlanarImageMut {
@@ -65,5 +98,6 @@ pub(crate) fn picture(png: &str, index: u32, viewport: Viewport, hashes: FrameHa
         (colour, depth) => return Err(bad(format!("its pixels are {colour:?} of {depth:?} bits"))),
     }
     .map_err(|error| bad(error.to_string()))?;
+    buffers.put_back(pixels);
     Ok(Picture { planes, rgb_sha256 })
 }

@@ -42,6 +42,11 @@ impl Fps {
         f64::from(self.num) / f64::from(self.den)
     }
 
+    /// Ticks a second of a media clock in which every frame lasts a whole number of ticks, and how many that is.
+    pub fn media_clock(self) -> (u32, u32) {
+        if self.den == 1 { (self.num * 1000, 1000) } else { (self.num, self.den) }
+    }
+
     /// Milliseconds between two frames.
     pub fn interval_ms(self) -> f64 {
         1000.0 * f64::from(self.den) / f64::from(self.num)

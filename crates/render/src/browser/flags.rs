@@ -33,6 +33,7 @@ const FLAGS: &[&str] = &[
     "--disable-gpu-compositing",
     // Text and colours do not depend on the host's screen settings.
     "--font-render-hinting=none",
+    "--disable-lcd-text",
     "--force-color-profile=srgb",
     "--hide-scrollbars",
     "--lang=en-US",

@@ -34,7 +34,7 @@ const LAUNCH_LIMIT: Duration = Duration::from_secs(60);
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 
 /// Chrome hangs if its clock, which counts microseconds, repeats or goes back.
-const SMALLEST_STEP_MS: f64 = 0.01;
+const SMALLEST_STEP_MS: f64 = 0.002;
 /// What Chrome is told of the time between frames that only keep the page going.
 const WAITING_INTERVAL_MS: f64 = 16.0;
 

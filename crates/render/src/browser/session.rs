@@ -8,7 +8,7 @@ use crate::config::Strictness;
 use crate::error::{Error, Result};
 use crate::frame::Fps;
 use crate::page::server::{Server, Unserved};
-use crate::page::{self, Status};
+use crate::page::{self, Sought, Status};
 use crate::tools::Tools;
 
 /// The tick of frame 0, in milliseconds: above every tick that getting ready can take.
@@ -225,9 +225,17 @@ impl<'a> Session<'a> {
             self.browser.tick(0.0, interval, Tick::Advance).await?;
             self.motion = Motion::Watching;
         }
-        self.seek(index).await?;
-        if self.motion == Motion::Watching && !self.browser.tick(at, interval, Tick::Advance).await?.has_damage {
-            return Ok(Shot::Unchanged);
+        let animated = self.seek(index).await?;
+        if self.motion == Motion::Watching || animated {
+            let has_damage = self.browser.tick(at, interval, Tick::Advance).await?.has_damage;
+            if self.motion == Motion::Watching && !has_damage {
+                return Ok(Shot::Unchanged);
+            }
+        }
+        if animated {
+            // A layer that the browser animates is first shifted by a fraction of a pixel and drawn anew only when it is
+            // touched again: without this, its edges would depend on the frame before.
+            self.seek(index).await?;
         }
         let png = self.screenshot(index, at).await?;
         self.captured += 1;
@@ -243,25 +251,26 @@ impl<'a> Session<'a> {
         Ok(Shot::Png(png))
     }
 
-    async fn seek(&mut self, index: u32) -> Result<()> {
+    /// Returns whether the browser itself animates anything on the page.
+    async fn seek(&mut self, index: u32) -> Result<bool> {
         let during = || format!("at frame {index}");
-        let seek = self.browser.evaluate::<usize>(&page::seek(self.fps.seconds(index)));
+        let seek = self.browser.evaluate::<Sought>(&page::seek(self.fps.seconds(index)));
         let mut seek = std::pin::pin!(seek);
-        let errors = match tokio::time::timeout(SEEK_WITHOUT_FRAMES, seek.as_mut()).await {
+        let sought = match tokio::time::timeout(SEEK_WITHOUT_FRAMES, seek.as_mut()).await {
             Ok(done) => done,
             Err(_elapsed) => self.browser.ticking(seek).await?,
         };
-        let errors = errors.map_err(|error| match error {
+        let sought = sought.map_err(|error| match error {
             Error::PageScript { message, .. } => Error::PageScript { during: during(), message },
             other => other,
         })?;
-        if errors > self.errors_seen && self.patience.strictness == Strictness::Strict {
+        if sought.errors > self.errors_seen && self.patience.strictness == Strictness::Strict {
             let all: Vec<String> = self.browser.evaluate(page::ERRORS).await?;
             let message = all.into_iter().nth(self.errors_seen).unwrap_or_default();
             return Err(Error::PageScript { during: during(), message });
         }
-        self.errors_seen = errors;
-        Ok(())
+        self.errors_seen = sought.errors;
+        Ok(sought.animated)
     }
 
     async fn screenshot(&mut self, index: u32, at: f64) -> Result<String> {

@@ -7,13 +7,17 @@ use crate::process::Cmd;
 use crate::tools::Tools;
 
 /// Joins the files of `list` into an MP4 that plays while it is loading.
+///
+/// The concat demuxer adds up durations in microseconds, which drifts; so every packet gets its time from its number, which
+/// it has since no frame is reordered.
 pub(crate) fn command(tools: &Tools, list: &Path, fps: Fps, out: &Path) -> Cmd {
+    let (clock, ticks) = fps.media_clock();
     Cmd::new(&tools.ffmpeg())
-        .words("-v error -nostdin")
-        // Both rates are needed for the container to carry exactly this one.
-        .words(&format!("-r {fps} -f concat -safe 0 -i"))
+        .words(&format!("-v error -nostdin -r {fps} -f concat -safe 0 -i"))
         .arg(list)
-        .words(&format!("-map 0:v:0 -map_metadata -1 -c copy -r {fps} -video_track_timescale 90000"))
+        .words(&format!("-map 0:v:0 -map_metadata -1 -c copy -r {fps} -video_track_timescale {clock}"))
+        .arg("-bsf:v")
+        .arg(format!("setts=pts=N*{ticks}:dts=N*{ticks}:duration={ticks}:time_base=1/{clock}"))
         .words("-fflags +bitexact -movflags +faststart -f mp4 -y")
         .arg(out)
 }

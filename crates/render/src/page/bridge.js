@@ -75,10 +75,33 @@
   };
   const unfinishedImages = () => Array.from(document.images).filter((image) => image.src && !image.complete).map(decode);
 
+  // When each tween of a GSAP timeline begins, in seconds of the timeline that `found` was started for.
+  const begins = (timeline, offset, found) => {
+    if (!timeline || typeof timeline.getChildren !== 'function') return;
+    for (const child of timeline.getChildren(false, true, true)) {
+      const at = offset + child.startTime();
+      if (Number.isFinite(at) && at >= 0) found.add(at);
+      begins(child, at, found);
+    }
+  };
+  // Libraries take the values that a tween starts from when they first come to it. A browser that draws only every other
+  // frame, or starts in the middle, would come to it elsewhere: so each one first walks through the frames in which a tween
+  // begins, as a browser that draws them all would.
+  const walkThrough = () => {
+    const found = new Set([0]);
+    for (const timeline of Object.values(window.__timelines || {})) begins(timeline, 0, found);
+    const duration = window.__hf.duration;
+    const { fps } = window.__HF_EXPORT_RENDER_SEEK_CONFIG;
+    const frames = new Set([...found].filter((at) => at < duration).sort((a, b) => a - b).map((at) => Math.ceil(at * fps - 1e-6)));
+    const times = [...frames].slice(0, 2000).map((frame) => frame / fps);
+    for (const at of [...times, duration, 0]) window.__hf.seek(at, { suppressEvents: true });
+  };
+
   window.__fw = {
     // What is still missing before the first frame can be drawn.
     status() {
       connect();
+      for (const view of views(window)) view.__HF_VIRTUAL_TIME__.holdAnimations();
       const number = driver ? Number(window.__hf.duration) : 0;
       return {
         href: location.href,
@@ -100,6 +123,7 @@
       await Promise.all(Array.from(document.images).filter((image) => image.src).map(decode));
       await Promise.all(newBackgrounds());
       if (window.__tailwindReady) await window.__tailwindReady;
+      if (driver === 'player') walkThrough();
       return true;
     },
 
@@ -108,12 +132,15 @@
       const ms = time * 1000;
       for (const view of views(window)) view.__HF_VIRTUAL_TIME__.seed(ms);
       window.__hf.seek(time);
-      for (const view of views(window)) view.__HF_VIRTUAL_TIME__.seekToTime(ms);
+      for (const view of views(window)) {
+        view.__HF_VIRTUAL_TIME__.seekToTime(ms);
+        if (driver === 'own') view.__HF_VIRTUAL_TIME__.seekAnimations();
+      }
       const waits = [...newBackgrounds(), ...unfinishedImages()];
       if (waits.length > 0) await Promise.all(waits);
       if (window.__hfWaitForSeekCompletion) await window.__hfWaitForSeekCompletion();
       if (window.__hf.colorGrading && document.querySelector('[data-color-grading]')) await window.__hf.colorGrading.waitForActiveLuts();
-      return virtual.errors.length;
+      return { errors: virtual.errors.length, animated: document.getAnimations().length > 0 };
     },
   };
 })();

@@ -68,7 +68,16 @@ pub(crate) const SETTLE: &str = "__fw.settle()";
 
 pub(crate) const ERRORS: &str = "__HF_VIRTUAL_TIME__.errors";
 
-/// Seeks to `seconds` and answers how many errors the page has had so far.
+/// What a seek answers.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(crate) struct Sought {
+    /// How many errors the page has had so far.
+    pub(crate) errors: usize,
+    /// Whether the browser itself animates anything on the page.
+    pub(crate) animated: bool,
+}
+
+/// Seeks to `seconds` and answers a [`Sought`].
 pub(crate) fn seek(seconds: f64) -> String {
     format!("__fw.seek({})", json!(seconds))
 }

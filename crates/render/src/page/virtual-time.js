@@ -33,6 +33,7 @@
   performance.now = () => now;
 
   let queue = new Map();
+  let due = new Map();
   let nextId = 0;
   window.requestAnimationFrame = (callback) => {
     nextId += 1;
@@ -41,13 +42,13 @@
   };
   window.cancelAnimationFrame = (id) => {
     queue.delete(id);
+    due.delete(id);
   };
   // What callbacks request while they run waits for the next flush, as in a browser.
   const flush = () => {
-    const due = queue;
+    due = queue;
     queue = new Map();
-    for (const [id, callback] of due) {
-      if (!due.has(id)) continue;
+    for (const callback of due.values()) {
       try {
         callback(now);
       } catch (error) {
@@ -88,6 +89,30 @@
     };
   }
 
+  // Animations of the browser's own run by its clock, which ticks while the page gets ready. Each is held at its beginning
+  // from the moment it exists, and remembers when that was.
+  const begun = new WeakMap();
+  const hold = (animation) => {
+    if (begun.has(animation)) return;
+    begun.set(animation, now);
+    if (animation.playState !== 'running') return;
+    animation.pause();
+    animation.currentTime = 0;
+  };
+  const holdAll = () => {
+    if (document.getAnimations) document.getAnimations().forEach(hold);
+  };
+  if (typeof Element === 'function' && Element.prototype.animate) {
+    const animate = Element.prototype.animate;
+    Element.prototype.animate = function (...args) {
+      const animation = animate.apply(this, args);
+      hold(animation);
+      return animation;
+    };
+  }
+  // Before the runtime, whose listener is added later, takes stock of them.
+  if (typeof document === 'object') document.addEventListener('DOMContentLoaded', holdAll);
+
   // Errors are kept for the renderer, which decides what they mean.
   const errors = [];
   const note = (text) => {
@@ -107,6 +132,15 @@
     errors,
     seed,
     getTime: () => now,
+    holdAnimations: holdAll,
+    // For a page that nothing else seeks: puts each animation where it would be had it run by the virtual clock.
+    seekAnimations() {
+      if (!document.getAnimations) return;
+      for (const animation of document.getAnimations()) {
+        hold(animation);
+        if (animation.playState === 'paused') animation.currentTime = Math.max(0, now - begun.get(animation));
+      }
+    },
     // Moves the clock, gives randomness the seed of that time, then runs what waited for a frame.
     seekToTime(ms) {
       now = ms;

@@ -1,0 +1,114 @@
+//! A frame's pixels depend on its time alone: not on the browser, the chunk, or what was drawn before.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::harness::{Bench, fixture, root};
+
+const ANIMATED: [&str; 11] = [
+    "title-card",
+    "css-keyframes",
+    "waapi",
+    "anime",
+    "lottie",
+    "three",
+    "canvas-raf",
+    "random-stagger",
+    "held-slides",
+    "unknown-duration",
+    "own-hf",
+];
+
+/// The fixture list above is the directory's.
+#[test]
+fn every_fixture_that_is_not_broken_is_compared() {
+    let mut names: Vec<_> = fs::read_dir(root().join("fixtures/projects"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| !name.starts_with("broken-") && name != "colour-bars")
+        .collect();
+    names.sort();
+    let mut compared = ANIMATED.map(str::to_owned);
+    compared.sort();
+    assert_eq!(names, compared);
+}
+
+fn hashes(summary: &Value) -> Vec<String> {
+    summary["frameHashes"].as_array().unwrap().iter().map(|hash| hash.as_str().unwrap().to_owned()).collect()
+}
+
+fn chunk_digests(summary: &Value) -> Vec<String> {
+    summary["chunks"].as_array().unwrap().iter().map(|chunk| chunk["sha256"].as_str().unwrap().to_owned()).collect()
+}
+
+fn compare(names: &[&str]) {
+    for name in names {
+        let bench = Bench::new();
+        let project = fixture(name);
+        let one = bench.render(&project, &["--frame-hashes", "--workers", "1"]);
+        let two = bench.render(&project, &["--frame-hashes", "--workers", "2"]);
+        let chunked = bench.render(&project, &["--frame-hashes", "--workers", "2", "--chunk-size", "10"]);
+        let expected = hashes(&one);
+        assert_eq!(Some(expected.len() as u64), one["frames"].as_u64(), "{name}");
+        assert_eq!(hashes(&two), expected, "{name}: one browser and two");
+        assert_eq!(hashes(&chunked), expected, "{name}: one chunk and chunks of ten frames");
+        assert_eq!(chunk_digests(&one), chunk_digests(&two), "{name}: the same chunk twice");
+        assert_eq!(one["planHash"], two["planHash"], "{name}");
+    }
+}
+
+// In three parts, so that they run beside each other.
+#[test]
+fn frames_are_the_same_from_any_browser_and_chunk_with_timelines() {
+    compare(&ANIMATED[..4]);
+}
+
+#[test]
+fn frames_are_the_same_from_any_browser_and_chunk_with_canvases() {
+    compare(&ANIMATED[4..8]);
+}
+
+#[test]
+fn frames_are_the_same_from_any_browser_and_chunk_with_slides() {
+    compare(&ANIMATED[8..]);
+}
+
+/// The hardest case: every frame in a browser of its own that has drawn no other.
+fn compare_fresh(name: &str) {
+    let bench = Bench::new();
+    let whole = bench.render(&fixture(name), &["--frame-hashes", "--workers", "1", "--fps", "24"]);
+    let alone = bench.render(&fixture(name), &["--frame-hashes", "--workers", "1", "--fps", "24", "--chunk-size", "1"]);
+    assert_eq!(alone["chunks"].as_array().unwrap().len() as u64, whole["frames"].as_u64().unwrap(), "{name}");
+    assert_eq!(hashes(&alone), hashes(&whole), "{name}");
+}
+
+#[test]
+fn a_frame_is_the_same_in_a_browser_of_its_own_with_css_animations() {
+    compare_fresh("css-keyframes");
+}
+
+#[test]
+fn a_frame_is_the_same_in_a_browser_of_its_own_with_a_library_that_looks_back() {
+    compare_fresh("anime");
+}
+
+#[test]
+fn frames_that_are_not_drawn_again_are_the_ones_that_would_have_been() {
+    for name in ["held-slides", "title-card", "random-stagger", "three"] {
+        let bench = Bench::new();
+        let reused = bench.render(&fixture(name), &["--frame-hashes"]);
+        let drawn = bench.render(&fixture(name), &["--frame-hashes", "--no-reuse"]);
+        assert_eq!(drawn["reusedFrames"], 0, "{name}");
+        assert_eq!(hashes(&reused), hashes(&drawn), "{name}");
+        assert_eq!(chunk_digests(&reused), chunk_digests(&drawn), "{name}");
+    }
+}
+
+#[test]
+fn slides_that_stand_still_are_drawn_at_most_for_a_third_of_their_frames() {
+    let bench = Bench::new();
+    let summary = bench.render(&fixture("held-slides"), &["--workers", "2"]);
+    let (frames, reused) = (summary["frames"].as_u64().unwrap(), summary["reusedFrames"].as_u64().unwrap());
+    assert!((frames - reused) * 3 <= frames, "{} of {frames} frames were drawn", frames - reused);
+}

@@ -1,0 +1,161 @@
+//! Runs `bootstrap` and looks at what it made.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A place for one test, and the commands run from it.
+pub(crate) struct Bench {
+    dir: TempDir,
+}
+
+/// What one run of `bootstrap` left behind.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) status: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+pub(crate) fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}
+
+/// A file of `.tools/`; a test cannot be skipped for want of it.
+pub(crate) fn tool(path: &str) -> PathBuf {
+    let tool = root().join(".tools").join(path);
+    assert!(tool.exists(), "{} is missing: run scripts/setup.sh", tool.display());
+    tool
+}
+
+pub(crate) fn fixture(name: &str) -> PathBuf {
+    root().join("fixtures/projects").join(name)
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        tool("chrome/chromium");
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("scratch")).unwrap();
+        Self { dir }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// A command that keeps its work below this bench.
+    pub(crate) fn bootstrap(&self, action: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bootstrap"));
+        command.arg(action).arg("--tools").arg(root().join(".tools")).arg("--scratch").arg(self.path("scratch"));
+        command
+    }
+
+    /// Renders `project` to `out.mp4` here and returns the summary.
+    pub(crate) fn render(&self, project: &Path, args: &[&str]) -> Value {
+        let run = self.try_render(project, args);
+        assert_eq!(run.status, Some(0), "{}: {}", project.display(), run.stderr);
+        serde_json::from_str(&run.stdout).unwrap()
+    }
+
+    pub(crate) fn try_render(&self, project: &Path, args: &[&str]) -> Run {
+        let mut command = self.bootstrap("render");
+        command.arg(project).arg("-o").arg(self.path("out.mp4")).arg("--json").args(args);
+        run(&mut command)
+    }
+
+    /// Hands one event to `bootstrap invoke`.
+    pub(crate) fn invoke(&self, event: &Value) -> Run {
+        let file = self.path("event.json");
+        fs::write(&file, event.to_string()).unwrap();
+        run(self.bootstrap("invoke").arg(file))
+    }
+
+    /// Asserts that no work directory is left.
+    pub(crate) fn assert_no_scratch(&self) {
+        let left: Vec<_> = fs::read_dir(self.path("scratch")).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert!(left.is_empty(), "scratch is left: {left:?}");
+    }
+
+    /// The ids of running processes that were started with a path below this bench among their arguments.
+    pub(crate) fn processes(&self, program: &str) -> Vec<i32> {
+        let needle = self.dir.path().to_str().unwrap().to_owned();
+        let mut found = Vec::new();
+        for entry in fs::read_dir("/proc").unwrap().flatten() {
+            let Some(id) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+            let command_line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            let command_line = String::from_utf8_lossy(&command_line).into_owned();
+            let executable = command_line.split('\0').next().unwrap_or_default();
+            if executable.ends_with(program) && command_line.contains(&needle) {
+                found.push(id);
+            }
+        }
+        found
+    }
+}
+
+pub(crate) fn run(command: &mut Command) -> Run {
+    let Output { status, stdout, stderr } = command.stdin(Stdio::null()).output().unwrap();
+    Run {
+        status: status.code(),
+        stdout: String::from_utf8(stdout).unwrap(),
+        stderr: String::from_utf8(stderr).unwrap(),
+    }
+}
+
+impl Run {
+    /// The code of a failure, as it is printed.
+    pub(crate) fn code(&self) -> &str {
+        self.stderr.lines().rev().find_map(|line| line.strip_prefix("error: ")?.split(':').next()).unwrap_or("no code")
+    }
+}
+
+/// A decoded video: red, green and blue bytes of every frame.
+pub(crate) struct Frames {
+    width: usize,
+    height: usize,
+    bytes: Vec<u8>,
+}
+
+impl Frames {
+    /// Decodes `file` as what its tags say it is: BT.709, limited range.
+    pub(crate) fn decode(file: &Path, width: usize, height: usize) -> Self {
+        let filter = "scale=in_color_matrix=bt709:in_range=tv:out_range=pc:flags=accurate_rnd+full_chroma_int,format=rgb24";
+        let output = Command::new(tool("ffmpeg/ffmpeg"))
+            .args(["-v", "error", "-i"])
+            .arg(file)
+            .args(["-vf", filter, "-f", "rawvideo", "-"])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Self { width, height, bytes: output.stdout }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.bytes.len() / (self.width * self.height * 3)
+    }
+
+    pub(crate) fn pixel(&self, frame: usize, x: usize, y: usize) -> [u8; 3] {
+        let at = ((frame * self.height + y) * self.width + x) * 3;
+        self.bytes[at..at + 3].try_into().unwrap()
+    }
+}
+
+/// The largest difference of any component.
+pub(crate) fn distance(a: [u8; 3], b: [u8; 3]) -> u8 {
+    a.into_iter().zip(b).map(|(a, b)| a.abs_diff(b)).max().unwrap()
+}
+
+/// What ffprobe says of the first video stream.
+pub(crate) fn probe(file: &Path) -> Value {
+    let output = Command::new(tool("ffprobe/ffprobe"))
+        .args(["-v", "error", "-of", "json", "-select_streams", "v:0", "-show_streams", "-show_packets", "-show_entries"])
+        .arg("packet=pts,dts,duration,flags")
+        .arg(file)
+        .output()
+        .unwrap();
+    serde_json::from_slice(&output.stdout).unwrap()
+}

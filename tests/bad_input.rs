@@ -20,10 +20,18 @@ fn assert_refused(bench: &Bench, run: &Run, code: &str, named: &[&str]) {
 fn a_broken_composition_is_refused_by_what_is_wrong_with_it() {
     for (name, code, named) in [
         ("broken-missing-script", "PAGE_ASSET_MISSING", &["the script /lib/missing.js"][..]),
-        ("broken-zero-duration", "DISTRIBUTED_DURATION_OUT_OF_RANGE", &["lasts 0 s", "data-duration"]),
+        (
+            "broken-zero-duration",
+            "DISTRIBUTED_DURATION_OUT_OF_RANGE",
+            &["lasts 0 s", "data-duration"],
+        ),
         ("broken-syntax-error", "PAGE_SCRIPT_ERROR", &["SyntaxError", "/index.html:6:"]),
         ("broken-wrong-size", "COMPOSITION_INVALID", &["<div id=\"root\"", "data-width=\"wide\""]),
-        ("broken-throws-late", "PAGE_SCRIPT_ERROR", &["at frame 1", "no picture after half a second", "/index.html:6:"]),
+        (
+            "broken-throws-late",
+            "PAGE_SCRIPT_ERROR",
+            &["at frame 1", "no picture after half a second", "/index.html:6:"],
+        ),
         ("broken-never-ready", "PAGE_NOT_READY", &["not ready after 4 s", "not a number"]),
         ("broken-no-composition", "COMPOSITION_INVALID", &["index.html", "data-composition-id"]),
     ] {
@@ -88,7 +96,10 @@ fn a_page_that_asks_for_another_host_is_refused_with_the_url() {
         ("fetch('http://198.51.100.7/data.json').catch(() => {})", "http://198.51.100.7/data.json"),
         ("new Image().src = 'https://cdn.example/a.png'", "cdn.example:443"),
         // Another server on this machine: on Lambda, the one that hands out the credentials.
-        ("fetch('http://127.0.0.1:9001/2018-06-01/runtime/invocation/next').catch(() => {})", "http://127.0.0.1:9001/"),
+        (
+            "fetch('http://127.0.0.1:9001/2018-06-01/runtime/invocation/next').catch(() => {})",
+            "http://127.0.0.1:9001/",
+        ),
     ] {
         let html = format!(
             "<!doctype html><html><body><div data-composition-id=a data-width=320 data-height=180 data-duration=1 \
@@ -113,9 +124,19 @@ fn a_missing_image_is_refused_and_a_missing_optional_file_is_not() {
         fs::write(project.join("index.html"), html).unwrap();
     };
     page("<img src=logo.png>");
-    assert_refused(&bench, &bench.try_render(&project, &[]), "PAGE_ASSET_MISSING", &["the image /logo.png"]);
+    assert_refused(
+        &bench,
+        &bench.try_render(&project, &[]),
+        "PAGE_ASSET_MISSING",
+        &["the image /logo.png"],
+    );
     page("<div style='width:9px;height:9px;background:url(paper.jpg)'></div>");
-    assert_refused(&bench, &bench.try_render(&project, &[]), "PAGE_ASSET_MISSING", &["the image /paper.jpg"]);
+    assert_refused(
+        &bench,
+        &bench.try_render(&project, &[]),
+        "PAGE_ASSET_MISSING",
+        &["the image /paper.jpg"],
+    );
     page("<script>fetch('captions.json').catch(() => {})</script>");
     assert_eq!(bench.render(&project, &[])["frames"], 15);
 }

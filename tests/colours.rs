@@ -33,7 +33,10 @@ fn every_bar_decodes_within_two_levels_of_its_authored_colour() {
             for x in [i * 80 + 4, i * 80 + 40, i * 80 + 75] {
                 for (y, expected) in [(120, above), (300, below)] {
                     let found = frames.pixel(frame, x, y);
-                    assert!(distance(found, expected) <= 2, "frame {frame}, ({x}, {y}): {found:?}, not {expected:?}");
+                    assert!(
+                        distance(found, expected) <= 2,
+                        "frame {frame}, ({x}, {y}): {found:?}, not {expected:?}"
+                    );
                 }
             }
         }

@@ -35,11 +35,21 @@ fn every_fixture_that_is_not_broken_is_compared() {
 }
 
 fn hashes(summary: &Value) -> Vec<String> {
-    summary["frameHashes"].as_array().unwrap().iter().map(|hash| hash.as_str().unwrap().to_owned()).collect()
+    summary["frameHashes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|hash| hash.as_str().unwrap().to_owned())
+        .collect()
 }
 
 fn chunk_digests(summary: &Value) -> Vec<String> {
-    summary["chunks"].as_array().unwrap().iter().map(|chunk| chunk["sha256"].as_str().unwrap().to_owned()).collect()
+    summary["chunks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|chunk| chunk["sha256"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 fn compare(names: &[&str]) {
@@ -48,7 +58,8 @@ fn compare(names: &[&str]) {
         let project = fixture(name);
         let one = bench.render(&project, &["--frame-hashes", "--workers", "1"]);
         let two = bench.render(&project, &["--frame-hashes", "--workers", "2"]);
-        let chunked = bench.render(&project, &["--frame-hashes", "--workers", "2", "--chunk-size", "10"]);
+        let chunked =
+            bench.render(&project, &["--frame-hashes", "--workers", "2", "--chunk-size", "10"]);
         let expected = hashes(&one);
         assert_eq!(Some(expected.len() as u64), one["frames"].as_u64(), "{name}");
         assert_eq!(hashes(&two), expected, "{name}: one browser and two");
@@ -78,8 +89,15 @@ fn frames_are_the_same_from_any_browser_and_chunk_with_slides() {
 fn compare_fresh(name: &str) {
     let bench = Bench::new();
     let whole = bench.render(&fixture(name), &["--frame-hashes", "--workers", "1", "--fps", "24"]);
-    let alone = bench.render(&fixture(name), &["--frame-hashes", "--workers", "1", "--fps", "24", "--chunk-size", "1"]);
-    assert_eq!(alone["chunks"].as_array().unwrap().len() as u64, whole["frames"].as_u64().unwrap(), "{name}");
+    let alone = bench.render(
+        &fixture(name),
+        &["--frame-hashes", "--workers", "1", "--fps", "24", "--chunk-size", "1"],
+    );
+    assert_eq!(
+        alone["chunks"].as_array().unwrap().len() as u64,
+        whole["frames"].as_u64().unwrap(),
+        "{name}"
+    );
     assert_eq!(hashes(&alone), hashes(&whole), "{name}");
 }
 
@@ -109,6 +127,7 @@ fn frames_that_are_not_drawn_again_are_the_ones_that_would_have_been() {
 fn slides_that_stand_still_are_drawn_at_most_for_a_third_of_their_frames() {
     let bench = Bench::new();
     let summary = bench.render(&fixture("held-slides"), &["--workers", "2"]);
-    let (frames, reused) = (summary["frames"].as_u64().unwrap(), summary["reusedFrames"].as_u64().unwrap());
+    let (frames, reused) =
+        (summary["frames"].as_u64().unwrap(), summary["reusedFrames"].as_u64().unwrap());
     assert!((frames - reused) * 3 <= frames, "{} of {frames} frames were drawn", frames - reused);
 }

@@ -11,7 +11,12 @@ use crate::harness::{Bench, Run, fixture, root, run};
 /// Starts a render that takes a few seconds.
 fn start(bench: &Bench, args: &[&str]) -> Child {
     let mut command = bench.bootstrap("render");
-    command.arg(fixture("title-card")).arg("-o").arg(bench.path("out.mp4")).args(["--json", "--fps", "120"]).args(args);
+    command
+        .arg(fixture("title-card"))
+        .arg("-o")
+        .arg(bench.path("out.mp4"))
+        .args(["--json", "--fps", "120"])
+        .args(args);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
@@ -124,7 +129,10 @@ fn a_full_disk_ends_the_render_with_its_code() {
     // A file system of its own that is too small for the video but not for the browsers' profiles.
     let script = "mount -t tmpfs -o size=3m none \"$1\" && exec \"$2\" render \"$3\" -o \"$4\" --tools \"$5\" --scratch \"$1\" --json --crf 0";
     let mut command = Command::new("unshare");
-    command.args(["-rm", "sh", "-c", script, "sh"]).arg(&small).arg(env!("CARGO_BIN_EXE_bootstrap"));
+    command
+        .args(["-rm", "sh", "-c", script, "sh"])
+        .arg(&small)
+        .arg(env!("CARGO_BIN_EXE_bootstrap"));
     command.arg(fixture("title-card")).arg(bench.path("out.mp4")).arg(root().join(".tools"));
     let run = run(&mut command);
     assert_eq!((run.status, run.code()), (Some(1), "DISK_FULL"), "{}", run.stderr);

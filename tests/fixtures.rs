@@ -64,10 +64,17 @@ fn check(name: &str) {
     for (frame, x, y, expected) in *pixels {
         let found = decoded.pixel(*frame, *x, *y);
         // Lossy video of moving pictures; what is meant is another colour, not another shade.
-        assert!(distance(found, *expected) <= 10, "{name}, frame {frame} at ({x}, {y}): {found:?}, not {expected:?}");
+        assert!(
+            distance(found, *expected) <= 10,
+            "{name}, frame {frame} at ({x}, {y}): {found:?}, not {expected:?}"
+        );
     }
-    let hashes: std::collections::HashSet<_> =
-        summary["frameHashes"].as_array().unwrap().iter().map(|hash| hash.as_str().unwrap()).collect();
+    let hashes: std::collections::HashSet<_> = summary["frameHashes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|hash| hash.as_str().unwrap())
+        .collect();
     assert!(hashes.len() > frames / 20, "{name}: only {} different frames", hashes.len());
 
     let stream = &probe(&out)["streams"][0];
@@ -110,7 +117,9 @@ fixtures! {
 #[test]
 fn broadcast_frame_rates_are_exact_in_the_file() {
     let bench = Bench::new();
-    for (fps, rate, frames) in [("29.97", "30000/1001", 60), ("24", "24/1", 48), ("59.94", "60000/1001", 120)] {
+    for (fps, rate, frames) in
+        [("29.97", "30000/1001", 60), ("24", "24/1", 48), ("59.94", "60000/1001", 120)]
+    {
         let summary = bench.render(&fixture("canvas-raf"), &["--fps", fps, "--chunk-size", "25"]);
         assert_eq!(summary["frames"], frames, "{fps}");
         let probed = probe(&bench.path("out.mp4"));

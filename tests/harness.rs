@@ -50,7 +50,12 @@ impl Bench {
     /// A command that keeps its work below this bench.
     pub(crate) fn bootstrap(&self, action: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bootstrap"));
-        command.arg(action).arg("--tools").arg(root().join(".tools")).arg("--scratch").arg(self.path("scratch"));
+        command
+            .arg(action)
+            .arg("--tools")
+            .arg(root().join(".tools"))
+            .arg("--scratch")
+            .arg(self.path("scratch"));
         command
     }
 
@@ -76,7 +81,10 @@ impl Bench {
 
     /// Asserts that no work directory is left.
     pub(crate) fn assert_no_scratch(&self) {
-        let left: Vec<_> = fs::read_dir(self.path("scratch")).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let left: Vec<_> = fs::read_dir(self.path("scratch"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
         assert!(left.is_empty(), "scratch is left: {left:?}");
     }
 
@@ -85,7 +93,9 @@ impl Bench {
         let needle = self.dir.path().to_str().unwrap().to_owned();
         let mut found = Vec::new();
         for entry in fs::read_dir("/proc").unwrap().flatten() {
-            let Some(id) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+            let Some(id) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+                continue;
+            };
             let command_line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
             let command_line = String::from_utf8_lossy(&command_line).into_owned();
             let executable = command_line.split('\0').next().unwrap_or_default();
@@ -109,7 +119,11 @@ pub(crate) fn run(command: &mut Command) -> Run {
 impl Run {
     /// The code of a failure, as it is printed.
     pub(crate) fn code(&self) -> &str {
-        self.stderr.lines().rev().find_map(|line| line.strip_prefix("error: ")?.split(':').next()).unwrap_or("no code")
+        self.stderr
+            .lines()
+            .rev()
+            .find_map(|line| line.strip_prefix("error: ")?.split(':').next())
+            .unwrap_or("no code")
     }
 }
 
@@ -152,7 +166,17 @@ pub(crate) fn distance(a: [u8; 3], b: [u8; 3]) -> u8 {
 /// What ffprobe says of the first video stream.
 pub(crate) fn probe(file: &Path) -> Value {
     let output = Command::new(tool("ffprobe/ffprobe"))
-        .args(["-v", "error", "-of", "json", "-select_streams", "v:0", "-show_streams", "-show_packets", "-show_entries"])
+        .args([
+            "-v",
+            "error",
+            "-of",
+            "json",
+            "-select_streams",
+            "v:0",
+            "-show_streams",
+            "-show_packets",
+            "-show_entries",
+        ])
         .arg("packet=pts,dts,duration,flags")
         .arg(file)
         .output()

@@ -1,5 +1,7 @@
 //! End to end: the real `bootstrap`, Chrome and FFmpeg over the projects in `fixtures/`.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
+
 mod bad_input;
 mod colours;
 mod determinism;

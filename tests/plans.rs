@@ -18,7 +18,7 @@ fn copy_tree(from: &Path, to: &Path) {
 }
 
 /// Plans `project` into `plan/` of the bench and returns the answer.
-fn plan(bench: &Bench, project: &Path, prefix: &str, config: Value) -> Value {
+fn plan(bench: &Bench, project: &Path, prefix: &str, config: &Value) -> Value {
     let event = json!({
         "Action": "plan", "ProjectS3Uri": uri(project), "PlanOutputS3Prefix": uri(&bench.path(prefix)), "Config": config,
     });
@@ -43,13 +43,13 @@ fn a_project_has_the_same_hash_in_any_folder_and_another_when_it_changes() {
     copy_tree(&fixture("unknown-duration"), &here);
     copy_tree(&fixture("unknown-duration"), &there);
     let config = json!({"fps": 30});
-    let first = plan(&bench, &here, "a", config.clone());
-    let second = plan(&bench, &there, "b", config);
+    let first = plan(&bench, &here, "a", &config);
+    let second = plan(&bench, &there, "b", &config);
     assert_eq!(first["PlanHash"], second["PlanHash"]);
-    let faster = plan(&bench, &there, "c", json!({"fps": 60}));
+    let faster = plan(&bench, &there, "c", &json!({"fps": 60}));
     assert_ne!(first["PlanHash"], faster["PlanHash"]);
     fs::write(there.join("new.txt"), "x").unwrap();
-    let changed = plan(&bench, &there, "d", json!({"fps": 30}));
+    let changed = plan(&bench, &there, "d", &json!({"fps": 30}));
     assert_ne!(first["PlanHash"], changed["PlanHash"]);
     bench.assert_no_scratch();
 }
@@ -57,7 +57,12 @@ fn a_project_has_the_same_hash_in_any_folder_and_another_when_it_changes() {
 #[test]
 fn a_plan_has_the_files_and_the_shapes_of_the_format() {
     let bench = Bench::new();
-    let answer = plan(&bench, &fixture("title-card"), "out", json!({"fps": "29.97", "chunkSize": 40, "variables": {"b": 1, "a": "x"}}));
+    let answer = plan(
+        &bench,
+        &fixture("title-card"),
+        "out",
+        &json!({"fps": "29.97", "chunkSize": 40, "variables": {"b": 1, "a": "x"}}),
+    );
     let dir = bench.path("out/plan");
     let read = |name: &str| fs::read_to_string(dir.join(name)).unwrap();
     let manifest: Value = serde_json::from_str(&read("plan.json")).unwrap();
@@ -83,8 +88,15 @@ fn a_plan_has_the_files_and_the_shapes_of_the_format() {
     );
     let encoder = read("meta/encoder.json");
     assert!(encoder.starts_with("{\"browserGpuMode\":\"software\",\"captureMode\":\"beginframe\",\"chunkCount\":3,\"chunkSize\":40,\"closedGop\":true,"), "{encoder}");
-    assert!(encoder.contains("\"runtimeEnv\":{},") && encoder.ends_with("\"variables\":{\"a\":\"x\",\"b\":1},\"warmupTicks\":60}"), "{encoder}");
-    assert_eq!(serde_json::from_str::<Value>(&read("meta/videos.json")).unwrap(), json!({"videos": [], "extracted": []}));
+    assert!(
+        encoder.contains("\"runtimeEnv\":{},")
+            && encoder.ends_with("\"variables\":{\"a\":\"x\",\"b\":1},\"warmupTicks\":60}"),
+        "{encoder}"
+    );
+    assert_eq!(
+        serde_json::from_str::<Value>(&read("meta/videos.json")).unwrap(),
+        json!({"videos": [], "extracted": []})
+    );
     assert!(dir.join("compiled/vendor/gsap.min.js").is_file());
     assert!(!dir.join(".plan-work").exists());
 }
@@ -105,16 +117,22 @@ fn only_the_snapshot_of_the_environment_is_in_the_plan() {
         .env("AWS_SECRET_ACCESS_KEY", "secret"));
     assert_eq!(planned.status, Some(0), "{}", planned.stderr);
     let encoder = fs::read_to_string(bench.path("out/plan/meta/encoder.json")).unwrap();
-    assert!(encoder.contains("\"runtimeEnv\":{\"PRODUCER_RENDER_SEEK_STEP\":\"0.01\"}"), "{encoder}");
+    assert!(
+        encoder.contains("\"runtimeEnv\":{\"PRODUCER_RENDER_SEEK_STEP\":\"0.01\"}"),
+        "{encoder}"
+    );
 }
 
 /// Renders chunk 0 of a copy of a good plan after `spoil` was at it.
 fn spoiled(bench: &Bench, index: i64, spoil: impl FnOnce(&Path)) -> crate::harness::Run {
     let good = bench.path("good");
     if !good.exists() {
-        plan(bench, &fixture("colour-bars"), "good", json!({"fps": 30, "chunkSize": 10}));
+        plan(bench, &fixture("colour-bars"), "good", &json!({"fps": 30, "chunkSize": 10}));
     }
-    let hash = serde_json::from_str::<Value>(&fs::read_to_string(good.join("plan/plan.json")).unwrap()).unwrap()["planHash"].clone();
+    let hash =
+        serde_json::from_str::<Value>(&fs::read_to_string(good.join("plan/plan.json")).unwrap())
+            .unwrap()["planHash"]
+            .clone();
     let copy: PathBuf = bench.path("spoiled");
     if copy.exists() {
         fs::remove_dir_all(&copy).unwrap();
@@ -130,29 +148,70 @@ fn edit(file: PathBuf, from: &str, to: &str) {
     fs::write(file, text.replacen(from, to, 1)).unwrap();
 }
 
+type Spoil = fn(&Path);
+
 #[test]
 fn a_plan_with_another_byte_in_any_class_of_file_is_refused_by_its_code() {
     let bench = Bench::new();
-    type Spoil = fn(&Path);
     let cases: &[(&str, &str, Spoil)] = &[
-        ("compiled HTML", "PLAN_HASH_MISMATCH", |dir| edit(dir.join("compiled/index.html"), "200, 120, 40", "200, 120, 41")),
-        ("composition.json", "PLAN_HASH_MISMATCH", |dir| edit(dir.join("meta/composition.json"), "640", "642")),
-        ("encoder.json", "PLAN_HASH_MISMATCH", |dir| edit(dir.join("meta/encoder.json"), "\"crf\":18", "\"crf\":19")),
-        ("chunks.json", "PLAN_HASH_MISMATCH", |dir| edit(dir.join("meta/chunks.json"), "\"endFrame\": 10", "\"endFrame\": 11")),
-        ("videos.json", "PLAN_HASH_MISMATCH", |dir| edit(dir.join("meta/videos.json"), "[]", "[ ]")),
-        ("an added file", "PLAN_HASH_MISMATCH", |dir| fs::write(dir.join("compiled/added.txt"), "x").unwrap()),
-        ("producer version", "PLAN_HASH_MISMATCH", |dir| edit(dir.join("plan.json"), "\"producerVersion\": \"0", "\"producerVersion\": \"9")),
-        ("dimensions", "PLAN_HASH_MISMATCH", |dir| edit(dir.join("plan.json"), "\"width\": 640", "\"width\": 642")),
-        ("plan hash", "PLAN_HASH_MISMATCH", |dir| edit(dir.join("plan.json"), "\"planHash\": \"", "\"planHash\": \"0")),
-        ("FFmpeg version", "FFMPEG_VERSION_MISMATCH", |dir| edit(dir.join("plan.json"), "ffmpeg version 7", "ffmpeg version 6")),
-        ("protocol", "PLAN_PROTOCOL_UNSUPPORTED", |dir| edit(dir.join("plan.json"), "\"schemaVersion\": 1", "\"schemaVersion\": 2")),
-        ("no plan.json", "MISSING_PLAN_ARTIFACT", |dir| fs::remove_file(dir.join("plan.json")).unwrap()),
-        ("no encoder.json", "MISSING_PLAN_ARTIFACT", |dir| fs::remove_file(dir.join("meta/encoder.json")).unwrap()),
-        ("no chunks.json", "MISSING_PLAN_ARTIFACT", |dir| fs::remove_file(dir.join("meta/chunks.json")).unwrap()),
-        ("no compiled HTML", "MISSING_PLAN_ARTIFACT", |dir| fs::remove_dir_all(dir.join("compiled")).unwrap()),
-        ("cut plan.json", "PLAN_ARTIFACT_INVALID", |dir| fs::write(dir.join("plan.json"), "{\"planHash\":").unwrap()),
-        ("videos.json of another shape", "INVALID_VIDEO_METADATA", |dir| fs::write(dir.join("meta/videos.json"), "{\"videos\":[1],\"extracted\":[]}").unwrap()),
-        ("a hardware GPU", "BROWSER_GPU_NOT_SOFTWARE", |dir| edit(dir.join("meta/encoder.json"), "\"browserGpuMode\":\"software\"", "\"browserGpuMode\":\"hardware\"")),
+        ("compiled HTML", "PLAN_HASH_MISMATCH", |dir| {
+            edit(dir.join("compiled/index.html"), "200, 120, 40", "200, 120, 41");
+        }),
+        ("composition.json", "PLAN_HASH_MISMATCH", |dir| {
+            edit(dir.join("meta/composition.json"), "640", "642");
+        }),
+        ("encoder.json", "PLAN_HASH_MISMATCH", |dir| {
+            edit(dir.join("meta/encoder.json"), "\"crf\":18", "\"crf\":19");
+        }),
+        ("chunks.json", "PLAN_HASH_MISMATCH", |dir| {
+            edit(dir.join("meta/chunks.json"), "\"endFrame\": 10", "\"endFrame\": 11");
+        }),
+        ("videos.json", "PLAN_HASH_MISMATCH", |dir| {
+            edit(dir.join("meta/videos.json"), "[]", "[ ]");
+        }),
+        ("an added file", "PLAN_HASH_MISMATCH", |dir| {
+            fs::write(dir.join("compiled/added.txt"), "x").unwrap();
+        }),
+        ("producer version", "PLAN_HASH_MISMATCH", |dir| {
+            edit(dir.join("plan.json"), "\"producerVersion\": \"0", "\"producerVersion\": \"9");
+        }),
+        ("dimensions", "PLAN_HASH_MISMATCH", |dir| {
+            edit(dir.join("plan.json"), "\"width\": 640", "\"width\": 642");
+        }),
+        ("plan hash", "PLAN_HASH_MISMATCH", |dir| {
+            edit(dir.join("plan.json"), "\"planHash\": \"", "\"planHash\": \"0");
+        }),
+        ("FFmpeg version", "FFMPEG_VERSION_MISMATCH", |dir| {
+            edit(dir.join("plan.json"), "ffmpeg version 7", "ffmpeg version 6");
+        }),
+        ("protocol", "PLAN_PROTOCOL_UNSUPPORTED", |dir| {
+            edit(dir.join("plan.json"), "\"schemaVersion\": 1", "\"schemaVersion\": 2");
+        }),
+        ("no plan.json", "MISSING_PLAN_ARTIFACT", |dir| {
+            fs::remove_file(dir.join("plan.json")).unwrap();
+        }),
+        ("no encoder.json", "MISSING_PLAN_ARTIFACT", |dir| {
+            fs::remove_file(dir.join("meta/encoder.json")).unwrap();
+        }),
+        ("no chunks.json", "MISSING_PLAN_ARTIFACT", |dir| {
+            fs::remove_file(dir.join("meta/chunks.json")).unwrap();
+        }),
+        ("no compiled HTML", "MISSING_PLAN_ARTIFACT", |dir| {
+            fs::remove_dir_all(dir.join("compiled")).unwrap();
+        }),
+        ("cut plan.json", "PLAN_ARTIFACT_INVALID", |dir| {
+            fs::write(dir.join("plan.json"), "{\"planHash\":").unwrap();
+        }),
+        ("videos.json of another shape", "INVALID_VIDEO_METADATA", |dir| {
+            fs::write(dir.join("meta/videos.json"), "{\"videos\":[1],\"extracted\":[]}").unwrap();
+        }),
+        ("a hardware GPU", "BROWSER_GPU_NOT_SOFTWARE", |dir| {
+            edit(
+                dir.join("meta/encoder.json"),
+                "\"browserGpuMode\":\"software\"",
+                "\"browserGpuMode\":\"hardware\"",
+            );
+        }),
     ];
     for (what, code, spoil) in cases {
         let run = spoiled(&bench, 0, spoil);
@@ -174,8 +233,9 @@ fn a_chunk_that_the_plan_does_not_have_is_refused() {
 #[test]
 fn an_event_that_names_another_plan_is_refused() {
     let bench = Bench::new();
-    plan(&bench, &fixture("colour-bars"), "good", json!({"fps": 30}));
-    let run = bench.invoke(&chunk_event(&bench, &bench.path("good/plan"), &json!("0".repeat(64)), 0));
+    plan(&bench, &fixture("colour-bars"), "good", &json!({"fps": 30}));
+    let run =
+        bench.invoke(&chunk_event(&bench, &bench.path("good/plan"), &json!("0".repeat(64)), 0));
     assert_eq!((run.status, run.code()), (Some(1), "PLAN_HASH_MISMATCH"), "{}", run.stderr);
 }
 
@@ -188,13 +248,18 @@ fn a_plan_above_the_limit_is_refused_with_what_makes_it_large() {
     });
     let run = bench.invoke(&event);
     assert_eq!((run.status, run.code()), (Some(1), "PLAN_TOO_LARGE"), "{}", run.stderr);
-    assert!(run.stderr.contains("compiled ") && run.stderr.contains("limit is 1000"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("compiled ") && run.stderr.contains("limit is 1000"),
+        "{}",
+        run.stderr
+    );
 }
 
 #[test]
 fn chunks_are_joined_only_in_their_places_and_as_they_were_made() {
     let bench = Bench::new();
-    let planned = plan(&bench, &fixture("colour-bars"), "work", json!({"fps": 30, "chunkSize": 10}));
+    let planned =
+        plan(&bench, &fixture("colour-bars"), "work", &json!({"fps": 30, "chunkSize": 10}));
     let dir = bench.path("work/plan");
     for index in 0..3 {
         let run = bench.invoke(&json!({

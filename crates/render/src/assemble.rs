@@ -14,7 +14,7 @@ use crate::process::run;
 use crate::tools::Tools;
 
 /// Joining copies bytes; this is for the largest outputs on the slowest disks.
-const LIMIT: Duration = Duration::from_secs(900);
+const LIMIT: Duration = Duration::from_mins(15);
 
 /// One chunk's file, in the order of the timeline.
 #[derive(Debug, Clone)]
@@ -33,17 +33,25 @@ pub struct Assembled {
 }
 
 /// Joins `chunks` of the plan in `plan_dir` to `out`, which appears only when it is complete and verified.
-pub async fn assemble(tools: &Tools, plan_dir: &Path, chunks: &[ChunkFile], out: &Path) -> Result<Assembled> {
+pub async fn assemble(
+    tools: &Tools,
+    plan_dir: &Path,
+    chunks: &[ChunkFile],
+    out: &Path,
+) -> Result<Assembled> {
     let start = Instant::now();
     let outline = open_outline(plan_dir)?;
     check_chunks(tools, &outline, chunks).await?;
-    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder =
+        out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let work = tempfile::Builder::new()
         .prefix(".assemble-work-")
         .tempdir_in(folder)
         .map_err(Error::io("make a work directory in", folder))?;
     let list = work.path().join("chunks.txt");
-    let paths = chunks.iter().map(|chunk| fs::canonicalize(&chunk.path).map_err(Error::io("find", &chunk.path)));
+    let paths = chunks
+        .iter()
+        .map(|chunk| fs::canonicalize(&chunk.path).map_err(Error::io("find", &chunk.path)));
     let paths = paths.collect::<Result<Vec<_>>>()?;
     fs::write(&list, concat::list(&paths)).map_err(Error::io("write", &list))?;
     let joined = work.path().join("joined.mp4");
@@ -52,7 +60,11 @@ pub async fn assemble(tools: &Tools, plan_dir: &Path, chunks: &[ChunkFile], out:
     check_video(&joined, &probe_video(tools, &joined).await?, &outline, frames)?;
     let bytes = fs::metadata(&joined).map_err(Error::io("look at", &joined))?.len();
     fs::rename(&joined, out).map_err(Error::io("move", &joined))?;
-    Ok(Assembled { frames, bytes, duration_ms: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX) })
+    Ok(Assembled {
+        frames,
+        bytes,
+        duration_ms: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
+    })
 }
 
 /// Checks that the files are the plan's chunks: as many, each whole, each in its place.
@@ -65,11 +77,15 @@ async fn check_chunks(tools: &Tools, outline: &Outline, chunks: &[ChunkFile]) ->
     for (index, (chunk, range)) in chunks.iter().zip(planned).enumerate() {
         let ChunkFile { path, sha256 } = chunk;
         if !path.is_file() {
-            return Err(Error::ChunkList { reason: format!("chunk {index} is not at {}", path.display()) });
+            return Err(Error::ChunkList {
+                reason: format!("chunk {index} is not at {}", path.display()),
+            });
         }
         if let Some(expected) = sha256 {
             let hashed = path.clone();
-            let actual = tokio::task::spawn_blocking(move || sha256_file(&hashed)).await.expect("hashing does not panic")?;
+            let actual = tokio::task::spawn_blocking(move || sha256_file(&hashed))
+                .await
+                .expect("hashing does not panic")?;
             if actual != *expected {
                 return Err(Error::ChunkDigest { index, expected: expected.clone(), actual });
             }
@@ -80,7 +96,8 @@ async fn check_chunks(tools: &Tools, outline: &Outline, chunks: &[ChunkFile]) ->
         // Chunks of other makers say nothing about themselves.
         match found.comment.filter(|comment| comment.starts_with("plan ")) {
             Some(comment) if comment != own => {
-                let reason = format!("{} says it is {comment}, in its place belongs {own}", path.display());
+                let reason =
+                    format!("{} says it is {comment}, in its place belongs {own}", path.display());
                 return Err(Error::ChunkList { reason });
             }
             _ => {}
@@ -94,7 +111,16 @@ fn check_video(path: &Path, found: &Video, outline: &Outline, frames: u32) -> Re
     let wrong = |what, expected: String, found: String| {
         Err(Error::Verify { what, path: path.to_owned(), expected, found })
     };
-    let Video { codec: _, width, height, frame_rate, average_frame_rate, packets, starts_with_key, comment: _ } = found;
+    let Video {
+        codec: _,
+        width,
+        height,
+        frame_rate,
+        average_frame_rate,
+        packets,
+        starts_with_key,
+        comment: _,
+    } = found;
     let rate = outline.fps.to_string();
     if *packets != frames {
         return wrong("frames of", frames.to_string(), packets.to_string());
@@ -103,10 +129,18 @@ fn check_video(path: &Path, found: &Video, outline: &Outline, frames: u32) -> Re
         return wrong("the first frame of", "a key frame".into(), "none".into());
     }
     if (*width, *height) != (dimensions.width, dimensions.height) {
-        return wrong("size of", format!("{}x{}", dimensions.width, dimensions.height), format!("{width}x{height}"));
+        return wrong(
+            "size of",
+            format!("{}x{}", dimensions.width, dimensions.height),
+            format!("{width}x{height}"),
+        );
     }
     if *frame_rate != rate || *average_frame_rate != rate {
-        return wrong("frame rate of", rate, format!("{frame_rate} (average {average_frame_rate})"));
+        return wrong(
+            "frame rate of",
+            rate,
+            format!("{frame_rate} (average {average_frame_rate})"),
+        );
     }
     Ok(())
 }

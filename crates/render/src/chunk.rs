@@ -110,7 +110,9 @@ pub async fn render_chunk(
     let PlannedChunk { outline, range, .. } = &chunk;
     verify_chunk(tools, &video, *range, outline.fps).await?;
     let hashed = video.clone();
-    let sha256 = tokio::task::spawn_blocking(move || sha256_file(&hashed)).await.expect("hashing does not panic")?;
+    let sha256 = tokio::task::spawn_blocking(move || sha256_file(&hashed))
+        .await
+        .expect("hashing does not panic")?;
     let Made { captured, workers, capture_ms, encode_ms, frame_hashes } = made;
     let report = ChunkReport {
         plan_hash: outline.manifest.plan_hash.clone(),
@@ -136,7 +138,9 @@ pub async fn render_chunk(
         frame_hashes,
     };
     let perf = work.path().join("perf.json");
-    let text = serde_json::to_string_pretty(&report).expect("a report has nothing that JSON has not") + "\n";
+    let text = serde_json::to_string_pretty(&report)
+        .expect("a report has nothing that JSON has not")
+        + "\n";
     fs::write(&perf, text).map_err(Error::io("write", &perf))?;
     fs::rename(&perf, perf_path(out)).map_err(Error::io("move", &perf))?;
     fs::rename(&video, out).map_err(Error::io("move", &video))?;

@@ -72,12 +72,15 @@ impl Settings {
     pub fn parse(config: &Map<String, Value>) -> Result<Self> {
         let mut fields = Fields { rest: config.clone() };
         fields.ban_gpu()?;
-        fields.choice("hdrMode", &["auto", "force-sdr", "force-hdr"]).and_then(|mode| match mode.as_deref() {
-            Some("force-hdr") => {
-                Err(Error::Unsupported { what: "hdrMode force-hdr".into(), reason: "only SDR output can be joined" })
-            }
-            _ => Ok(()),
-        })?;
+        fields.choice("hdrMode", &["auto", "force-sdr", "force-hdr"]).and_then(
+            |mode| match mode.as_deref() {
+                Some("force-hdr") => Err(Error::Unsupported {
+                    what: "hdrMode force-hdr".into(),
+                    reason: "only SDR output can be joined",
+                }),
+                _ => Ok(()),
+            },
+        )?;
         let fps = fields.fps()?;
         for side in ["width", "height"] {
             if fields.int(side, 16, 7680)?.is_some_and(|value| value % 2 == 1) {
@@ -87,7 +90,8 @@ impl Settings {
         fields.only("format", "mp4")?;
         fields.only("codec", "h264")?;
         let quality = fields.choice("quality", &Quality::ALL.map(Quality::name))?;
-        let quality = quality.and_then(|name| Quality::from_name(&name)).unwrap_or(Quality::Standard);
+        let quality =
+            quality.and_then(|name| Quality::from_name(&name)).unwrap_or(Quality::Standard);
         let rate = fields.rate()?;
         fields.choice("videoFrameFormat", &["auto", "jpg", "png"])?;
         fields.choice("runtimeCap", &["lambda", "temporal", "cloud-run-job", "k8s-job", "none"])?;
@@ -101,7 +105,10 @@ impl Settings {
         }
         for name in ["outputResolution", "outputResolutionAspectAgnostic"] {
             if fields.take(name).is_some_and(|value| value != Value::Bool(false)) {
-                return refuse(name, "scaling the output is not supported by this version; size the composition itself");
+                return refuse(
+                    name,
+                    "scaling the output is not supported by this version; size the composition itself",
+                );
             }
         }
         let strictness = match fields.choice("strictness", &["strict", "best-effort"])?.as_deref() {
@@ -120,7 +127,10 @@ impl Settings {
             cfr: fields.bool("cfr")?.unwrap_or(false),
         };
         if settings.cfr {
-            return refuse("cfr", "is not supported by this version; frames are already exactly spaced");
+            return refuse(
+                "cfr",
+                "is not supported by this version; frames are already exactly spaced",
+            );
         }
         fields.nothing_left()?;
         Ok(settings)
@@ -191,7 +201,9 @@ impl Fields {
         let whole = value.as_u64().or_else(|| value.as_f64().and_then(whole));
         match whole.and_then(|n| u32::try_from(n).ok()).filter(|n| (min..=max).contains(n)) {
             Some(n) => Ok(Some(n)),
-            None => refuse(name, format!("must be a whole number from {min} to {max}, not {value}")),
+            None => {
+                refuse(name, format!("must be a whole number from {min} to {max}, not {value}"))
+            }
         }
     }
 
@@ -215,14 +227,18 @@ impl Fields {
     /// A field of which this version knows one value only.
     fn only(&mut self, name: &str, value: &str) -> Result<()> {
         match self.text(name)? {
-            Some(text) if text != value => refuse(name, format!("this version makes {value} only, not \"{text}\"")),
+            Some(text) if text != value => {
+                refuse(name, format!("this version makes {value} only, not \"{text}\""))
+            }
             _ => Ok(()),
         }
     }
 
     fn ban_gpu(&mut self) -> Result<()> {
         let Some(engine) = self.take("engineConfig") else { return Ok(()) };
-        let Value::Object(engine) = engine else { return refuse("engineConfig", "must be an object") };
+        let Value::Object(engine) = engine else {
+            return refuse("engineConfig", "must be an object");
+        };
         let hardware = engine.get("browserGpuMode").is_some_and(|mode| mode == "hardware")
             || engine.get("useGpu").is_some_and(|gpu| gpu == true);
         if hardware {
@@ -238,7 +254,9 @@ impl Fields {
             Some(Value::Number(number)) => number.as_f64().and_then(Fps::from_number),
             Some(Value::String(text)) => text.parse().ok(),
             Some(Value::Object(ratio)) => {
-                let part = |name| ratio.get(name).and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok());
+                let part = |name| {
+                    ratio.get(name).and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok())
+                };
                 part("num").zip(part("den")).and_then(|(num, den)| Fps::exact(num, den))
             }
             _ => None,
@@ -246,7 +264,9 @@ impl Fields {
         match (fps, value) {
             (Some(fps), _) => Ok(fps),
             (None, None) => refuse("fps", format!("is required: one of {}", Fps::SUPPORTED)),
-            (None, Some(value)) => refuse("fps", format!("must be one of {}, not {value}", Fps::SUPPORTED)),
+            (None, Some(value)) => {
+                refuse("fps", format!("must be one of {}, not {value}", Fps::SUPPORTED))
+            }
         }
     }
 
@@ -256,16 +276,22 @@ impl Fields {
             (None, None) => Ok(Rate::Preset),
             (Some(crf), None) => Ok(Rate::Crf(u8::try_from(crf).expect("at most 51"))),
             (None, Some(bitrate)) if is_bitrate(&bitrate) => Ok(Rate::Bitrate(bitrate)),
-            (None, Some(text)) => refuse("bitrate", format!("must look like 8M, 2500k or 1.5M, not \"{text}\"")),
+            (None, Some(text)) => {
+                refuse("bitrate", format!("must look like 8M, 2500k or 1.5M, not \"{text}\""))
+            }
             (Some(_), Some(_)) => refuse("bitrate", "cannot be given together with crf"),
         }
     }
 
     fn entry(&mut self) -> Result<String> {
         let entry = self.text("entryFile")?.unwrap_or_else(|| "index.html".to_owned());
-        let inside = Path::new(&entry).components().all(|part| matches!(part, Component::Normal(_)));
+        let inside =
+            Path::new(&entry).components().all(|part| matches!(part, Component::Normal(_)));
         if entry.is_empty() || !inside || entry.contains('\\') {
-            return refuse("entryFile", format!("must be a path inside the project, not \"{entry}\""));
+            return refuse(
+                "entryFile",
+                format!("must be a path inside the project, not \"{entry}\""),
+            );
         }
         Ok(entry)
     }
@@ -288,7 +314,11 @@ impl Fields {
 
 /// The whole number that a float of a JSON text stands for, as in `240.0`.
 fn whole(value: f64) -> Option<u64> {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be whole and in range")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked to be whole and in range"
+    )]
     (value.fract() == 0.0 && (0.0..9e15).contains(&value)).then_some(value as u64)
 }
 
@@ -317,7 +347,10 @@ mod tests {
         let settings = parse(json!({"fps": 30})).unwrap();
         assert_eq!(settings.entry, "index.html");
         assert_eq!((settings.quality, settings.rate), (Quality::Standard, Rate::Preset));
-        assert_eq!(settings.sizing, ChunkSizing { size: None, max_parallel: 16, target_frames: None });
+        assert_eq!(
+            settings.sizing,
+            ChunkSizing { size: None, max_parallel: 16, target_frames: None }
+        );
         assert_eq!(settings.strictness, Strictness::Strict);
     }
 

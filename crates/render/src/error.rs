@@ -21,7 +21,9 @@ pub enum Error {
     EntryMissing { entry: String },
     #[error("{file}: {element}: {reason}")]
     Composition { file: String, element: String, reason: String },
-    #[error("the composition lasts {seconds} s; a render needs more than 0 s and at most 86400 s: {hint}")]
+    #[error(
+        "the composition lasts {seconds} s; a render needs more than 0 s and at most 86400 s: {hint}"
+    )]
     Duration { seconds: f64, hint: String },
     #[error("{} in the project is neither a file nor a directory", path.display())]
     SpecialFile { path: PathBuf },
@@ -100,7 +102,9 @@ impl Error {
         const FFMPEG_ENOSPC: i32 = 256 - 28;
         match self {
             Self::Io { source, .. } => source.kind() == io::ErrorKind::StorageFull,
-            Self::Command { exit_code, .. } | Self::Encoder { exit_code, .. } => *exit_code == Some(FFMPEG_ENOSPC),
+            Self::Command { exit_code, .. } | Self::Encoder { exit_code, .. } => {
+                *exit_code == Some(FFMPEG_ENOSPC)
+            }
             _ => false,
         }
     }

@@ -90,7 +90,8 @@ impl FromStr for Fps {
     fn from_str(text: &str) -> Result<Self, ()> {
         let text = text.trim();
         if let Some((num, den)) = text.split_once('/') {
-            let (num, den) = (num.trim().parse().map_err(|_| ())?, den.trim().parse().map_err(|_| ())?);
+            let (num, den) =
+                (num.trim().parse().map_err(|_| ())?, den.trim().parse().map_err(|_| ())?);
             return Self::exact(num, den).ok_or(());
         }
         Self::from_number(text.parse().map_err(|_| ())?).ok_or(())
@@ -110,7 +111,9 @@ impl Fps {
     pub fn exact(num: u32, den: u32) -> Option<Self> {
         RATES
             .iter()
-            .find(|&&(n, d)| den != 0 && u64::from(n) * u64::from(den) == u64::from(num) * u64::from(d))
+            .find(|&&(n, d)| {
+                den != 0 && u64::from(n) * u64::from(den) == u64::from(num) * u64::from(d)
+            })
             .map(|&(num, den)| Self { num, den })
     }
 }
@@ -143,7 +146,8 @@ pub struct ChunkSizing {
 /// Cuts `total` frames into chunks of one size, the last one shorter, and returns that size with them.
 pub fn slice_chunks(total: u32, sizing: ChunkSizing) -> (u32, Vec<FrameRange>) {
     let ChunkSizing { size, max_parallel, target_frames } = sizing;
-    let auto = target_frames.map_or(max_parallel, |target| max_parallel.min(total.div_ceil(target).max(1)));
+    let auto = target_frames
+        .map_or(max_parallel, |target| max_parallel.min(total.div_ceil(target).max(1)));
     let wanted = size.unwrap_or_else(|| total.div_ceil(auto).max(10));
     let count = max_parallel.min(total.div_ceil(wanted).max(1));
     let size = wanted.max(total.div_ceil(count));
@@ -185,7 +189,10 @@ mod tests {
                     let (_, ranges) = slice_chunks(total, sizing(size, max_parallel, None));
                     let mut next = 0;
                     for range in ranges {
-                        assert!(range.start == next && range.start < range.end, "{total} {max_parallel} {size:?}");
+                        assert!(
+                            range.start == next && range.start < range.end,
+                            "{total} {max_parallel} {size:?}"
+                        );
                         next = range.end;
                     }
                     assert_eq!(next, total);
@@ -218,9 +225,13 @@ mod tests {
     fn a_begun_frame_counts_and_a_rounding_error_does_not() {
         let fps = Fps { num: 30, den: 1 };
         let ntsc = Fps { num: 30000, den: 1001 };
-        for (fps, seconds, frames) in
-            [(fps, 2.0, 60), (fps, 0.1 + 0.2, 9), (fps, 1.01, 31), (ntsc, 3600.0, 107_893), (fps, 1e-5, 1)]
-        {
+        for (fps, seconds, frames) in [
+            (fps, 2.0, 60),
+            (fps, 0.1 + 0.2, 9),
+            (fps, 1.01, 31),
+            (ntsc, 3600.0, 107_893),
+            (fps, 1e-5, 1),
+        ] {
             assert_eq!(fps.frames_in(seconds), Ok(frames), "{seconds} s at {fps}");
         }
         for seconds in [0.0, -1.0, f64::NAN, f64::INFINITY, 86_401.0] {

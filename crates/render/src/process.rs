@@ -135,7 +135,8 @@ impl Child {
 
     /// Waits for the end of the child and of its stderr.
     pub(crate) async fn wait(&mut self) -> Result<ExitStatus> {
-        let status = self.inner.wait().await.map_err(Error::io("wait for", Path::new(&self.command)))?;
+        let status =
+            self.inner.wait().await.map_err(Error::io("wait for", Path::new(&self.command)))?;
         // Every line is in once the pipe is closed; a grandchild that keeps it open must not hold us up.
         let _closed_in_time = tokio::time::timeout(Duration::from_secs(1), &mut self.drain).await;
         Ok(status)
@@ -186,7 +187,9 @@ pub(crate) async fn run(cmd: &Cmd, limit: Duration) -> Result<Vec<u8>> {
     });
     let status = match ended.await {
         Ok(status) => status?,
-        Err(_elapsed) => return Err(failed(&child, &format!("no end within {} s", limit.as_secs()), None)),
+        Err(_elapsed) => {
+            return Err(failed(&child, &format!("no end within {} s", limit.as_secs()), None));
+        }
     };
     if !status.success() {
         return Err(failed(&child, &status.to_string(), status.code()));
@@ -195,5 +198,10 @@ pub(crate) async fn run(cmd: &Cmd, limit: Duration) -> Result<Vec<u8>> {
 }
 
 fn failed(child: &Child, status: &str, exit_code: Option<i32>) -> Error {
-    Error::Command { command: child.command.clone(), status: status.to_owned(), exit_code, stderr: child.stderr_tail() }
+    Error::Command {
+        command: child.command.clone(),
+        status: status.to_owned(),
+        exit_code,
+        stderr: child.stderr_tail(),
+    }
 }

@@ -19,7 +19,9 @@ impl Tools {
     /// Checks that every tool is in `dir` and that the page runtime is the pinned one.
     pub fn open(dir: &Path) -> Result<Self> {
         let tools = Self { dir: dir.to_owned(), runtime: String::new() };
-        for (tool, path) in [("Chrome", tools.chrome()), ("ffmpeg", tools.ffmpeg()), ("ffprobe", tools.ffprobe())] {
+        for (tool, path) in
+            [("Chrome", tools.chrome()), ("ffmpeg", tools.ffmpeg()), ("ffprobe", tools.ffprobe())]
+        {
             if !path.is_file() {
                 return Err(Error::ToolMissing { tool, path });
             }
@@ -30,7 +32,11 @@ impl Tools {
         }
         let actual = sha256_file(&path)?;
         if actual != RUNTIME_SHA256 {
-            return Err(Error::ToolDigest { tool: "the page runtime", expected: RUNTIME_SHA256, actual });
+            return Err(Error::ToolDigest {
+                tool: "the page runtime",
+                expected: RUNTIME_SHA256,
+                actual,
+            });
         }
         let runtime = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
         Ok(Self { runtime, ..tools })

@@ -42,7 +42,12 @@ pub trait Store: Send + Sync {
     fn tree(&self, uri: &Uri, scratch: &Path) -> impl Future<Output = Result<PathBuf>> + Send;
 
     /// Stores a file, with the digest its readers may check it against.
-    fn put_file(&self, from: &Path, uri: &Uri, sha256: Option<&str>) -> impl Future<Output = Result<()>> + Send;
+    fn put_file(
+        &self,
+        from: &Path,
+        uri: &Uri,
+        sha256: Option<&str>,
+    ) -> impl Future<Output = Result<()>> + Send;
 
     /// Stores a directory tree, which may be moved away.
     fn put_tree(&self, from: &Path, uri: &Uri) -> impl Future<Output = Result<()>> + Send;

@@ -20,20 +20,30 @@ impl Store for LocalStore {
         let sha256 = match fs::read_to_string(digest_path(uri.path())) {
             Ok(text) => Some(text.trim().to_owned()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(source) => return Err(Error::Io { action: "read the digest of", uri: uri.clone(), source }),
+            Err(source) => {
+                return Err(Error::Io { action: "read the digest of", uri: uri.clone(), source });
+            }
         };
         Ok(Fetched { path: uri.path().to_owned(), sha256 })
     }
 
     async fn tree(&self, uri: &Uri, _scratch: &Path) -> Result<PathBuf> {
-        if uri.path().is_dir() { Ok(uri.path().to_owned()) } else { Err(Error::Missing { uri: uri.clone() }) }
+        if uri.path().is_dir() {
+            Ok(uri.path().to_owned())
+        } else {
+            Err(Error::Missing { uri: uri.clone() })
+        }
     }
 
     async fn put_file(&self, from: &Path, uri: &Uri, sha256: Option<&str>) -> Result<()> {
         let (from, to) = (from.to_owned(), uri.path().to_owned());
         let digest = sha256.map(str::to_owned);
         let put = tokio::task::spawn_blocking(move || put_file(&from, &to, digest.as_deref()));
-        put.await.expect("copying does not panic").map_err(|source| Error::Io { action: "write", uri: uri.clone(), source })
+        put.await.expect("copying does not panic").map_err(|source| Error::Io {
+            action: "write",
+            uri: uri.clone(),
+            source,
+        })
     }
 
     async fn put_tree(&self, from: &Path, uri: &Uri) -> Result<()> {
@@ -86,7 +96,10 @@ mod tests {
         let uri = Uri::parse("file:///no/such").unwrap();
         let file = LocalStore.file(&uri, Path::new("/tmp")).await.unwrap_err().to_string();
         assert_eq!(file, "file:///no/such does not exist");
-        assert!(matches!(LocalStore.tree(&uri, Path::new("/tmp")).await, Err(Error::Missing { .. })));
+        assert!(matches!(
+            LocalStore.tree(&uri, Path::new("/tmp")).await,
+            Err(Error::Missing { .. })
+        ));
     }
 
     #[tokio::test]

@@ -16,7 +16,8 @@ pub struct Uri {
 impl Uri {
     pub fn parse(text: &str) -> Result<Self> {
         let invalid = |reason| Error::Uri { text: text.to_owned(), reason };
-        let path = text.strip_prefix(SCHEME).ok_or_else(|| invalid("it must start with file://"))?;
+        let path =
+            text.strip_prefix(SCHEME).ok_or_else(|| invalid("it must start with file://"))?;
         if !path.starts_with('/') {
             return Err(invalid("its path must be absolute"));
         }
@@ -52,7 +53,10 @@ mod tests {
     fn a_uri_is_read_back_as_it_was_written() {
         let uri = Uri::parse("file:///a/b c/d.mp4").unwrap();
         assert_eq!(uri.path(), Path::new("/a/b c/d.mp4"));
-        assert_eq!(Uri::parse(&uri.join("e").to_string()).unwrap().path(), Path::new("/a/b c/d.mp4/e"));
+        assert_eq!(
+            Uri::parse(&uri.join("e").to_string()).unwrap().path(),
+            Path::new("/a/b c/d.mp4/e")
+        );
     }
 
     #[test]

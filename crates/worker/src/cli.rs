@@ -152,6 +152,8 @@ impl RenderArgs {
 }
 
 fn variables(text: &str) -> Result<Value> {
-    serde_json::from_str(text)
-        .map_err(|error| Error::Argument { argument: "--variables".to_owned(), reason: format!("is not JSON: {error}") })
+    serde_json::from_str(text).map_err(|error| Error::Argument {
+        argument: "--variables".to_owned(),
+        reason: format!("is not JSON: {error}"),
+    })
 }

@@ -31,19 +31,34 @@ pub(crate) struct Worker<'a, S> {
 impl<S: Store> Worker<'_, S> {
     /// Does what `event` asks for, in a work directory of its own that is gone afterwards.
     pub(crate) async fn dispatch(&self, event: Event) -> Result<Answer> {
-        let work = tempfile::Builder::new().prefix("framewright-").tempdir_in(self.scratch).map_err(|source| {
-            Error::Io { action: "make a work directory in", path: self.scratch.display().to_string(), source }
-        })?;
+        let work = tempfile::Builder::new()
+            .prefix("framewright-")
+            .tempdir_in(self.scratch)
+            .map_err(|source| Error::Io {
+                action: "make a work directory in",
+                path: self.scratch.display().to_string(),
+                source,
+            })?;
         match event {
-            Event::Plan { project, output_prefix, config } => self.plan(&work, &project, &output_prefix, &config).await,
+            Event::Plan { project, output_prefix, config } => {
+                self.plan(&work, &project, &output_prefix, &config).await
+            }
             Event::RenderChunk { plan, plan_hash, chunk_index, output_prefix } => {
                 self.render_chunk(&work, &plan, &plan_hash, chunk_index, &output_prefix).await
             }
-            Event::Assemble { plan, chunks, output } => self.assemble(&work, &plan, &chunks, &output).await,
+            Event::Assemble { plan, chunks, output } => {
+                self.assemble(&work, &plan, &chunks, &output).await
+            }
         }
     }
 
-    async fn plan(&self, work: &TempDir, project: &Uri, prefix: &Uri, config: &Map<String, Value>) -> Result<Answer> {
+    async fn plan(
+        &self,
+        work: &TempDir,
+        project: &Uri,
+        prefix: &Uri,
+        config: &Map<String, Value>,
+    ) -> Result<Answer> {
         let start = Instant::now();
         let settings = Settings::parse(config)?;
         let project = self.store.tree(project, work.path()).await?;
@@ -96,7 +111,13 @@ impl<S: Store> Worker<'_, S> {
         })
     }
 
-    async fn assemble(&self, work: &TempDir, plan: &Uri, chunks: &[Uri], output: &Uri) -> Result<Answer> {
+    async fn assemble(
+        &self,
+        work: &TempDir,
+        plan: &Uri,
+        chunks: &[Uri],
+        output: &Uri,
+    ) -> Result<Answer> {
         let start = Instant::now();
         let plan = self.store.tree(plan, work.path()).await?;
         let mut files = Vec::new();

@@ -91,7 +91,9 @@ impl Error {
             Self::Render(error) => render_code(error),
             Self::Store(store::Error::Uri { .. }) => Code::StoreUriInvalid,
             Self::Store(store::Error::Missing { .. }) => Code::StoreObjectMissing,
-            Self::Store(store::Error::Io { source, .. }) | Self::Io { source, .. } => io_code(source),
+            Self::Store(store::Error::Io { source, .. }) | Self::Io { source, .. } => {
+                io_code(source)
+            }
             Self::Event { .. } => Code::EventInvalid,
             Self::Argument { .. } => Code::ArgumentInvalid,
             Self::Cancelled { .. } => Code::Cancelled,

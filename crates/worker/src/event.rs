@@ -68,7 +68,9 @@ impl Event {
         let action = text(&mut fields, "Action")?;
         match fields.remove("PlanProtocol").as_ref().and_then(Value::as_str) {
             None | Some("v1") => {}
-            Some(found) => return Err(render::Error::PlanProtocol { found: found.to_owned() }.into()),
+            Some(found) => {
+                return Err(render::Error::PlanProtocol { found: found.to_owned() }.into());
+            }
         }
         match action.as_str() {
             "plan" => Ok(Self::Plan {
@@ -141,7 +143,11 @@ mod tests {
     fn a_bad_event_is_refused_with_the_path_of_its_field() {
         let valid = json!({"Action": "renderChunk", "PlanS3Uri": "file:///p", "PlanHash": "h", "ChunkIndex": 0, "ChunkOutputS3Prefix": "file:///o"});
         for (name, value, expected) in [
-            ("Action", json!("render"), "event: Action must be plan, renderChunk or assemble, not \"render\""),
+            (
+                "Action",
+                json!("render"),
+                "event: Action must be plan, renderChunk or assemble, not \"render\"",
+            ),
             ("ChunkIndex", json!(-1), "event: ChunkIndex must be a whole number, not -1"),
             ("PlanHash", Value::Null, "event: PlanHash must be a string, not null"),
             ("PlanS3Uri", json!(7), "event: PlanS3Uri must be a URI, not 7"),

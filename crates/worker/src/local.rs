@@ -47,11 +47,14 @@ async fn render_with(args: &RenderArgs, meter: &Meter) -> Result<Value> {
     let output = output_path(&args.output)?;
     let tools = open_tools(&args.place)?;
     let scratch = scratch(&args.place);
-    let bench = tempfile::Builder::new().prefix("framewright-").tempdir_in(&scratch).map_err(|source| Error::Io {
-        action: "make a work directory in",
-        path: scratch.display().to_string(),
-        source,
-    })?;
+    let bench =
+        tempfile::Builder::new().prefix("framewright-").tempdir_in(&scratch).map_err(|source| {
+            Error::Io {
+                action: "make a work directory in",
+                path: scratch.display().to_string(),
+                source,
+            }
+        })?;
     let env = environment();
     let options = ChunkOptions {
         reuse: if args.no_reuse { Reuse::Never } else { Reuse::Proven },
@@ -63,9 +66,23 @@ async fn render_with(args: &RenderArgs, meter: &Meter) -> Result<Value> {
     let prefix = uri(bench.path())?;
 
     meter.stage("planning", &project.display().to_string());
-    let event = Event::Plan { project: uri(&project)?, output_prefix: prefix.clone(), config: args.config(entry.as_deref())? };
-    let Answer::Plan { plan_uri, plan_hash, chunk_count, total_frames, width, height, warnings, seconds, duration_ms, .. } =
-        worker.dispatch(event).await?
+    let event = Event::Plan {
+        project: uri(&project)?,
+        output_prefix: prefix.clone(),
+        config: args.config(entry.as_deref())?,
+    };
+    let Answer::Plan {
+        plan_uri,
+        plan_hash,
+        chunk_count,
+        total_frames,
+        width,
+        height,
+        warnings,
+        seconds,
+        duration_ms,
+        ..
+    } = worker.dispatch(event).await?
     else {
         unreachable!("a plan event gets a plan answer")
     };
@@ -111,14 +128,18 @@ async fn render_with(args: &RenderArgs, meter: &Meter) -> Result<Value> {
 }
 
 fn frame_hashes(reports: &[ChunkReport], hashes: FrameHashes) -> Option<Vec<&String>> {
-    (hashes == FrameHashes::Compute).then(|| reports.iter().flat_map(|report| &report.frame_hashes).collect())
+    (hashes == FrameHashes::Compute)
+        .then(|| reports.iter().flat_map(|report| &report.frame_hashes).collect())
 }
 
 /// Handles one event from a file.
 pub(crate) async fn invoke(args: &InvokeArgs) -> Result<()> {
-    let bad = |reason: String| Error::Argument { argument: args.event.display().to_string(), reason };
-    let text = std::fs::read(&args.event).map_err(|error| bad(format!("cannot be read: {error}")))?;
-    let Value::Object(fields) = serde_json::from_slice(&text).map_err(|error| bad(format!("is not JSON: {error}")))?
+    let bad =
+        |reason: String| Error::Argument { argument: args.event.display().to_string(), reason };
+    let text =
+        std::fs::read(&args.event).map_err(|error| bad(format!("cannot be read: {error}")))?;
+    let Value::Object(fields) =
+        serde_json::from_slice(&text).map_err(|error| bad(format!("is not JSON: {error}")))?
     else {
         return Err(bad("is not a JSON object".to_owned()));
     };
@@ -127,7 +148,8 @@ pub(crate) async fn invoke(args: &InvokeArgs) -> Result<()> {
     let meter = Meter::Silent;
     let (env, scratch) = (environment(), scratch(&args.place));
     let options = options(args.workers, &args.place, &meter);
-    let worker = Worker { store: &LocalStore, tools: &tools, env: &env, scratch: &scratch, options };
+    let worker =
+        Worker { store: &LocalStore, tools: &tools, env: &env, scratch: &scratch, options };
     let answer = worker.dispatch(event).await?;
     print(&serde_json::to_value(answer).expect("an answer has nothing that JSON has not"))
 }
@@ -136,7 +158,8 @@ pub(crate) async fn invoke(args: &InvokeArgs) -> Result<()> {
 pub(crate) async fn floor(args: &FloorArgs) -> Result<()> {
     let tools = open_tools(&args.place)?;
     let workers = args.workers.unwrap_or_else(default_workers);
-    let took = render::floor(&tools, &args.page, &scratch(&args.place), workers, args.frames).await?;
+    let took =
+        render::floor(&tools, &args.page, &scratch(&args.place), workers, args.frames).await?;
     let ms_per_frame = took.as_secs_f64() * 1000.0 / f64::from(args.frames.max(1));
     print(&json!({ "workers": workers, "frames": args.frames, "msPerFrame": ms_per_frame }))
 }
@@ -158,7 +181,10 @@ fn options<'a>(workers: Option<u32>, place: &Place, meter: &'a Meter) -> ChunkOp
         workers: workers.unwrap_or_else(default_workers),
         reuse: Reuse::Proven,
         hashes: FrameHashes::Skip,
-        patience: Patience { ready: Duration::from_secs(place.ready_timeout), ..Patience::new(Strictness::Strict) },
+        patience: Patience {
+            ready: Duration::from_secs(place.ready_timeout),
+            ..Patience::new(Strictness::Strict)
+        },
         progress: meter,
     }
 }
@@ -170,23 +196,32 @@ fn project_and_entry(given: &Path) -> Result<(PathBuf, Option<String>)> {
     if path.is_dir() {
         return Ok((path, None));
     }
-    let entry = path.file_name().and_then(|name| name.to_str()).ok_or_else(|| bad("has no readable name".into()))?;
+    let entry = path
+        .file_name()
+        .and_then(|name| name.to_str())
+        .ok_or_else(|| bad("has no readable name".into()))?;
     let folder = path.parent().ok_or_else(|| bad("has no folder".into()))?;
     Ok((folder.to_owned(), Some(entry.to_owned())))
 }
 
 /// The absolute path of the output, whose folder must be there: better said before the render than after it.
 fn output_path(given: &Path) -> Result<PathBuf> {
-    let bad = |reason: String| Error::Argument { argument: format!("--output {}", given.display()), reason };
+    let bad = |reason: String| Error::Argument {
+        argument: format!("--output {}", given.display()),
+        reason,
+    };
     let name = given.file_name().ok_or_else(|| bad("names no file".into()))?;
-    let folder = given.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let folder = std::fs::canonicalize(folder).map_err(|error| bad(format!("its folder: {error}")))?;
+    let folder =
+        given.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder =
+        std::fs::canonicalize(folder).map_err(|error| bad(format!("its folder: {error}")))?;
     let output = folder.join(name);
     if output.is_dir() { Err(bad("is a directory".into())) } else { Ok(output) }
 }
 
 fn open_tools(place: &Place) -> Result<Tools> {
-    let dir = std::path::absolute(&place.tools).unwrap_or_else(|_no_current_directory| place.tools.clone());
+    let dir = std::path::absolute(&place.tools)
+        .unwrap_or_else(|_no_current_directory| place.tools.clone());
     Ok(Tools::open(&dir)?)
 }
 
@@ -196,7 +231,9 @@ fn scratch(place: &Place) -> PathBuf {
 
 /// The environment as plain text; the plan keeps the part that pages may depend on.
 fn environment() -> BTreeMap<String, String> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }
 
 fn uri(path: &Path) -> Result<Uri> {

@@ -19,9 +19,13 @@ use crate::error::{Error, Result};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let filter = EnvFilter::try_from_env("FRAMEWRIGHT_LOG").unwrap_or_else(|_unset| EnvFilter::new("warn,chromiumoxide=off"));
+    let filter = EnvFilter::try_from_env("FRAMEWRIGHT_LOG")
+        .unwrap_or_else(|_unset| EnvFilter::new("warn,chromiumoxide=off"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime needs only threads");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime needs only threads");
     match runtime.block_on(run(&cli)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => local::report(&cli, &error),
@@ -30,8 +34,10 @@ fn main() -> ExitCode {
 
 /// Does what was asked for, unless a signal comes first: then everything is dropped, and with it every child and file.
 async fn run(cli: &Cli) -> Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt()).expect("a handler for SIGINT can be installed");
-    let mut terminate = signal(SignalKind::terminate()).expect("a handler for SIGTERM can be installed");
+    let mut interrupt =
+        signal(SignalKind::interrupt()).expect("a handler for SIGINT can be installed");
+    let mut terminate =
+        signal(SignalKind::terminate()).expect("a handler for SIGTERM can be installed");
     let work = async {
         match &cli.command {
             Command::Render(args) => local::render(args).await,

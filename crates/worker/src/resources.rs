@@ -40,9 +40,13 @@ mod tests {
     #[test]
     fn browsers_are_limited_by_cores_and_by_memory() {
         let gib = 1 << 30;
-        for (cores, memory, expected) in
-            [(2, Some(24 * gib), 2), (6, Some(10 * gib), 6), (6, Some(2 * gib), 2), (1, Some(0), 1), (64, None, 16)]
-        {
+        for (cores, memory, expected) in [
+            (2, Some(24 * gib), 2),
+            (6, Some(10 * gib), 6),
+            (6, Some(2 * gib), 2),
+            (1, Some(0), 1),
+            (64, None, 16),
+        ] {
             assert_eq!(workers(cores, memory), expected, "{cores} cores, {memory:?} bytes");
         }
     }

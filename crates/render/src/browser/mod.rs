@@ -30,8 +30,8 @@ use crate::process::{Child, Pipes};
 use crate::tools::Tools;
 
 /// How long Chrome may take to start listening, and to answer one command.
-const LAUNCH_LIMIT: Duration = Duration::from_secs(60);
-const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+const LAUNCH_LIMIT: Duration = Duration::from_mins(1);
+const ANSWER_LIMIT: Duration = Duration::from_mins(1);
 
 /// Chrome hangs if its clock, which counts microseconds, repeats or goes back.
 const SMALLEST_STEP_MS: f64 = 0.002;
@@ -115,35 +115,61 @@ struct Renderer {
 
 impl Browser {
     /// Starts Chrome with an empty page and checks that it draws WebGL in software. Its files are below `scratch`.
-    pub(crate) async fn launch(tools: &Tools, scratch: &Path, server: &Server, viewport: Viewport) -> Result<Self> {
-        let launched = tokio::time::timeout(LAUNCH_LIMIT, Self::start(tools, scratch, server, viewport)).await;
+    pub(crate) async fn launch(
+        tools: &Tools,
+        scratch: &Path,
+        server: &Server,
+        viewport: Viewport,
+    ) -> Result<Self> {
+        let launched =
+            tokio::time::timeout(LAUNCH_LIMIT, Self::start(tools, scratch, server, viewport)).await;
         let browser = launched.unwrap_or_else(|_elapsed| {
-            Err(Error::BrowserLaunch { reason: format!("nothing after {} s", LAUNCH_LIMIT.as_secs()) })
+            Err(Error::BrowserLaunch {
+                reason: format!("nothing after {} s", LAUNCH_LIMIT.as_secs()),
+            })
         })?;
         let Renderer { vendor, renderer } = browser.evaluate(WEBGL_RENDERER).await?;
-        if vendor != "Google Inc. (Google)" || !renderer.to_ascii_lowercase().contains("swiftshader") {
+        if vendor != "Google Inc. (Google)"
+            || !renderer.to_ascii_lowercase().contains("swiftshader")
+        {
             return Err(Error::GpuNotSoftware { vendor, renderer });
         }
         Ok(browser)
     }
 
-    async fn start(tools: &Tools, scratch: &Path, server: &Server, viewport: Viewport) -> Result<Self> {
+    async fn start(
+        tools: &Tools,
+        scratch: &Path,
+        server: &Server,
+        viewport: Viewport,
+    ) -> Result<Self> {
         let Viewport { width, height } = viewport;
         let home = Home::make(scratch)?;
         let fonts = home.path.join("fonts.conf");
-        std::fs::write(&fonts, flags::fonts_conf(tools, &home.path)).map_err(Error::io("write", &fonts))?;
+        std::fs::write(&fonts, flags::fonts_conf(tools, &home.path))
+            .map_err(Error::io("write", &fonts))?;
         let cmd = flags::command(tools, &home.path, server.address(), width, height);
-        let mut child = Child::start(&cmd, Pipes::None, |line| line.starts_with("DevTools listening on "))?;
+        let mut child =
+            Child::start(&cmd, Pipes::None, |line| line.starts_with("DevTools listening on "))?;
         let Some(line) = child.watched_line().await else {
-            return Err(Error::BrowserLaunch { reason: format!("it ended: {}", child.stderr_tail()) });
+            return Err(Error::BrowserLaunch {
+                reason: format!("it ended: {}", child.stderr_tail()),
+            });
         };
         let url = line.trim_start_matches("DevTools listening on ").trim();
-        let failed = |error: chromiumoxide::error::CdpError| Error::BrowserLaunch { reason: error.to_string() };
-        let config = HandlerConfig { viewport: None, request_timeout: ANSWER_LIMIT, ..HandlerConfig::default() };
+        let failed = |error: chromiumoxide::error::CdpError| Error::BrowserLaunch {
+            reason: error.to_string(),
+        };
+        let config = HandlerConfig {
+            viewport: None,
+            request_timeout: ANSWER_LIMIT,
+            ..HandlerConfig::default()
+        };
         let (connection, mut handler) =
             chromiumoxide::Browser::connect_with_config(url, config).await.map_err(failed)?;
         // A message that this version of the protocol does not know is no reason to hang up.
-        let pump = AbortOnDrop(tokio::spawn(async move { while handler.next().await.is_some() {} }));
+        let pump =
+            AbortOnDrop(tokio::spawn(async move { while handler.next().await.is_some() {} }));
         let target = CreateTargetParams::builder()
             .url("about:blank")
             .width(i64::from(width))
@@ -152,7 +178,8 @@ impl Browser {
             .build()
             .expect("a url is all that is required");
         let page = connection.new_page(target).await.map_err(failed)?;
-        let metrics = SetDeviceMetricsOverrideParams::new(i64::from(width), i64::from(height), 1.0, false);
+        let metrics =
+            SetDeviceMetricsOverrideParams::new(i64::from(width), i64::from(height), 1.0, false);
         send(&page, metrics, "while setting its size").await?;
         Ok(Self { page, _connection: connection, _pump: pump, child, _home: home, clock: 0.0 })
     }
@@ -175,7 +202,10 @@ impl Browser {
 
     /// Evaluates an expression, waits if it is a promise, and returns its value. Does not keep the browser borrowed, so
     /// that frames can be drawn while a promise is pending.
-    fn evaluate<T: DeserializeOwned>(&self, expression: &str) -> impl Future<Output = Result<T>> + Send + use<T> {
+    fn evaluate<T: DeserializeOwned>(
+        &self,
+        expression: &str,
+    ) -> impl Future<Output = Result<T>> + Send + use<T> {
         let page = self.page.clone();
         let params = EvaluateParams::builder()
             .expression(expression)
@@ -191,9 +221,11 @@ impl Browser {
                 let message = without_foreign_lines(&thrown.unwrap_or(exception.text));
                 return Err(Error::PageScript { during: during.to_owned(), message });
             }
-            serde_json::from_value(answer.result.value.unwrap_or_default()).map_err(|error| Error::PageScript {
-                during: during.to_owned(),
-                message: format!("an answer of another shape: {error}"),
+            serde_json::from_value(answer.result.value.unwrap_or_default()).map_err(|error| {
+                Error::PageScript {
+                    during: during.to_owned(),
+                    message: format!("an answer of another shape: {error}"),
+                }
             })
         }
     }
@@ -222,13 +254,17 @@ impl Browser {
     /// Draws one frame at `at` milliseconds, or as soon after the last one as Chrome can tell apart.
     pub(crate) async fn tick(&mut self, at: f64, interval: f64, tick: Tick) -> Result<Drawn> {
         self.clock = at.max(self.clock + SMALLEST_STEP_MS);
-        let mut params = BeginFrameParams::builder().frame_time_ticks(self.clock).interval(interval);
+        let mut params =
+            BeginFrameParams::builder().frame_time_ticks(self.clock).interval(interval);
         if tick == Tick::Screenshot {
             // Lossless; the slower compression costs more than its smaller size saves.
-            let png = ScreenshotParams::builder().format(ScreenshotParamsFormat::Png).optimize_for_speed(true);
+            let png = ScreenshotParams::builder()
+                .format(ScreenshotParamsFormat::Png)
+                .optimize_for_speed(true);
             params = params.screenshot(png.build());
         }
-        let BeginFrameReturns { has_damage, screenshot_data } = send(&self.page, params.build(), "while drawing").await?;
+        let BeginFrameReturns { has_damage, screenshot_data } =
+            send(&self.page, params.build(), "while drawing").await?;
         Ok(Drawn { has_damage, png: screenshot_data.map(String::from) })
     }
 }

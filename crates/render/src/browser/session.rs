@@ -32,7 +32,7 @@ pub struct Patience {
 
 impl Patience {
     pub fn new(strictness: Strictness) -> Self {
-        Self { ready: Duration::from_secs(45), frame: Duration::from_secs(60), strictness }
+        Self { ready: Duration::from_secs(45), frame: Duration::from_mins(1), strictness }
     }
 }
 
@@ -95,7 +95,12 @@ impl<'a> Session<'a> {
             motion: Motion::Moving,
             captured: 0,
         };
-        let opened = match tokio::time::timeout(patience.ready + Duration::from_secs(1), session.get_ready()).await {
+        let opened = match tokio::time::timeout(
+            patience.ready + Duration::from_secs(1),
+            session.get_ready(),
+        )
+        .await
+        {
             Ok(opened) => opened?,
             Err(_elapsed) => return Err(session.not_ready("its scripts do not come to an end")),
         };
@@ -133,13 +138,17 @@ impl<'a> Session<'a> {
                 break status;
             }
             let waited = start.elapsed();
-            let nothing_to_render = status.render_ready && status.duration.is_some_and(|seconds| seconds <= 0.0);
+            let nothing_to_render =
+                status.render_ready && status.duration.is_some_and(|seconds| seconds <= 0.0);
             let grace = ZERO_DURATION_GRACE.min(self.patience.ready);
             if status.loaded && nothing_to_render && waited > grace && self.server.is_quiet() {
                 return Err(zero_duration(&status));
             }
             if waited > self.patience.ready {
-                if status.driver.is_some() && status.render_ready && status.duration.is_some_and(|d| d > 0.0) {
+                if status.driver.is_some()
+                    && status.render_ready
+                    && status.duration.is_some_and(|d| d > 0.0)
+                {
                     break status;
                 }
                 return Err(self.not_ready(why_not_ready(&status)));
@@ -153,7 +162,9 @@ impl<'a> Session<'a> {
             .collect();
         let settled = self.browser.evaluate::<bool>(page::SETTLE);
         self.browser.ticking(settled).await??;
-        self.browser.tick(FIRST_FRAME_MS - self.fps.interval_ms(), self.fps.interval_ms(), Tick::Advance).await?;
+        self.browser
+            .tick(FIRST_FRAME_MS - self.fps.interval_ms(), self.fps.interval_ms(), Tick::Advance)
+            .await?;
         let errors: Vec<String> = self.browser.evaluate(page::ERRORS).await?;
         self.errors_seen = errors.len();
         self.refuse_early(&Status { errors: errors.clone(), ..Status::default() })?;
@@ -177,7 +188,8 @@ impl<'a> Session<'a> {
             return Err(Error::PageScript { during: during(), message: message.clone() });
         }
         if status.infinite {
-            let hint = "its timeline repeats without end; give the root element a data-duration".to_owned();
+            let hint = "its timeline repeats without end; give the root element a data-duration"
+                .to_owned();
             return Err(Error::Duration { seconds: f64::INFINITY, hint });
         }
         if self.patience.strictness == Strictness::BestEffort {
@@ -202,7 +214,10 @@ impl<'a> Session<'a> {
                 Unserved::Missing { wanted_as, .. } if wanted_as == "empty" => {}
                 Unserved::Missing { path, wanted_as } => {
                     let reason = "is not in the project";
-                    return Err(Error::PageAsset { what: format!("the {wanted_as} {path}"), reason });
+                    return Err(Error::PageAsset {
+                        what: format!("the {wanted_as} {path}"),
+                        reason,
+                    });
                 }
             }
         }
@@ -276,11 +291,16 @@ impl<'a> Session<'a> {
     async fn screenshot(&mut self, index: u32, at: f64) -> Result<String> {
         // The reply comes without a picture while the renderer is being set up; the next tick has one.
         for _ in 0..5 {
-            if let Some(png) = self.browser.tick(at, self.fps.interval_ms(), Tick::Screenshot).await?.png {
+            if let Some(png) =
+                self.browser.tick(at, self.fps.interval_ms(), Tick::Screenshot).await?.png
+            {
                 return Ok(png);
             }
         }
-        Err(Error::BrowserLost { during: format!("at frame {index}"), reason: "it draws no picture".into() })
+        Err(Error::BrowserLost {
+            during: format!("at frame {index}"),
+            reason: "it draws no picture".into(),
+        })
     }
 
     /// The browser alone, for who ends it.
@@ -302,7 +322,8 @@ pub enum Reuse {
 }
 
 fn zero_duration(status: &Status) -> Error {
-    let driver = if status.driver.as_deref() == Some("own") { "its own __hf" } else { "its timelines" };
+    let driver =
+        if status.driver.as_deref() == Some("own") { "its own __hf" } else { "its timelines" };
     let hint = format!(
         "the page is loaded and {driver} last no time; register a timeline in window.__timelines or give the root \
          element a data-duration"
@@ -314,10 +335,14 @@ fn why_not_ready(status: &Status) -> String {
     let missing = || format!("no timeline in window.__timelines for {}", status.missing.join(", "));
     match status {
         Status { href, .. } if href.is_empty() => "it is not loaded".to_owned(),
-        Status { driver: None, .. } => "neither window.__hf nor the runtime's player can seek".to_owned(),
+        Status { driver: None, .. } => {
+            "neither window.__hf nor the runtime's player can seek".to_owned()
+        }
         Status { loaded: false, .. } => "it is still loading".to_owned(),
         Status { render_ready: false, .. } => "the runtime has not bound its timelines".to_owned(),
         Status { missing: ids, .. } if !ids.is_empty() => missing(),
-        Status { duration, .. } => format!("its duration is {}", duration.map_or("not a number".into(), |d| d.to_string())),
+        Status { duration, .. } => {
+            format!("its duration is {}", duration.map_or("not a number".into(), |d| d.to_string()))
+        }
     }
 }

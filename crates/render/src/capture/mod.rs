@@ -11,8 +11,8 @@ use futures::future::{join_all, try_join, try_join_all};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::browser::{Browser, Viewport};
 use crate::browser::session::{Patience, Reuse, Session, Shot};
+use crate::browser::{Browser, Viewport};
 use crate::capture::picture::{Buffers, FrameHashes, Picture, picture};
 use crate::compose;
 use crate::config::Strictness;
@@ -82,10 +82,11 @@ pub(crate) async fn capture(
     let (senders, mut receivers): (Vec<_>, Vec<_>) =
         (0..browsers).map(|_| mpsc::channel::<Slot>(WAITING_PER_BROWSER)).unzip();
     let buffers = Arc::new(Buffers::default());
-    let drawing = sessions.into_iter().zip(senders).zip(range.start..).map(|((session, sender), first)| {
-        let step = usize::try_from(browsers).expect("a count of browsers fits");
-        draw_every(stage, session, (first..range.end).step_by(step), sender, &buffers)
-    });
+    let drawing =
+        sessions.into_iter().zip(senders).zip(range.start..).map(|((session, sender), first)| {
+            let step = usize::try_from(browsers).expect("a count of browsers fits");
+            draw_every(stage, session, (first..range.end).step_by(step), sender, &buffers)
+        });
     let collecting = async {
         let mut last: Vec<Option<Arc<Picture>>> = vec![None; receivers.len()];
         for index in range.start..range.end {
@@ -152,15 +153,17 @@ async fn draw_every<'a>(
                 Err(error) => return Err(error),
             }
         };
-        let slot = match shot {
+        let handed = match shot {
             Shot::Png(png) => {
                 let Stage { viewport, hashes, .. } = stage;
                 let buffers = Arc::clone(buffers);
-                Slot::Drawn(tokio::task::spawn_blocking(move || picture(&png, index, viewport, hashes, &buffers)))
+                Slot::Drawn(tokio::task::spawn_blocking(move || {
+                    picture(&png, index, viewport, hashes, &buffers)
+                }))
             }
             Shot::Unchanged => Slot::Unchanged,
         };
-        if sink.send(slot).await.is_err() {
+        if sink.send(handed).await.is_err() {
             // The sink has failed and says so itself.
             break;
         }
@@ -172,13 +175,20 @@ async fn draw_every<'a>(
 
 /// What capturing alone costs: `browsers` browsers draw the first `frames` frames of a page, and the pictures are dropped as
 /// they come. The least that any renderer around this Chrome can take; benchmarks compare themselves with it.
-pub async fn floor(tools: &Tools, page_dir: &Path, scratch: &Path, browsers: u32, frames: u32) -> Result<Duration> {
+pub async fn floor(
+    tools: &Tools,
+    page_dir: &Path,
+    scratch: &Path,
+    browsers: u32,
+    frames: u32,
+) -> Result<Duration> {
     let html_path = page_dir.join("index.html");
     let html = std::fs::read_to_string(&html_path).map_err(Error::io("read", &html_path))?;
     let viewport = compose::compile(&html, "index.html")?.viewport;
     let fps = Fps { num: 30, den: 1 };
     let env = BTreeMap::new();
-    let source = PageSource { root: page_dir, runtime: tools.runtime(), fps, variables: None, env: &env };
+    let source =
+        PageSource { root: page_dir, runtime: tools.runtime(), fps, variables: None, env: &env };
     let server = page::serve(&source).await?;
     let patience = Patience::new(Strictness::Strict);
     let (reuse, hashes) = (Reuse::Never, FrameHashes::Skip);
@@ -201,5 +211,8 @@ pub async fn floor(tools: &Tools, page_dir: &Path, scratch: &Path, browsers: u32
 
 /// Whether another browser may succeed where this one did not.
 fn is_transient(error: &Error) -> bool {
-    matches!(error, Error::BrowserLost { .. } | Error::CaptureStalled { .. } | Error::Protocol { .. })
+    matches!(
+        error,
+        Error::BrowserLost { .. } | Error::CaptureStalled { .. } | Error::Protocol { .. }
+    )
 }

@@ -6,7 +6,10 @@ use std::sync::{Arc, Mutex};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use png::{BitDepth, ColorType};
-use yuv::{BufferStoreMut, YuvConversionMode, YuvPlanarImageMut, YuvRange, YuvStandardMatrix, rgb_to_yuv420, rgba_to_yuv420};
+use yuv::{
+    BufferStoreMut, YuvConversionMode, YuvPlanarImageMut, YuvRange, YuvStandardMatrix,
+    rgb_to_yuv420, rgba_to_yuv420,
+};
 
 use crate::browser::Viewport;
 use crate::error::{Error, Result};
@@ -68,13 +71,16 @@ pub(crate) fn picture(
     // The bytes come from a process on this machine; what could be wrong with them no checksum would show.
     decoder.ignore_checksums(true);
     let mut reader = decoder.read_info().map_err(|error| bad(error.to_string()))?;
-    let mut pixels = buffers.take(reader.output_buffer_size().ok_or_else(|| bad("it is too large".into()))?);
+    let mut pixels =
+        buffers.take(reader.output_buffer_size().ok_or_else(|| bad("it is too large".into()))?);
     let info = reader.next_frame(&mut pixels).map_err(|error| bad(error.to_string()))?;
     if (info.width, info.height) != (width, height) {
         return Err(bad(format!("it has {}x{} pixels", info.width, info.height)));
     }
     let rgb_sha256 = (hashes == FrameHashes::Compute).then(|| match info.color_type {
-        ColorType::Rgba => sha256_hex(&pixels.chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]]).collect::<Vec<_>>()),
+        ColorType::Rgba => {
+            sha256_hex(&pixels.chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]]).collect::<Vec<_>>())
+        }
         _ => sha256_hex(&pixels),
     });
     let luma = width as usize * height as usize;
@@ -91,10 +97,15 @@ pub(crate) fn picture(
         width,
         height,
     };
-    let (range, matrix, mode) = (YuvRange::Limited, YuvStandardMatrix::Bt709, YuvConversionMode::Balanced);
+    let (range, matrix, mode) =
+        (YuvRange::Limited, YuvStandardMatrix::Bt709, YuvConversionMode::Balanced);
     match (info.color_type, info.bit_depth) {
-        (ColorType::Rgb, BitDepth::Eight) => rgb_to_yuv420(&mut image, &pixels, width * 3, range, matrix, mode),
-        (ColorType::Rgba, BitDepth::Eight) => rgba_to_yuv420(&mut image, &pixels, width * 4, range, matrix, mode),
+        (ColorType::Rgb, BitDepth::Eight) => {
+            rgb_to_yuv420(&mut image, &pixels, width * 3, range, matrix, mode)
+        }
+        (ColorType::Rgba, BitDepth::Eight) => {
+            rgba_to_yuv420(&mut image, &pixels, width * 4, range, matrix, mode)
+        }
         (colour, depth) => return Err(bad(format!("its pixels are {colour:?} of {depth:?} bits"))),
     }
     .map_err(|error| bad(error.to_string()))?;

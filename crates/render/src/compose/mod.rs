@@ -35,7 +35,11 @@ pub(crate) struct Compiled {
 
 /// Compiles the HTML of `file`, a path inside the project.
 pub(crate) fn compile(html: &str, file: &str) -> Result<Compiled> {
-    let full = if is_document(html) { html.to_owned() } else { format!("{FRAGMENT_HEAD}{html}</body></html>") };
+    let full = if is_document(html) {
+        html.to_owned()
+    } else {
+        format!("{FRAGMENT_HEAD}{html}</body></html>")
+    };
     let document = Document::from(full.as_str());
     refuse_what_is_not_supported(&document, file)?;
     let root = root(&document, file)?;
@@ -43,7 +47,8 @@ pub(crate) fn compile(html: &str, file: &str) -> Result<Compiled> {
         width: side(&root, "data-width", DEFAULT_WIDTH, file)?,
         height: side(&root, "data-height", DEFAULT_HEIGHT, file)?,
     };
-    let seconds = |name| root.attr(name).and_then(|value| js_number(&value)).filter(|value| *value > 0.0);
+    let seconds =
+        |name| root.attr(name).and_then(|value| js_number(&value)).filter(|value| *value > 0.0);
     Ok(Compiled {
         html: inject(&full, &head_start(&document, file), "", ""),
         viewport,
@@ -56,7 +61,9 @@ pub(crate) fn compile(html: &str, file: &str) -> Result<Compiled> {
 fn head_start(document: &Document, file: &str) -> String {
     // An entry in a folder refers to its neighbours, but is served as the root's index.html.
     let base = match file.rsplit_once('/') {
-        Some((folder, _)) if document.select("base[href]").is_empty() => format!("<base href=\"/{folder}/\">"),
+        Some((folder, _)) if document.select("base[href]").is_empty() => {
+            format!("<base href=\"/{folder}/\">")
+        }
         _ => String::new(),
     };
     base + TEXT_RULE
@@ -65,7 +72,8 @@ fn head_start(document: &Document, file: &str) -> String {
 /// The element that is the composition: the first, unless one says that it is the root.
 fn root<'a>(document: &'a Document, file: &str) -> Result<Selection<'a>> {
     let marked = document.select_single("[data-composition-id][data-root=\"true\"]");
-    let root = if marked.exists() { marked } else { document.select_single("[data-composition-id]") };
+    let root =
+        if marked.exists() { marked } else { document.select_single("[data-composition-id]") };
     if root.exists() {
         return Ok(root);
     }
@@ -95,7 +103,9 @@ fn side(root: &Selection<'_>, name: &str, default: u32, file: &str) -> Result<u3
 /// How an error names an element: its tag, with its id or composition id.
 fn describe(element: &Selection<'_>) -> String {
     let tag = element.nodes().first().and_then(dom_query::NodeRef::node_name).unwrap_or_default();
-    let marked = |name: &str| element.attr(name).map(|value| format!(" {name}=\"{value}\"")).unwrap_or_default();
+    let marked = |name: &str| {
+        element.attr(name).map(|value| format!(" {name}=\"{value}\"")).unwrap_or_default()
+    };
     format!("<{tag}{}{}{}>", marked("id"), marked("data-composition-id"), marked("src"))
 }
 
@@ -106,13 +116,20 @@ fn refuse_what_is_not_supported(document: &Document, file: &str) -> Result<()> {
         ("video", "video is not supported by this version"),
         ("audio", "audio is not supported by this version"),
         ("script[src^='http:'], script[src^='https:'], script[src^='//']", REMOTE),
-        ("link[rel~='stylesheet'][href^='http:'], link[rel~='stylesheet'][href^='https:'], link[rel~='stylesheet'][href^='//']", REMOTE),
+        (
+            "link[rel~='stylesheet'][href^='http:'], link[rel~='stylesheet'][href^='https:'], link[rel~='stylesheet'][href^='//']",
+            REMOTE,
+        ),
         ("img[src^='http:'], img[src^='https:'], img[src^='//']", REMOTE),
     ] {
         let found = document.select_single(selector);
         if found.exists() {
             let element = describe(&found);
-            return Err(Error::Composition { file: file.to_owned(), element, reason: reason.to_owned() });
+            return Err(Error::Composition {
+                file: file.to_owned(),
+                element,
+                reason: reason.to_owned(),
+            });
         }
     }
     Ok(())
@@ -125,7 +142,12 @@ mod tests {
     use super::*;
 
     fn compile_root(attributes: &str) -> Result<Compiled> {
-        compile(&format!("<!doctype html><body><div id=\"r\" data-composition-id=\"c\" {attributes}></div>"), "index.html")
+        compile(
+            &format!(
+                "<!doctype html><body><div id=\"r\" data-composition-id=\"c\" {attributes}></div>"
+            ),
+            "index.html",
+        )
     }
 
     #[test]
@@ -156,7 +178,12 @@ mod tests {
     fn a_size_that_is_none_is_refused_with_its_element() {
         for value in ["abc", "", "15", "7682", "1081", "-2", "NaN"] {
             let error = compile_root(&format!("data-width=\"{value}\"")).unwrap_err().to_string();
-            assert!(error.starts_with("index.html: <div id=\"r\" data-composition-id=\"c\">: data-width="), "{error}");
+            assert!(
+                error.starts_with(
+                    "index.html: <div id=\"r\" data-composition-id=\"c\">: data-width="
+                ),
+                "{error}"
+            );
         }
         assert_eq!(compile_root("data-width=1920px").unwrap().viewport.width, 1920);
     }
@@ -179,14 +206,21 @@ mod tests {
         let html = "<html><head></head><body><div data-composition-id=a data-duration=1>&nbsp;é</div></body></html>";
         let compiled = compile(html, "index.html").unwrap().html;
         assert_eq!(compiled.replace(TEXT_RULE, ""), html);
-        let fragment = compile("<div data-composition-id=a data-duration=1></div>", "index.html").unwrap().html;
-        assert!(fragment.starts_with("<!doctype html>") && fragment.contains("box-sizing"), "{fragment}");
+        let fragment = compile("<div data-composition-id=a data-duration=1></div>", "index.html")
+            .unwrap()
+            .html;
+        assert!(
+            fragment.starts_with("<!doctype html>") && fragment.contains("box-sizing"),
+            "{fragment}"
+        );
     }
 
     #[test]
     fn an_entry_in_a_folder_keeps_its_neighbours() {
         let html = "<!doctype html><html><head></head><body><div data-composition-id=a data-duration=1></div></body></html>";
-        assert!(compile(html, "scenes/one.html").unwrap().html.contains("<base href=\"/scenes/\">"));
+        assert!(
+            compile(html, "scenes/one.html").unwrap().html.contains("<base href=\"/scenes/\">")
+        );
     }
 
     #[test]
@@ -197,7 +231,8 @@ mod tests {
             ("<div data-composition-src=b.html></div>", "nested compositions"),
             ("<script src=https://cdn.example/x.js></script>", "remote files"),
         ] {
-            let html = format!("<!doctype html><div data-composition-id=a data-duration=1>{inner}</div>");
+            let html =
+                format!("<!doctype html><div data-composition-id=a data-duration=1>{inner}</div>");
             let error = compile(&html, "index.html").unwrap_err().to_string();
             assert!(error.contains(named), "{error}");
         }

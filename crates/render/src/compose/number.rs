@@ -6,7 +6,10 @@ pub(crate) fn js_number(text: &str) -> Option<f64> {
     let radix = |digits: &str, radix: u32| {
         let valid = !digits.is_empty() && digits.chars().all(|c| c.is_digit(radix));
         valid.then(|| {
-            digits.chars().filter_map(|c| c.to_digit(radix)).fold(0.0, |sum, d| sum * f64::from(radix) + f64::from(d))
+            digits
+                .chars()
+                .filter_map(|c| c.to_digit(radix))
+                .fold(0.0, |sum, d| sum * f64::from(radix) + f64::from(d))
         })
     };
     let value = match text.get(..2).map(str::to_ascii_lowercase).as_deref() {
@@ -14,7 +17,9 @@ pub(crate) fn js_number(text: &str) -> Option<f64> {
         Some("0o") => radix(&text[2..], 8)?,
         Some("0b") => radix(&text[2..], 2)?,
         // Rust also reads `inf` and `nan`, which no JavaScript number is written as.
-        _ if text.chars().all(|c| c.is_ascii_digit() || "+-.eE".contains(c)) => text.parse().ok()?,
+        _ if text.chars().all(|c| c.is_ascii_digit() || "+-.eE".contains(c)) => {
+            text.parse().ok()?
+        }
         _ => return None,
     };
     value.is_finite().then_some(value)

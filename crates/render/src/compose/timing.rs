@@ -9,7 +9,10 @@ use crate::compose::{describe, js_number};
 pub(crate) enum Start {
     At(f64),
     /// At the end of the element with this id, and so many seconds later.
-    After { target: String, offset: f64 },
+    After {
+        target: String,
+        offset: f64,
+    },
     Invalid,
 }
 
@@ -19,7 +22,9 @@ pub(crate) fn parse_start(text: &str) -> Start {
         return Start::At(seconds.max(0.0));
     }
     let text = text.trim();
-    let id_length = text.find(|c: char| !(c.is_ascii_alphanumeric() || "_.:-".contains(c))).unwrap_or(text.len());
+    let id_length = text
+        .find(|c: char| !(c.is_ascii_alphanumeric() || "_.:-".contains(c)))
+        .unwrap_or(text.len());
     let (target, rest) = text.split_at(id_length);
     let rest = rest.trim_start();
     let offset = match rest.chars().next() {
@@ -37,18 +42,23 @@ pub(crate) fn parse_start(text: &str) -> Start {
 /// Starts that the runtime takes for 0 because they name nothing: most likely not what the author meant.
 pub(crate) fn warnings(document: &Document) -> Vec<String> {
     let mut found = Vec::new();
-    for node in document.select("[data-start]").iter() {
+    for node in &document.select("[data-start]") {
         let start = node.attr("data-start").unwrap_or_default();
         let names_nothing = match parse_start(&start) {
             Start::At(_) => false,
             Start::Invalid => true,
             Start::After { target, .. } => {
                 let quoted = target.replace('"', "");
-                !document.select(&format!("[id=\"{quoted}\"], [data-composition-id=\"{quoted}\"]")).exists()
+                !document
+                    .select(&format!("[id=\"{quoted}\"], [data-composition-id=\"{quoted}\"]"))
+                    .exists()
             }
         };
         if names_nothing {
-            found.push(format!("{}: data-start=\"{start}\" names no element; it starts at 0", describe(&node)));
+            found.push(format!(
+                "{}: data-start=\"{start}\" names no element; it starts at 0",
+                describe(&node)
+            ));
         }
     }
     found

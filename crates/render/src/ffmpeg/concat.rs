@@ -15,7 +15,9 @@ pub(crate) fn command(tools: &Tools, list: &Path, fps: Fps, out: &Path) -> Cmd {
     Cmd::new(&tools.ffmpeg())
         .words(&format!("-v error -nostdin -r {fps} -f concat -safe 0 -i"))
         .arg(list)
-        .words(&format!("-map 0:v:0 -map_metadata -1 -c copy -r {fps} -video_track_timescale {clock}"))
+        .words(&format!(
+            "-map 0:v:0 -map_metadata -1 -c copy -r {fps} -video_track_timescale {clock}"
+        ))
         .arg("-bsf:v")
         .arg(format!("setts=pts=N*{ticks}:dts=N*{ticks}:duration={ticks}:time_base=1/{clock}"))
         .words("-fflags +bitexact -movflags +faststart -f mp4 -y")
@@ -24,7 +26,9 @@ pub(crate) fn command(tools: &Tools, list: &Path, fps: Fps, out: &Path) -> Cmd {
 
 /// The list that the concat demuxer reads.
 pub(crate) fn list(chunks: &[PathBuf]) -> String {
-    chunks.iter().map(|path| format!("file '{}'\n", path.display().to_string().replace('\'', "'\\''"))).collect()
+    let line =
+        |path: &PathBuf| format!("file '{}'\n", path.display().to_string().replace('\'', "'\\''"));
+    chunks.iter().map(line).collect::<Vec<_>>().concat()
 }
 
 #[cfg(test)]
@@ -33,6 +37,9 @@ mod tests {
 
     #[test]
     fn a_quote_in_a_path_does_not_end_it() {
-        assert_eq!(list(&["/a b/it's.mp4".into(), "/c.mp4".into()]), "file '/a b/it'\\''s.mp4'\nfile '/c.mp4'\n");
+        assert_eq!(
+            list(&["/a b/it's.mp4".into(), "/c.mp4".into()]),
+            "file '/a b/it'\\''s.mp4'\nfile '/c.mp4'\n"
+        );
     }
 }

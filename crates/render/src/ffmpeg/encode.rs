@@ -20,8 +20,8 @@ const THREADS: u32 = 4;
 const PIPE_BYTES: usize = 1 << 20;
 
 /// How long the encoder may take for one picture, and for what it still holds at the end.
-const WRITE_LIMIT: Duration = Duration::from_secs(60);
-const FINISH_LIMIT: Duration = Duration::from_secs(120);
+const WRITE_LIMIT: Duration = Duration::from_mins(1);
+const FINISH_LIMIT: Duration = Duration::from_mins(2);
 
 /// The x264 preset and constant rate factor of a quality.
 pub(crate) fn preset(quality: Quality) -> (&'static str, u8) {
@@ -46,7 +46,8 @@ pub(crate) struct Encoding {
 
 /// H.264 in MP4: one closed GOP without B-frames, so that chunks can be joined packet by packet.
 pub(crate) fn command(tools: &Tools, encoding: &Encoding, out: &Path) -> Cmd {
-    let Encoding { viewport: Viewport { width, height }, fps, frames, quality, rate, label } = encoding;
+    let Encoding { viewport: Viewport { width, height }, fps, frames, quality, rate, label } =
+        encoding;
     let (preset, preset_crf) = preset(*quality);
     let cmd = Cmd::new(&tools.ffmpeg())
         .words("-v error -nostdin -f rawvideo -pix_fmt yuv420p -color_range tv -colorspace bt709")
@@ -57,7 +58,11 @@ pub(crate) fn command(tools: &Tools, encoding: &Encoding, out: &Path) -> Cmd {
         Rate::Crf(crf) => cmd.words(&format!("-crf {crf}")),
         Rate::Bitrate(bitrate) => cmd.words(&format!("-b:v {bitrate}")),
     };
-    let tuning = if *quality == Quality::Draft { "aq-mode=3" } else { "aq-mode=3:aq-strength=0.8:deblock=1,1" };
+    let tuning = if *quality == Quality::Draft {
+        "aq-mode=3"
+    } else {
+        "aq-mode=3:aq-strength=0.8:deblock=1,1"
+    };
     cmd.words(&format!("-g {frames} -keyint_min {frames} -sc_threshold 0 -bf 0"))
         .arg("-x264-params")
         .arg(format!(
@@ -66,7 +71,10 @@ pub(crate) fn command(tools: &Tools, encoding: &Encoding, out: &Path) -> Cmd {
         ))
         .words("-colorspace:v bt709 -color_primaries:v bt709 -color_trc:v bt709 -color_range tv")
         .words("-chroma_sample_location center -pix_fmt yuv420p")
-        .words(&format!("-video_track_timescale {} -avoid_negative_ts make_zero", fps.media_clock().0))
+        .words(&format!(
+            "-video_track_timescale {} -avoid_negative_ts make_zero",
+            fps.media_clock().0
+        ))
         .words("-fflags +bitexact -flags:v +bitexact")
         .arg("-metadata")
         .arg(format!("comment={label}"))
@@ -135,6 +143,11 @@ impl Encoder {
     }
 
     fn failed(&self, status: &str, exit_code: Option<i32>) -> Error {
-        Error::Encoder { frame: self.written, status: status.to_owned(), exit_code, stderr: self.child.stderr_tail() }
+        Error::Encoder {
+            frame: self.written,
+            status: status.to_owned(),
+            exit_code,
+            stderr: self.child.stderr_tail(),
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::process::{Cmd, run};
 use crate::tools::Tools;
 
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_mins(2);
 
 /// The video stream of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +78,8 @@ pub async fn probe_video(tools: &Tools, file: &Path) -> Result<Video> {
         found,
     };
     let printed = run(&command(tools, file), LIMIT).await?;
-    let printed: Printed = serde_json::from_slice(&printed).map_err(|error| unreadable(error.to_string()))?;
+    let printed: Printed =
+        serde_json::from_slice(&printed).map_err(|error| unreadable(error.to_string()))?;
     let Some(stream) = printed.videos.into_iter().next() else {
         return Err(unreadable("no video stream".into()));
     };
@@ -90,7 +91,10 @@ pub async fn probe_video(tools: &Tools, file: &Path) -> Result<Video> {
         frame_rate: r_frame_rate,
         average_frame_rate: avg_frame_rate,
         packets: u32::try_from(printed.packets.len()).unwrap_or(u32::MAX),
-        starts_with_key: printed.packets.first().is_some_and(|packet| packet.flags.starts_with('K')),
+        starts_with_key: printed
+            .packets
+            .first()
+            .is_some_and(|packet| packet.flags.starts_with('K')),
         comment: printed.format.and_then(|format| format.tags).and_then(|tags| tags.comment),
     })
 }

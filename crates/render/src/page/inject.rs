@@ -47,7 +47,11 @@ fn find_places(html: &str) -> Places {
     }
     let head_start = head_start.unwrap_or(document_start);
     let head_end = head_end.or(body_start).filter(|end| *end >= head_start).unwrap_or(head_start);
-    Places { head_start, head_end, body_end: body_end.filter(|end| *end >= head_end).unwrap_or(html.len()) }
+    Places {
+        head_start,
+        head_end,
+        body_end: body_end.filter(|end| *end >= head_end).unwrap_or(html.len()),
+    }
 }
 
 struct Tag {
@@ -76,8 +80,10 @@ impl Iterator for Tags<'_> {
             }
             let closing = rest.starts_with("</");
             let name_start = if closing { 2 } else { 1 };
-            let name: String =
-                rest[name_start..].chars().take_while(|c| c.is_ascii_alphanumeric() || "!-".contains(*c)).collect();
+            let name: String = rest[name_start..]
+                .chars()
+                .take_while(|c| c.is_ascii_alphanumeric() || "!-".contains(*c))
+                .collect();
             if !name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '!') {
                 self.at = start + 1;
                 continue;
@@ -100,10 +106,9 @@ fn tag_length(rest: &str) -> usize {
     for (i, c) in rest.char_indices() {
         match quote {
             Some(open) if c == open => quote = None,
-            Some(_) => {}
             None if c == '>' => return i + 1,
             None if (c == '"' || c == '\'') && after_equals => quote = Some(c),
-            None => {}
+            _ => {}
         }
         if !c.is_whitespace() {
             after_equals = c == '=';
@@ -115,7 +120,10 @@ fn tag_length(rest: &str) -> usize {
 /// The length of the text up to the closing tag of `name`, which is left to be found.
 fn raw_text_length(text: &str, name: &str) -> usize {
     let closing = format!("</{name}");
-    text.match_indices("</").map(|(i, _)| i).find(|i| starts_with_ignoring_case(&text[*i..], &closing)).unwrap_or(text.len())
+    text.match_indices("</")
+        .map(|(i, _)| i)
+        .find(|i| starts_with_ignoring_case(&text[*i..], &closing))
+        .unwrap_or(text.len())
 }
 
 fn starts_with_ignoring_case(text: &str, prefix: &str) -> bool {
@@ -129,14 +137,23 @@ mod tests {
     #[test]
     fn text_is_inserted_where_the_parser_would_put_it() {
         for (html, expected) in [
-            ("<!doctype html><html><head><title>t</title></head><body>x</body></html>", "<!doctype html><html><head>1<title>t</title>2</head><body>x3</body></html>"),
+            (
+                "<!doctype html><html><head><title>t</title></head><body>x</body></html>",
+                "<!doctype html><html><head>1<title>t</title>2</head><body>x3</body></html>",
+            ),
             ("<body>x</body>", "12<body>x3</body>"),
             ("<!doctype html>x", "<!doctype html>12x3"),
             ("x", "12x3"),
             ("<!-- <head> --><head></head>", "<!-- <head> --><head>12</head>3"),
-            ("<head><script>'</head><body>'</script></head>", "<head>1<script>'</head><body>'</script>2</head>3"),
+            (
+                "<head><script>'</head><body>'</script></head>",
+                "<head>1<script>'</head><body>'</script>2</head>3",
+            ),
             ("<HEAD data-x='>'></HEAD><BODY></BODY>", "<HEAD data-x='>'>12</HEAD><BODY>3</BODY>"),
-            ("<head></head><body><script>'</body>'</script></body>", "<head>12</head><body><script>'</body>'</script>3</body>"),
+            (
+                "<head></head><body><script>'</body>'</script></body>",
+                "<head>12</head><body><script>'</body>'</script>3</body>",
+            ),
             ("<html><body>a</body></html>", "<html>12<body>a3</body></html>"),
             ("<header>h</header>", "12<header>h</header>3"),
             ("a < b <head></head>", "a < b <head>12</head>3"),

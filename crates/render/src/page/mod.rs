@@ -110,9 +110,14 @@ mod tests {
     #[test]
     fn the_page_seeks_as_the_planner_s_environment_said() {
         let fps = Fps { num: 30000, den: 1001 };
-        let env = |pairs: &[(&str, &str)]| pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        let env = |pairs: &[(&str, &str)]| {
+            pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect()
+        };
         let default = seek_config(fps, &env(&[]));
-        assert_eq!((&default["mode"], &default["offsetFraction"]), (&json!("preview-phase"), &json!(0.5)));
+        assert_eq!(
+            (&default["mode"], &default["offsetFraction"]),
+            (&json!("preview-phase"), &json!(0.5))
+        );
         assert_eq!(default["fps"], json!(30000.0 / 1001.0));
         let set = seek_config(
             fps,
@@ -122,7 +127,10 @@ mod tests {
                 ("PRODUCER_RUNTIME_RENDER_SEEK_OFFSET_FRACTION", "7"),
             ]),
         );
-        assert_eq!((&set["mode"], &set["offsetFraction"]), (&json!("strict-boundary"), &json!(0.95)));
+        assert_eq!(
+            (&set["mode"], &set["offsetFraction"]),
+            (&json!("strict-boundary"), &json!(0.95))
+        );
         assert_eq!(set["step"], json!(1.0 / 600.0));
     }
 }

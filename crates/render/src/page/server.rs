@@ -81,7 +81,8 @@ impl Injection {
 impl Server {
     /// Serves the files below `root` on a free port of 127.0.0.1.
     pub(crate) async fn start(root: &Path, injection: Injection) -> Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(Error::io("serve", root))?;
+        let listener =
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(Error::io("serve", root))?;
         let address = listener.local_addr().map_err(Error::io("serve", root))?;
         let site = Arc::new(Site {
             root: root.to_owned(),
@@ -133,13 +134,18 @@ async fn accept(listener: TcpListener, site: Arc<Site>) {
         connections.spawn(async move {
             let service = service_fn(|request| answer(Arc::clone(&site), request));
             // A connection that Chrome drops is no news.
-            let _closed = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            let _closed = hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
         });
         while connections.try_join_next().is_some() {}
     }
 }
 
-async fn answer(site: Arc<Site>, request: Request<Incoming>) -> std::result::Result<Response<Full<Bytes>>, Infallible> {
+async fn answer(
+    site: Arc<Site>,
+    request: Request<Incoming>,
+) -> std::result::Result<Response<Full<Bytes>>, Infallible> {
     site.open_requests.fetch_add(1, Ordering::Relaxed);
     let response = site.respond(&request).await;
     site.open_requests.fetch_sub(1, Ordering::Relaxed);
@@ -155,7 +161,8 @@ fn empty(status: StatusCode) -> Response<Full<Bytes>> {
 impl Site {
     async fn respond<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
         // Chrome uses this server as its proxy too, so that requests to other hosts end here.
-        let outside = request.uri().authority().filter(|authority| authority.as_str() != self.authority);
+        let outside =
+            request.uri().authority().filter(|authority| authority.as_str() != self.authority);
         if outside.is_some() || request.method() == Method::CONNECT {
             self.note(Unserved::Outside { url: request.uri().to_string() });
             return empty(StatusCode::FORBIDDEN);
@@ -163,9 +170,13 @@ impl Site {
         if request.method() != Method::GET && request.method() != Method::HEAD {
             return empty(StatusCode::METHOD_NOT_ALLOWED);
         }
-        if let Some(source) = request.uri().path().strip_prefix(SCRIPTS).and_then(|name| self.injection.script(name)) {
+        if let Some(source) =
+            request.uri().path().strip_prefix(SCRIPTS).and_then(|name| self.injection.script(name))
+        {
             let mut response = Response::new(Full::new(Bytes::from(source.to_owned())));
-            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(JAVASCRIPT));
+            response
+                .headers_mut()
+                .insert(header::CONTENT_TYPE, HeaderValue::from_static(JAVASCRIPT));
             return response;
         }
         let file = decode_path(request.uri().path()).map(|path| self.root.join(path));
@@ -174,8 +185,15 @@ impl Site {
             None => None,
         };
         answered.unwrap_or_else(|| {
-            let wanted_as = request.headers().get("sec-fetch-dest").and_then(|v| v.to_str().ok()).unwrap_or("empty");
-            self.note(Unserved::Missing { path: request.uri().path().to_owned(), wanted_as: wanted_as.to_owned() });
+            let wanted_as = request
+                .headers()
+                .get("sec-fetch-dest")
+                .and_then(|v| v.to_str().ok())
+                .unwrap_or("empty");
+            self.note(Unserved::Missing {
+                path: request.uri().path().to_owned(),
+                wanted_as: wanted_as.to_owned(),
+            });
             empty(StatusCode::NOT_FOUND)
         })
     }
@@ -195,17 +213,22 @@ impl Site {
         let (status, body, range) = if content_type.starts_with("text/html") {
             (StatusCode::OK, self.html(file).await?, None)
         } else {
-            let range = headers.get(header::RANGE).and_then(|value| parse_range(value.to_str().ok()?, metadata.len()));
+            let range = headers
+                .get(header::RANGE)
+                .and_then(|value| parse_range(value.to_str().ok()?, metadata.len()));
             match range {
                 Some(Range::Unsatisfiable) => {
                     let mut response = empty(StatusCode::RANGE_NOT_SATISFIABLE);
-                    let total = HeaderValue::from_str(&format!("bytes */{}", metadata.len())).ok()?;
+                    let total =
+                        HeaderValue::from_str(&format!("bytes */{}", metadata.len())).ok()?;
                     response.headers_mut().insert(header::CONTENT_RANGE, total);
                     return Some(response);
                 }
-                Some(Range::Bytes { start, end }) => {
-                    (StatusCode::PARTIAL_CONTENT, read_part(file, start, end).await?, Some((start, end)))
-                }
+                Some(Range::Bytes { start, end }) => (
+                    StatusCode::PARTIAL_CONTENT,
+                    read_part(file, start, end).await?,
+                    Some((start, end)),
+                ),
                 None => (StatusCode::OK, tokio::fs::read(file).await.ok()?, None),
             }
         };
@@ -216,7 +239,8 @@ impl Site {
         answer.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         answer.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
         if let Some((start, end)) = range {
-            let value = HeaderValue::from_str(&format!("bytes {start}-{end}/{}", metadata.len())).ok()?;
+            let value =
+                HeaderValue::from_str(&format!("bytes {start}-{end}/{}", metadata.len())).ok()?;
             answer.insert(header::CONTENT_RANGE, value);
         }
         Some(response)
@@ -234,7 +258,8 @@ impl Site {
     /// Looks at scripts as they are in the project; what we inject ourselves speaks of timelines too and does not count.
     fn look_for_timelines(&self, content_type: &str, body: &[u8]) {
         let needle = b"__timelines";
-        let is_authored_text = content_type.starts_with("text/javascript") || content_type == "text/html";
+        let is_authored_text =
+            content_type.starts_with("text/javascript") || content_type == "text/html";
         if is_authored_text && body.windows(needle.len()).any(|window| window == needle) {
             self.registers_timelines.store(true, Ordering::Relaxed);
         }
@@ -269,7 +294,10 @@ const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 #[derive(Debug, PartialEq, Eq)]
 enum Range {
     /// Both ends included.
-    Bytes { start: u64, end: u64 },
+    Bytes {
+        start: u64,
+        end: u64,
+    },
     Unsatisfiable,
 }
 
@@ -279,9 +307,15 @@ fn parse_range(value: &str, length: u64) -> Option<Range> {
     let (start, end) = match (first.trim(), last.trim()) {
         ("", suffix) => (length.saturating_sub(suffix.parse().ok()?), length.checked_sub(1)?),
         (start, "") => (start.parse().ok()?, length.saturating_sub(1)),
-        (start, end) => (start.parse().ok()?, end.parse::<u64>().ok()?.min(length.saturating_sub(1))),
+        (start, end) => {
+            (start.parse().ok()?, end.parse::<u64>().ok()?.min(length.saturating_sub(1)))
+        }
     };
-    Some(if start >= length || start > end { Range::Unsatisfiable } else { Range::Bytes { start, end } })
+    Some(if start >= length || start > end {
+        Range::Unsatisfiable
+    } else {
+        Range::Bytes { start, end }
+    })
 }
 
 fn content_type(file: &Path) -> &'static str {

@@ -17,7 +17,9 @@ fn write_value(out: &mut String, value: &Value) {
         Value::Bool(flag) => out.push_str(if *flag { "true" } else { "false" }),
         Value::Number(number) => out.push_str(&number_text(number)),
         Value::String(text) => write_string(out, text),
-        Value::Array(items) => write_list(out, ['[', ']'], items.iter(), |out, item| write_value(out, item)),
+        Value::Array(items) => {
+            write_list(out, ['[', ']'], items.iter(), write_value);
+        }
         Value::Object(map) => {
             let mut entries: Vec<_> = map.iter().collect();
             entries.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
@@ -116,11 +118,17 @@ mod tests {
     #[test]
     fn keys_are_sorted_by_utf16_units_at_every_depth() {
         let value = json!({"b": {"z": 1, "a": [true, null]}, "a": 4.0, "\u{ffff}": 1, "😀": 2});
-        assert_eq!(canonical_json(&value), "{\"a\":4,\"b\":{\"a\":[true,null],\"z\":1},\"😀\":2,\"\u{ffff}\":1}");
+        assert_eq!(
+            canonical_json(&value),
+            "{\"a\":4,\"b\":{\"a\":[true,null],\"z\":1},\"😀\":2,\"\u{ffff}\":1}"
+        );
     }
 
     #[test]
     fn strings_keep_what_json_stringify_keeps() {
-        assert_eq!(canonical_json(&json!("\u{2028}\u{7f}\"\\\n\u{1}")), "\"\u{2028}\u{7f}\\\"\\\\\\n\\u0001\"");
+        assert_eq!(
+            canonical_json(&json!("\u{2028}\u{7f}\"\\\n\u{1}")),
+            "\"\u{2028}\u{7f}\\\"\\\\\\n\\u0001\""
+        );
     }
 }

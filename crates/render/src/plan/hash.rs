@@ -36,7 +36,12 @@ pub(crate) fn plan_digest(dir: &Path, identity: Identity<'_>) -> Result<String> 
     Ok(digest(&html, assets, &encoder, identity))
 }
 
-fn digest(html: &[u8], mut assets: Vec<(String, String)>, encoder: &[u8], identity: Identity<'_>) -> String {
+fn digest(
+    html: &[u8],
+    mut assets: Vec<(String, String)>,
+    encoder: &[u8],
+    identity: Identity<'_>,
+) -> String {
     let Identity { font_snapshot_sha, producer_version, ffmpeg_version, dimensions } = identity;
     let Dimensions { fps_num, fps_den, width, height, format } = dimensions;
     assets.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
@@ -65,8 +70,13 @@ mod tests {
 
     #[test]
     fn the_plan_format_s_own_vector_is_met() {
-        let dimensions =
-            Dimensions { fps_num: 30, fps_den: 1, width: 1920, height: 1080, format: "mp4".to_owned() };
+        let dimensions = Dimensions {
+            fps_num: 30,
+            fps_den: 1,
+            width: 1920,
+            height: 1080,
+            format: "mp4".to_owned(),
+        };
         let (a, b) = ("a".repeat(64), "b".repeat(64));
         let assets = vec![("assets/b.png".to_owned(), b), ("assets/a.png".to_owned(), a)];
         let found = digest(

@@ -24,7 +24,9 @@ use crate::frame::{FrameRange, slice_chunks};
 use crate::hash::sha256_hex;
 use crate::page::{self, PageSource};
 use crate::plan::canonical::canonical_json;
-use crate::plan::layout::{ChunkEntry, Composition, Dimensions, EncoderPlan, Manifest, Protocol, Videos};
+use crate::plan::layout::{
+    ChunkEntry, Composition, Dimensions, EncoderPlan, Manifest, Protocol, Videos,
+};
 use crate::tools::Tools;
 
 /// The maker's version, as it goes into the plan and its hash.
@@ -72,23 +74,25 @@ pub async fn plan(
     size::check_size(&work, settings.plan_limit)?;
 
     let in_snapshot = |name: &str| SNAPSHOT_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
-    let runtime_env: BTreeMap<_, _> =
-        env.iter().filter(|(name, _)| in_snapshot(name)).map(|(n, v)| (n.clone(), v.clone())).collect();
+    let runtime_env: BTreeMap<_, _> = env
+        .iter()
+        .filter(|(name, _)| in_snapshot(name))
+        .map(|(n, v)| (n.clone(), v.clone()))
+        .collect();
     let mut warnings = compiled.warnings.clone();
-    let duration = match compiled.duration {
-        Some(seconds) => seconds,
-        None => {
-            let source = PageSource {
-                root: &page_dir,
-                runtime: tools.runtime(),
-                fps: settings.fps,
-                variables: settings.variables.as_ref(),
-                env: &runtime_env,
-            };
-            let opened = ask_page(tools, &source, &work, compiled.viewport, patience).await?;
-            warnings.extend(opened.warnings);
-            opened.duration
-        }
+    let duration = if let Some(seconds) = compiled.duration {
+        seconds
+    } else {
+        let source = PageSource {
+            root: &page_dir,
+            runtime: tools.runtime(),
+            fps: settings.fps,
+            variables: settings.variables.as_ref(),
+            env: &runtime_env,
+        };
+        let opened = ask_page(tools, &source, &work, compiled.viewport, patience).await?;
+        warnings.extend(opened.warnings);
+        opened.duration
     };
     let total_frames = settings.fps.frames_in(duration).map_err(|range| Error::Duration {
         seconds: range.seconds,
@@ -124,7 +128,8 @@ async fn ask_page(
     patience: Patience,
 ) -> Result<Opened> {
     let server = page::serve(source).await?;
-    let (_session, opened) = Session::open(tools, work, &server, viewport, source.fps, patience).await?;
+    let (_session, opened) =
+        Session::open(tools, work, &server, viewport, source.fps, patience).await?;
     Ok(opened)
 }
 
@@ -156,7 +161,8 @@ fn write_meta(
     write(out, layout::COMPOSITION_JSON, &pretty(&composition))?;
     write(out, layout::CHUNKS_JSON, &pretty(&chunks))?;
     write(out, layout::VIDEOS_JSON, &pretty(&Videos::default()))?;
-    let encoder = serde_json::to_value(encoder).expect("an encoder plan has nothing that JSON has not");
+    let encoder =
+        serde_json::to_value(encoder).expect("an encoder plan has nothing that JSON has not");
     write(out, layout::ENCODER_JSON, &canonical_json(&encoder))
 }
 
@@ -225,7 +231,10 @@ fn manifest(tools: &Tools, settings: &Settings, planned: &Planned) -> Result<Man
 fn font_snapshot(fonts: &Path) -> Result<String> {
     let mut families = serde_json::Map::new();
     for path in tree::files(fonts)? {
-        if let (Some((family, _)), true) = (path.split_once('/'), path.ends_with(".woff2")) {
+        if let (Some((family, _)), true) = (
+            path.split_once('/'),
+            Path::new(&path).extension().is_some_and(|extension| extension == "woff2"),
+        ) {
             let file = fonts.join(&path);
             let bytes = fs::metadata(&file).map_err(Error::io("look at", &file))?.len();
             let sum = families.get(family).and_then(serde_json::Value::as_u64).unwrap_or(0) + bytes;
@@ -246,7 +255,9 @@ fn freeze(out: &Path, manifest: &Manifest) -> Result<String> {
 
 fn remove_if_there(dir: &Path) -> Result<()> {
     match fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", dir)(error)),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::io("remove", dir)(error))
+        }
         _ => Ok(()),
     }
 }
@@ -272,7 +283,13 @@ mod tests {
             producer_version: "0".into(),
             ffmpeg_version: "ffmpeg version 0".into(),
             font_snapshot_sha: "f".repeat(64),
-            dimensions: Dimensions { fps_num: 30, fps_den: 1, width: 16, height: 16, format: "mp4".into() },
+            dimensions: Dimensions {
+                fps_num: 30,
+                fps_den: 1,
+                width: 16,
+                height: 16,
+                format: "mp4".into(),
+            },
             chunk_count: 1,
             total_frames: 1,
             duration: 1.0,
@@ -293,6 +310,8 @@ mod tests {
         remove_if_there(&dir.path().join(layout::SCRATCH)).unwrap();
         let recomputed = hash::plan_digest(dir.path(), (&manifest()).into()).unwrap();
         assert_eq!(frozen, recomputed);
-        assert!(!tree::files(dir.path()).unwrap().iter().any(|path| path.starts_with(layout::SCRATCH)));
+        assert!(
+            !tree::files(dir.path()).unwrap().iter().any(|path| path.starts_with(layout::SCRATCH))
+        );
     }
 }

@@ -51,7 +51,10 @@ pub(crate) fn open_outline(dir: &Path) -> Result<Outline> {
 }
 
 fn outline(manifest: Manifest, chunks: &[ChunkEntry]) -> Result<Outline> {
-    let invalid = |reason: String| Error::PlanArtifactInvalid { artifact: layout::CHUNKS_JSON.into(), reason };
+    let invalid = |reason: String| Error::PlanArtifactInvalid {
+        artifact: layout::CHUNKS_JSON.into(),
+        reason,
+    };
     let mut next = 0;
     for (i, chunk) in chunks.iter().enumerate() {
         let ChunkEntry { index, start_frame, end_frame } = *chunk;
@@ -61,7 +64,10 @@ fn outline(manifest: Manifest, chunks: &[ChunkEntry]) -> Result<Outline> {
         next = end_frame;
     }
     if next != manifest.total_frames {
-        return Err(invalid(format!("chunks end at frame {next}, the plan has {}", manifest.total_frames)));
+        return Err(invalid(format!(
+            "chunks end at frame {next}, the plan has {}",
+            manifest.total_frames
+        )));
     }
     let fps = Fps { num: manifest.dimensions.fps_num, den: manifest.dimensions.fps_den };
     Ok(Outline { chunks: chunks.iter().map(|chunk| chunk.range()).collect(), manifest, fps })
@@ -73,7 +79,10 @@ pub(crate) fn open_chunk(dir: &Path, index: u32, ffmpeg_version: &str) -> Result
     let encoder_value: Value = read_json(dir, layout::ENCODER_JSON)?;
     let chunks = open_chunks(dir)?;
     check_videos(dir)?;
-    let entry = usize::try_from(index).ok().and_then(|i| chunks.get(i)).filter(|c| c.end_frame > c.start_frame);
+    let entry = usize::try_from(index)
+        .ok()
+        .and_then(|i| chunks.get(i))
+        .filter(|c| c.end_frame > c.start_frame);
     let Some(entry) = entry else { return Err(Error::ChunkIndex { index, count: chunks.len() }) };
     let page_dir = dir.join(layout::COMPILED);
     if !page_dir.join("index.html").is_file() {
@@ -94,10 +103,17 @@ pub(crate) fn open_chunk(dir: &Path, index: u32, ffmpeg_version: &str) -> Result
     if !encoder_value["runtimeEnv"].is_object() {
         return Err(Error::RuntimeEnvMissing);
     }
-    let invalid = |reason: String| Error::PlanArtifactInvalid { artifact: layout::ENCODER_JSON.into(), reason };
-    let encoder: EncoderPlan = serde_json::from_value(encoder_value).map_err(|error| invalid(error.to_string()))?;
+    let invalid = |reason: String| Error::PlanArtifactInvalid {
+        artifact: layout::ENCODER_JSON.into(),
+        reason,
+    };
+    let encoder: EncoderPlan =
+        serde_json::from_value(encoder_value).map_err(|error| invalid(error.to_string()))?;
     if encoder.encoder != "libx264-software" {
-        return Err(Error::Unsupported { what: encoder.encoder, reason: "this version encodes H.264 in MP4 only" });
+        return Err(Error::Unsupported {
+            what: encoder.encoder,
+            reason: "this version encodes H.264 in MP4 only",
+        });
     }
     let quality = Quality::from_name(&encoder.quality)
         .ok_or_else(|| invalid(format!("quality is \"{}\", which is none", encoder.quality)))?;
@@ -111,7 +127,15 @@ pub(crate) fn open_chunk(dir: &Path, index: u32, ffmpeg_version: &str) -> Result
         _ => Strictness::BestEffort,
     };
     let range = entry.range();
-    Ok(PlannedChunk { outline: outline(manifest, &chunks)?, encoder, range, quality, rate, strictness, page_dir })
+    Ok(PlannedChunk {
+        outline: outline(manifest, &chunks)?,
+        encoder,
+        range,
+        quality,
+        rate,
+        strictness,
+        page_dir,
+    })
 }
 
 fn open_manifest(dir: &Path) -> Result<Manifest> {
@@ -136,8 +160,10 @@ fn check_videos(dir: &Path) -> Result<()> {
         return Ok(());
     }
     let invalid = |reason: &str| Error::VideoMetadata { reason: reason.to_owned() };
-    let text = fs::read(dir.join(layout::VIDEOS_JSON)).map_err(Error::io("read", &dir.join(layout::VIDEOS_JSON)))?;
-    let videos: Videos = serde_json::from_slice(&text).map_err(|error| invalid(&error.to_string()))?;
+    let text = fs::read(dir.join(layout::VIDEOS_JSON))
+        .map_err(Error::io("read", &dir.join(layout::VIDEOS_JSON)))?;
+    let videos: Videos =
+        serde_json::from_slice(&text).map_err(|error| invalid(&error.to_string()))?;
     if videos.videos.len() != videos.extracted.len() {
         return Err(invalid("videos and extracted do not have the same number of entries"));
     }

@@ -21,8 +21,19 @@ pub struct Breakdown {
 
 impl fmt::Display for Breakdown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { total_bytes: _, file_count, compiled_bytes, video_frames_bytes, audio_bytes, metadata_bytes, other_bytes } = self;
-        write!(f, "{file_count} files, compiled {compiled_bytes}, video frames {video_frames_bytes}, ")?;
+        let Self {
+            total_bytes: _,
+            file_count,
+            compiled_bytes,
+            video_frames_bytes,
+            audio_bytes,
+            metadata_bytes,
+            other_bytes,
+        } = self;
+        write!(
+            f,
+            "{file_count} files, compiled {compiled_bytes}, video frames {video_frames_bytes}, "
+        )?;
         write!(f, "audio {audio_bytes}, metadata {metadata_bytes}, other {other_bytes} bytes")
     }
 }
@@ -30,7 +41,11 @@ impl fmt::Display for Breakdown {
 /// Adds up the plan in `dir` and refuses it above `limit` bytes.
 pub(crate) fn check_size(dir: &Path, limit: u64) -> Result<()> {
     let breakdown = measure(dir)?;
-    if breakdown.total_bytes > limit { Err(Error::PlanTooLarge { limit, breakdown }) } else { Ok(()) }
+    if breakdown.total_bytes > limit {
+        Err(Error::PlanTooLarge { limit, breakdown })
+    } else {
+        Ok(())
+    }
 }
 
 fn measure(dir: &Path) -> Result<Breakdown> {

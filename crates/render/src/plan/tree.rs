@@ -87,13 +87,17 @@ mod tests {
     fn a_copy_has_what_links_point_at_and_leaves_out_the_working_files() {
         let dir = tempfile::tempdir().unwrap();
         let (project, copy) = (dir.path().join("output/project"), dir.path().join("copy"));
-        for path in ["index.html", "img/a.png", "node_modules/x.js", ".git/HEAD", "img/dist/b.png"] {
+        for path in ["index.html", "img/a.png", "node_modules/x.js", ".git/HEAD", "img/dist/b.png"]
+        {
             write(&project, path);
         }
         write(dir.path(), "shared/logo.svg");
         symlink(dir.path().join("shared"), project.join("shared")).unwrap();
         copy_project(&project, &copy).unwrap();
-        assert_eq!(files(&copy).unwrap(), ["img/a.png", "img/dist/b.png", "index.html", "shared/logo.svg"]);
+        assert_eq!(
+            files(&copy).unwrap(),
+            ["img/a.png", "img/dist/b.png", "index.html", "shared/logo.svg"]
+        );
     }
 
     #[test]

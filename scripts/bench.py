@@ -1,0 +1,101 @@
+"""Renders the projects of fixtures/bench several times and prints medians, and ratios to the floor of the same run.
+
+CPU seconds and peak memory are those of bootstrap and everything it started, sampled from /proc.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+BOOTSTRAP, RUNS = sys.argv[1], int(sys.argv[2])
+FRAMES = 300
+TICKS = os.sysconf("SC_CLK_TCK")
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def processes():
+    """Parent, CPU seconds and resident bytes of every process. Shared pages count once for each process that has them."""
+    found = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as file:
+                    fields = file.read().rsplit(")", 1)[1].split()
+            except OSError:
+                continue
+            found[int(name)] = (int(fields[1]), (int(fields[11]) + int(fields[12])) / TICKS, int(fields[21]) * PAGE)
+    return found
+
+
+def family(root, found):
+    """The root and all its descendants."""
+    members = {root}
+    grew = True
+    while grew:
+        children = {pid for pid, (parent, _, _) in found.items() if parent in members} - members
+        members |= children
+        grew = bool(children)
+    return members
+
+
+def run(arguments):
+    """Runs bootstrap and returns its JSON, the CPU seconds it and its children took, and their peak memory in MiB."""
+    child = subprocess.Popen([BOOTSTRAP, *arguments], stdout=subprocess.PIPE, text=True)
+    cpu, peak = {}, 0
+    output = []
+    reader = threading.Thread(target=lambda: output.append(child.stdout.read()))
+    reader.start()
+    while child.poll() is None:
+        found = processes()
+        members = family(child.pid, found) & found.keys()
+        for pid in members:
+            cpu[pid] = found[pid][1]
+        peak = max(peak, sum(found[pid][2] for pid in members))
+        time.sleep(0.05)
+    reader.join()
+    if child.returncode != 0:
+        sys.exit(f"bootstrap {' '.join(arguments)} failed: {output[0]}")
+    return json.loads(output[0]), sum(cpu.values()), peak / 2**20
+
+
+def median(values):
+    return statistics.median(values)
+
+
+def main():
+    rows = {name: [] for name in ("moving", "held", "gradient")}
+    floors = []
+    with tempfile.TemporaryDirectory() as scratch:
+        out = os.path.join(scratch, "out.mp4")
+        for _ in range(RUNS):
+            floor, _, _ = run(["floor", "fixtures/bench/floor", "--frames", str(FRAMES)])
+            floors.append(floor["msPerFrame"])
+            for name, row in rows.items():
+                row.append(run(["render", f"fixtures/bench/{name}", "-o", out, "--json"]))
+    floor = median(floors)
+    print(f"floor: {floor:.1f} ms/frame ({floor_workers()} browsers, BeginFrame and PNG of a trivial 1080p page, no encoder)")
+    print("page      boot ms  capture ms/frame  encode tail ms  total ms/frame  x floor  CPU s  peak MiB  drawn")
+    totals = {}
+    for name, row in rows.items():
+        def chunk(key):
+            return median(summary["chunks"][0][key] for summary, _, _ in row)
+        totals[name] = median(summary["stages"]["totalMs"] for summary, _, _ in row) / FRAMES
+        drawn = FRAMES - row[0][0]["reusedFrames"]
+        print(
+            f"{name:9} {chunk('sessionBootMs'):7.0f} {chunk('captureStageMs') / FRAMES:17.1f} {chunk('encodeStageMs'):15.0f}"
+            f" {totals[name]:15.1f} {totals[name] / floor:8.2f} {median(cpu for _, cpu, _ in row):6.1f}"
+            f" {median(peak for _, _, peak in row):9.0f} {drawn:6}"
+        )
+    print(f"held / moving: {totals['held'] / totals['moving']:.2f}")
+
+
+def floor_workers():
+    return run(["floor", "fixtures/bench/floor", "--frames", "2"])[0]["workers"]
+
+
+main()

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Sets up what is needed and runs every check: formatting, lints, docs, boundaries, scripts, page scripts, unit and end-to-end tests.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+./scripts/setup.sh
+
+echo "== scripts"
+.tools/shellcheck/shellcheck scripts/*.sh .ci/run
+
+echo "== format, lints, docs"
+cargo fmt --check
+cargo clippy --locked --release --all-targets -- -D warnings
+RUSTDOCFLAGS="-D warnings" cargo doc --locked --release --no-deps --document-private-items --quiet
+
+echo "== boundaries"
+if cargo tree --locked -p render -e normal --prefix none | grep -E '^(aws|lambda)'; then
+  echo "crates/render must know neither AWS nor Lambda" >&2
+  exit 1
+fi
+
+echo "== page scripts"
+node --test tests/page/
+
+echo "== Rust"
+cargo test --locked --release

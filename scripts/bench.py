@@ -68,7 +68,7 @@ def median(values):
 
 
 def main():
-    rows = {name: [] for name in ("moving", "held", "gradient")}
+    rows = {name: [] for name in ("moving", "held", "cards", "gradient")}
     floors = []
     with tempfile.TemporaryDirectory() as scratch:
         out = os.path.join(scratch, "out.mp4")

@@ -1,9 +1,10 @@
 //! What a user may ask for, checked once: a JSON object in, [`Settings`] out, every refusal naming its field.
 
-use std::path::{Component, Path};
+mod fields;
 
 use serde_json::{Map, Value};
 
+use crate::config::fields::{Fields, refuse};
 use crate::error::{Error, Result};
 use crate::frame::{ChunkSizing, Fps};
 
@@ -70,7 +71,7 @@ impl Quality {
 impl Settings {
     /// Reads a config object. `width` and `height` are checked and otherwise unused: the composition has its own size.
     pub fn parse(config: &Map<String, Value>) -> Result<Self> {
-        let mut fields = Fields { rest: config.clone() };
+        let mut fields = Fields::of(config);
         fields.ban_gpu()?;
         fields.choice("hdrMode", &["auto", "force-sdr", "force-hdr"]).and_then(
             |mode| match mode.as_deref() {
@@ -134,200 +135,6 @@ impl Settings {
         }
         fields.nothing_left()?;
         Ok(settings)
-    }
-}
-
-fn refuse<T>(field: &str, reason: impl Into<String>) -> Result<T> {
-    Err(Error::Config { field: field.to_owned(), reason: reason.into() })
-}
-
-/// The fields of a config that nobody has read yet.
-struct Fields {
-    rest: Map<String, Value>,
-}
-
-const KNOWN: [&str; 24] = [
-    "fps",
-    "width",
-    "height",
-    "format",
-    "codec",
-    "quality",
-    "crf",
-    "bitrate",
-    "videoFrameFormat",
-    "outputResolution",
-    "outputResolutionAspectAgnostic",
-    "chunkSize",
-    "maxParallelChunks",
-    "targetChunkFrames",
-    "runtimeCap",
-    "rejectOnSystemFonts",
-    "failClosedFontFetch",
-    "hdrMode",
-    "cfr",
-    "engineConfig",
-    "entryFile",
-    "strictness",
-    "planDirSizeLimitBytes",
-    "variables",
-];
-
-impl Fields {
-    /// A field that is there and not `null`.
-    fn take(&mut self, name: &str) -> Option<Value> {
-        debug_assert!(KNOWN.contains(&name), "{name} is missing from KNOWN");
-        self.rest.remove(name).filter(|value| !value.is_null())
-    }
-
-    fn text(&mut self, name: &str) -> Result<Option<String>> {
-        match self.take(name) {
-            None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
-            Some(other) => refuse(name, format!("must be a string, not {other}")),
-        }
-    }
-
-    fn bool(&mut self, name: &str) -> Result<Option<bool>> {
-        match self.take(name) {
-            None => Ok(None),
-            Some(Value::Bool(value)) => Ok(Some(value)),
-            Some(other) => refuse(name, format!("must be true or false, not {other}")),
-        }
-    }
-
-    fn int(&mut self, name: &str, min: u32, max: u32) -> Result<Option<u32>> {
-        let Some(value) = self.take(name) else { return Ok(None) };
-        let whole = value.as_u64().or_else(|| value.as_f64().and_then(whole));
-        match whole.and_then(|n| u32::try_from(n).ok()).filter(|n| (min..=max).contains(n)) {
-            Some(n) => Ok(Some(n)),
-            None => {
-                refuse(name, format!("must be a whole number from {min} to {max}, not {value}"))
-            }
-        }
-    }
-
-    fn bytes(&mut self, name: &str) -> Result<Option<u64>> {
-        let Some(value) = self.take(name) else { return Ok(None) };
-        match value.as_u64().filter(|n| *n > 0) {
-            Some(n) => Ok(Some(n)),
-            None => refuse(name, format!("must be a number of bytes above 0, not {value}")),
-        }
-    }
-
-    fn choice(&mut self, name: &str, allowed: &[&str]) -> Result<Option<String>> {
-        match self.text(name)? {
-            Some(text) if !allowed.contains(&text.as_str()) => {
-                refuse(name, format!("must be one of {}, not \"{text}\"", allowed.join(", ")))
-            }
-            other => Ok(other),
-        }
-    }
-
-    /// A field of which this version knows one value only.
-    fn only(&mut self, name: &str, value: &str) -> Result<()> {
-        match self.text(name)? {
-            Some(text) if text != value => {
-                refuse(name, format!("this version makes {value} only, not \"{text}\""))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn ban_gpu(&mut self) -> Result<()> {
-        let Some(engine) = self.take("engineConfig") else { return Ok(()) };
-        let Value::Object(engine) = engine else {
-            return refuse("engineConfig", "must be an object");
-        };
-        let hardware = engine.get("browserGpuMode").is_some_and(|mode| mode == "hardware")
-            || engine.get("useGpu").is_some_and(|gpu| gpu == true);
-        if hardware {
-            let reason = "a GPU draws other pixels than the workers, which have none";
-            return Err(Error::Unsupported { what: "a hardware GPU".into(), reason });
-        }
-        Ok(())
-    }
-
-    fn fps(&mut self) -> Result<Fps> {
-        let value = self.take("fps");
-        let fps = match &value {
-            Some(Value::Number(number)) => number.as_f64().and_then(Fps::from_number),
-            Some(Value::String(text)) => text.parse().ok(),
-            Some(Value::Object(ratio)) => {
-                let part = |name| {
-                    ratio.get(name).and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok())
-                };
-                part("num").zip(part("den")).and_then(|(num, den)| Fps::exact(num, den))
-            }
-            _ => None,
-        };
-        match (fps, value) {
-            (Some(fps), _) => Ok(fps),
-            (None, None) => refuse("fps", format!("is required: one of {}", Fps::SUPPORTED)),
-            (None, Some(value)) => {
-                refuse("fps", format!("must be one of {}, not {value}", Fps::SUPPORTED))
-            }
-        }
-    }
-
-    fn rate(&mut self) -> Result<Rate> {
-        let crf = self.int("crf", 0, 51)?;
-        match (crf, self.text("bitrate")?) {
-            (None, None) => Ok(Rate::Preset),
-            (Some(crf), None) => Ok(Rate::Crf(u8::try_from(crf).expect("at most 51"))),
-            (None, Some(bitrate)) if is_bitrate(&bitrate) => Ok(Rate::Bitrate(bitrate)),
-            (None, Some(text)) => {
-                refuse("bitrate", format!("must look like 8M, 2500k or 1.5M, not \"{text}\""))
-            }
-            (Some(_), Some(_)) => refuse("bitrate", "cannot be given together with crf"),
-        }
-    }
-
-    fn entry(&mut self) -> Result<String> {
-        let entry = self.text("entryFile")?.unwrap_or_else(|| "index.html".to_owned());
-        let inside =
-            Path::new(&entry).components().all(|part| matches!(part, Component::Normal(_)));
-        if entry.is_empty() || !inside || entry.contains('\\') {
-            return refuse(
-                "entryFile",
-                format!("must be a path inside the project, not \"{entry}\""),
-            );
-        }
-        Ok(entry)
-    }
-
-    fn variables(&mut self) -> Result<Option<Map<String, Value>>> {
-        match self.take("variables") {
-            None => Ok(None),
-            Some(Value::Object(variables)) => Ok(Some(variables)),
-            Some(other) => refuse("variables", format!("must be an object, not {other}")),
-        }
-    }
-
-    fn nothing_left(self) -> Result<()> {
-        match self.rest.keys().next() {
-            None => Ok(()),
-            Some(key) => refuse(key, format!("is unknown; known are {}", KNOWN.join(", "))),
-        }
-    }
-}
-
-/// The whole number that a float of a JSON text stands for, as in `240.0`.
-fn whole(value: f64) -> Option<u64> {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "checked to be whole and in range"
-    )]
-    (value.fract() == 0.0 && (0.0..9e15).contains(&value)).then_some(value as u64)
-}
-
-fn is_bitrate(text: &str) -> bool {
-    let number = text.strip_suffix(['k', 'K', 'm', 'M']).unwrap_or(text);
-    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    match number.split_once('.') {
-        Some((whole, fraction)) => digits(whole) && digits(fraction),
-        None => digits(number),
     }
 }
 

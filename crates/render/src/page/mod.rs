@@ -1,5 +1,6 @@
 //! The page: what is injected into it, where it is served from, and the few questions it is asked.
 
+mod files;
 pub(crate) mod inject;
 pub(crate) mod server;
 

@@ -2,7 +2,6 @@
 //! and remembered.
 
 use std::convert::Infallible;
-use std::io::SeekFrom;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -14,12 +13,11 @@ use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use percent_encoding::percent_decode_str;
-use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::error::{Error, Result};
+use crate::page::files::{JAVASCRIPT, Range, content_type, decode_path, parse_range, read_part};
 use crate::page::inject::inject;
 
 /// Scripts that the HTML gets on its way to the page. They are put in by reference, so that an author's line numbers stay
@@ -262,127 +260,6 @@ impl Site {
             content_type.starts_with("text/javascript") || content_type == "text/html";
         if is_authored_text && body.windows(needle.len()).any(|window| window == needle) {
             self.registers_timelines.store(true, Ordering::Relaxed);
-        }
-    }
-}
-
-async fn read_part(file: &Path, start: u64, end: u64) -> Option<Vec<u8>> {
-    let mut opened = tokio::fs::File::open(file).await.ok()?;
-    opened.seek(SeekFrom::Start(start)).await.ok()?;
-    let mut body = Vec::new();
-    opened.take(end - start + 1).read_to_end(&mut body).await.ok()?;
-    Some(body)
-}
-
-/// The relative path that a URL path names, or `None` if it leaves the root.
-fn decode_path(path: &str) -> Option<PathBuf> {
-    let mut decoded = PathBuf::new();
-    for segment in path.trim_start_matches('/').split('/') {
-        let segment = percent_decode_str(segment).decode_utf8().ok()?;
-        if segment == ".." || segment.contains(['/', '\\', '\0']) {
-            return None;
-        }
-        if !segment.is_empty() && segment != "." {
-            decoded.push(segment.as_ref());
-        }
-    }
-    Some(decoded)
-}
-
-const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
-
-#[derive(Debug, PartialEq, Eq)]
-enum Range {
-    /// Both ends included.
-    Bytes {
-        start: u64,
-        end: u64,
-    },
-    Unsatisfiable,
-}
-
-/// A single byte range; `None` for what is answered with the whole file (malformed, several ranges).
-fn parse_range(value: &str, length: u64) -> Option<Range> {
-    let (first, last) = value.strip_prefix("bytes=")?.split_once('-')?;
-    let (start, end) = match (first.trim(), last.trim()) {
-        ("", suffix) => (length.saturating_sub(suffix.parse().ok()?), length.checked_sub(1)?),
-        (start, "") => (start.parse().ok()?, length.saturating_sub(1)),
-        (start, end) => {
-            (start.parse().ok()?, end.parse::<u64>().ok()?.min(length.saturating_sub(1)))
-        }
-    };
-    Some(if start >= length || start > end {
-        Range::Unsatisfiable
-    } else {
-        Range::Bytes { start, end }
-    })
-}
-
-fn content_type(file: &Path) -> &'static str {
-    let extension = file.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-    match extension.as_str() {
-        "html" | "htm" => "text/html; charset=utf-8",
-        "js" | "mjs" => JAVASCRIPT,
-        "css" => "text/css; charset=utf-8",
-        "json" => "application/json",
-        "cube" | "txt" => "text/plain; charset=utf-8",
-        "svg" => "image/svg+xml",
-        "png" => "image/png",
-        "jpg" | "jpeg" => "image/jpeg",
-        "gif" => "image/gif",
-        "webp" => "image/webp",
-        "avif" => "image/avif",
-        "woff2" => "font/woff2",
-        "woff" => "font/woff",
-        "ttf" => "font/ttf",
-        "otf" => "font/otf",
-        "mp4" | "m4v" => "video/mp4",
-        "webm" => "video/webm",
-        "mov" => "video/quicktime",
-        "mp3" => "audio/mpeg",
-        "m4a" => "audio/mp4",
-        "wav" => "audio/wav",
-        "ogg" => "audio/ogg",
-        "wasm" => "application/wasm",
-        _ => "application/octet-stream",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_cannot_leave_the_root() {
-        for (path, expected) in [
-            ("/a/b.png", Some("a/b.png")),
-            ("/a%20b.png", Some("a b.png")),
-            ("/%E2%9C%93.png", Some("✓.png")),
-            ("//a/./b", Some("a/b")),
-            ("/../etc/passwd", None),
-            ("/a/%2e%2e/b", None),
-            ("/a%2f..%2fb", None),
-            ("/a%00b", None),
-            ("/%ff", None),
-        ] {
-            assert_eq!(decode_path(path), expected.map(PathBuf::from), "{path}");
-        }
-    }
-
-    #[test]
-    fn one_byte_range_is_honoured_and_anything_else_gets_the_whole_file() {
-        for (value, expected) in [
-            ("bytes=0-3", Some(Range::Bytes { start: 0, end: 3 })),
-            ("bytes=4-", Some(Range::Bytes { start: 4, end: 9 })),
-            ("bytes=-2", Some(Range::Bytes { start: 8, end: 9 })),
-            ("bytes=-20", Some(Range::Bytes { start: 0, end: 9 })),
-            ("bytes=5-99", Some(Range::Bytes { start: 5, end: 9 })),
-            ("bytes=10-", Some(Range::Unsatisfiable)),
-            ("bytes=5-4", Some(Range::Unsatisfiable)),
-            ("bytes=0-1,3-4", None),
-            ("lines=0-1", None),
-        ] {
-            assert_eq!(parse_range(value, 10), expected, "{value}");
         }
     }
 }

@@ -131,4 +131,38 @@ mod tests {
             "\"\u{2028}\u{7f}\\\"\\\\\\n\\u0001\""
         );
     }
+
+    #[test]
+    fn a_manifest_hashes_to_the_vector_of_the_content_addressed_format() {
+        let manifest = json!({
+            "protocol": {
+                "schemaVersion": 2,
+                "artifactLayout": "content-addressed-plan-v2",
+                "hashSchema": "hyperframes-plan-manifest-hash-v2",
+            },
+            "sourcePlanV1Hash": "a".repeat(64),
+            "chunkCount": 2,
+            "totalFrames": 60,
+            "fps": 30,
+            "width": 640,
+            "height": 360,
+            "format": "mp4",
+            "ffmpegVersion": "ffmpeg version 6.1.1",
+            "producerVersion": "0.8.10",
+            "limitations": { "videoDependencyMode": "exact-rendered-frames" },
+            "artifacts": [
+                { "path": "plan.json", "sha256": "b".repeat(64), "sizeBytes": 10, "chunks": "all", "assembler": true },
+                {
+                    "path": "video-frames/v1/frame_00001.jpg",
+                    "sha256": "c".repeat(64),
+                    "sizeBytes": 11,
+                    "chunks": [0],
+                    "assembler": false,
+                },
+            ],
+        });
+        let text = format!("hyperframes-plan-manifest-hash-v2\0{}", canonical_json(&manifest));
+        let expected = "5a9701eb76e9e4d4299ed2c378131edbed76faf61d179fa60884d43e40910552";
+        assert_eq!(crate::hash::sha256_hex(text.as_bytes()), expected);
+    }
 }

@@ -8,6 +8,14 @@ const source = fs.readFileSync(new URL('../../crates/render/src/page/virtual-tim
 
 function page() {
   const listeners = {};
+  const animations = [];
+  class Element {
+    animate() {
+      const animation = { playState: 'running', currentTime: 7, pause() { this.playState = 'paused'; } };
+      animations.push(animation);
+      return animation;
+    }
+  }
   const reported = [];
   const context = vm.createContext({
     performance: { now: () => 123456 },
@@ -16,12 +24,14 @@ function page() {
     requestAnimationFrame: () => assert.fail('the real frame clock was asked'),
     cancelAnimationFrame: () => {},
     setTimeout,
+    Element,
+    document: { getAnimations: () => animations, addEventListener: (name, listener) => { listeners[name] = listener; } },
     addEventListener: (name, listener) => { listeners[name] = listener; },
     reportError: (error) => reported.push(error.message),
   });
   vm.runInContext('globalThis.window = globalThis;', context);
   vm.runInContext(source, context);
-  return { run: (code) => vm.runInContext(code, context), listeners, reported, time: context.__HF_VIRTUAL_TIME__ };
+  return { run: (code) => vm.runInContext(code, context), listeners, animations, reported, time: context.__HF_VIRTUAL_TIME__ };
 }
 
 test('every way to ask for the time gives the time of the frame', () => {
@@ -117,4 +127,31 @@ test('errors are kept with their place, without the address of the server', () =
   listeners.error({ target: run('window'), message: 'Uncaught Error: x', filename: 'http://127.0.0.1:1/a.js', lineno: 3, colno: 7 });
   listeners.unhandledrejection({ reason: new Error('y') });
   assert.deepEqual(Array.from(time.errors), ['Uncaught Error: x (/a.js:3:7)', 'unhandled rejection: y']);
+});
+
+test('an animation is held at its beginning from the moment it is made', () => {
+  const { run, animations } = page();
+  run('new Element().animate([], 1000)');
+  assert.deepEqual([animations[0].playState, animations[0].currentTime], ['paused', 0]);
+});
+
+test('an animation that a style sheet began is held before the runtime looks, and one its author paused is left alone', () => {
+  const { listeners, animations } = page();
+  const began = { playState: 'running', currentTime: 3.2, pause() { this.playState = 'paused'; } };
+  const paused = { playState: 'paused', currentTime: 400, pause: () => assert.fail('it is paused already') };
+  animations.push(began, paused);
+  listeners.DOMContentLoaded();
+  assert.deepEqual([began.playState, began.currentTime, paused.currentTime], ['paused', 0, 400]);
+});
+
+test('an animation that nobody else seeks follows the clock from when it was made', () => {
+  const { run, animations, time } = page();
+  time.seekToTime(500);
+  run('new Element().animate([], 1000)');
+  time.seekToTime(1250);
+  time.seekAnimations();
+  assert.equal(animations[0].currentTime, 750);
+  time.seekToTime(0);
+  time.seekAnimations();
+  assert.equal(animations[0].currentTime, 0);
 });

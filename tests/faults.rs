@@ -108,7 +108,7 @@ fn an_encoder_that_dies_ends_the_render_with_its_code() {
 
 #[test]
 fn a_stopped_render_leaves_no_process_no_scratch_and_no_output() {
-    for (signal, delay) in [("-INT", 300), ("-INT", 1500), ("-TERM", 1500)] {
+    for (signal, delay) in [("-INT", 300), ("-INT", 1500), ("-TERM", 1500), ("-HUP", 1500)] {
         let bench = Bench::new();
         let child = start(&bench, &[]);
         browsers(&bench, 1);

@@ -215,9 +215,10 @@ async fn draw_and_encode(
     let finishing = Instant::now();
     let browsers = std::mem::take(&mut captured.browsers);
     let ending = tokio::task::spawn_blocking(move || drop(browsers));
-    running.finish().await?;
+    let finished = running.finish().await;
     let encode_ms = ms(finishing);
     ending.await.expect("ending a browser does not panic");
+    finished?;
     Ok(Made { captured, workers, capture_ms, encode_ms, frame_hashes })
 }
 

@@ -1,6 +1,6 @@
 //! What a user may ask for, checked once: a JSON object in, [`Settings`] out, every refusal naming its field.
 
-mod fields;
+pub(crate) mod fields;
 
 use serde_json::{Map, Value};
 

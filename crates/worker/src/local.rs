@@ -105,6 +105,7 @@ async fn render_with(args: &RenderArgs, meter: &Meter) -> Result<Value> {
             unreachable!("a renderChunk event gets a renderChunk answer")
         };
         chunks.push(Uri::parse(&chunk_uri)?);
+        report.warnings.iter().for_each(|warning| line(&format!("warning: {warning}")));
         reports.push(*report);
     }
     let chunks_ms = ms(rendering);

@@ -38,6 +38,7 @@ async fn run(cli: &Cli) -> Result<()> {
         signal(SignalKind::interrupt()).expect("a handler for SIGINT can be installed");
     let mut terminate =
         signal(SignalKind::terminate()).expect("a handler for SIGTERM can be installed");
+    let mut hangup = signal(SignalKind::hangup()).expect("a handler for SIGHUP can be installed");
     let work = async {
         match &cli.command {
             Command::Render(args) => local::render(args).await,
@@ -48,6 +49,7 @@ async fn run(cli: &Cli) -> Result<()> {
     tokio::select! {
         done = work => done,
         _ = interrupt.recv() => Err(Error::Cancelled { signal: "SIGINT" }),
+        _ = hangup.recv() => Err(Error::Cancelled { signal: "SIGHUP" }),
         _ = terminate.recv() => Err(Error::Cancelled { signal: "SIGTERM" }),
     }
 }

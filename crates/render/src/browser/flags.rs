@@ -64,6 +64,9 @@ const FLAGS: &[&str] = &[
     // One renderer process for all frames of a page, no audio process, no promotion of idle timers to once a minute.
     "--disable-features=AudioServiceOutOfProcess,IsolateOrigins,site-per-process,Translate,BackForwardCache,\
      IntensiveWakeUpThrottling,PaintHolding",
+    // What does not speak HTTP goes nowhere either.
+    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     // DevTools on a port that the system chooses and Chrome prints.
     "--remote-debugging-port=0",
 ];

@@ -29,9 +29,9 @@ use crate::page::server::Server;
 use crate::process::{Child, Pipes};
 use crate::tools::Tools;
 
-/// How long Chrome may take to start listening, and to answer one command.
+/// How long Chrome may take to start listening, and to answer one command where nothing else sets a limit.
 const LAUNCH_LIMIT: Duration = Duration::from_mins(1);
-const ANSWER_LIMIT: Duration = Duration::from_mins(1);
+const ANSWER_LIMIT: Duration = Duration::from_mins(11);
 
 /// Chrome hangs if its clock, which counts microseconds, repeats or goes back.
 const SMALLEST_STEP_MS: f64 = 0.002;

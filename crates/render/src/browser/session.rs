@@ -308,9 +308,19 @@ impl<'a> Session<'a> {
         self.browser
     }
 
-    /// Whether a part of the page failed to load while frames were drawn.
-    pub(crate) fn check_parts(&self) -> Result<()> {
-        if self.patience.strictness == Strictness::Strict { self.refuse_unserved() } else { Ok(()) }
+    /// Whether anything failed that no frame has reported: a part that did not load, a promise rejected after a seek.
+    pub(crate) async fn check_end(&self) -> Result<()> {
+        if self.patience.strictness == Strictness::BestEffort {
+            return Ok(());
+        }
+        self.refuse_unserved()?;
+        let all: Vec<String> = self.browser.evaluate(page::ERRORS).await?;
+        match all.into_iter().nth(self.errors_seen) {
+            Some(message) => {
+                Err(Error::PageScript { during: "after its last frame".to_owned(), message })
+            }
+            None => Ok(()),
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use crate::compose;
 use crate::config::Strictness;
 use crate::error::{Error, Result};
 use crate::frame::{Fps, FrameRange};
-use crate::page::server::Server;
+use crate::page::server::{Server, Unserved};
 use crate::page::{self, PageSource};
 use crate::tools::Tools;
 
@@ -108,6 +108,14 @@ pub(crate) async fn capture(
         Ok(())
     };
     let (drawn, ()) = try_join(try_join_all(drawing), collecting).await?;
+    captured.warnings.extend(stage.server.unserved().into_iter().filter_map(|unserved| {
+        match unserved {
+            Unserved::Missing { path, wanted_as } if wanted_as == "empty" => {
+                Some(format!("a script asked for {path}, which is not in the project"))
+            }
+            _ => None,
+        }
+    }));
     for Drew { browser, screenshots, relaunches } in drawn {
         captured.screenshots += screenshots;
         captured.relaunches += relaunches;
@@ -168,7 +176,7 @@ async fn draw_every<'a>(
             break;
         }
     }
-    session.check_parts()?;
+    session.check_end().await?;
     screenshots += session.captured();
     Ok(Drew { browser: session.into_browser(), screenshots, relaunches })
 }

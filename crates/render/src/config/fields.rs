@@ -197,7 +197,7 @@ fn whole(value: f64) -> Option<u64> {
     (value.fract() == 0.0 && (0.0..9e15).contains(&value)).then_some(value as u64)
 }
 
-fn is_bitrate(text: &str) -> bool {
+pub(crate) fn is_bitrate(text: &str) -> bool {
     let number = text.strip_suffix(['k', 'K', 'm', 'M']).unwrap_or(text);
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
     match number.split_once('.') {

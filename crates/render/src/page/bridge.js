@@ -2,7 +2,6 @@
 // page: its own __hf {duration, seek}, or the HyperFrames runtime's player.
 (() => {
   'use strict';
-  const virtual = window.__HF_VIRTUAL_TIME__;
   const hf = window.__hf;
 
   const playerSeek = (time, options) => window.__player.renderSeek(time, options);
@@ -56,6 +55,8 @@
     return found;
   };
 
+  const allErrors = () => views(window).flatMap((view) => view.__HF_VIRTUAL_TIME__.errors);
+
   const decode = (image) => (image.decode ? image.decode().catch(() => {}) : Promise.resolve());
   const loadUrl = (url) => {
     const image = new Image();
@@ -98,6 +99,8 @@
   };
 
   window.__fw = {
+    errors: allErrors,
+
     // What is still missing before the first frame can be drawn.
     status() {
       connect();
@@ -111,7 +114,7 @@
         duration: Number.isFinite(number) ? number : null,
         infinite: number === Infinity,
         missing: driver === 'own' ? [] : missingTimelines(),
-        errors: virtual.errors,
+        errors: allErrors(),
         startupError: window.__hfStartupError || null,
       };
     },
@@ -136,11 +139,14 @@
         view.__HF_VIRTUAL_TIME__.seekToTime(ms);
         if (driver === 'own') view.__HF_VIRTUAL_TIME__.seekAnimations();
       }
+      // Text that appears in this frame asks for its font when it is laid out.
+      void document.documentElement.offsetHeight;
+      if (document.fonts.status === 'loading') await document.fonts.ready;
       const waits = [...newBackgrounds(), ...unfinishedImages()];
       if (waits.length > 0) await Promise.all(waits);
       if (window.__hfWaitForSeekCompletion) await window.__hfWaitForSeekCompletion();
       if (window.__hf.colorGrading && document.querySelector('[data-color-grading]')) await window.__hf.colorGrading.waitForActiveLuts();
-      return { errors: virtual.errors.length, animated: document.getAnimations().length > 0 };
+      return { errors: allErrors().length, animated: document.getAnimations().length > 0 };
     },
   };
 })();

@@ -23,10 +23,10 @@ pub(crate) fn inject(html: &str, head_start: &str, head_end: &str, body_end: &st
     [a, head_start, b, head_end, c, body_end, d].concat()
 }
 
-/// Whether `html` is a whole document and not a fragment.
+/// Whether `html` is a whole document and not a fragment, which begins with content.
 pub(crate) fn is_document(html: &str) -> bool {
-    let start = html.trim_start_matches('\u{feff}').trim_start();
-    ["<!doctype", "<html"].iter().any(|tag| starts_with_ignoring_case(start, tag))
+    let first = Tags { html, at: 0 }.next();
+    first.is_some_and(|tag| ["!doctype", "html", "head", "body"].contains(&tag.name.as_str()))
 }
 
 fn find_places(html: &str) -> Places {
@@ -133,6 +133,21 @@ fn starts_with_ignoring_case(text: &str, prefix: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_document_is_known_by_its_first_tag() {
+        for (html, expected) in [
+            ("<!-- licence --><!DOCTYPE html><html></html>", true),
+            ("\u{feff} <html>", true),
+            ("<head></head>", true),
+            ("<body>", true),
+            ("<div><body></div>", false),
+            ("<header></header>", false),
+            ("text", false),
+        ] {
+            assert_eq!(is_document(html), expected, "{html}");
+        }
+    }
 
     #[test]
     fn text_is_inserted_where_the_parser_would_put_it() {

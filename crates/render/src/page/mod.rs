@@ -67,7 +67,7 @@ pub(crate) const STATUS: &str = "window.__fw ? __fw.status() : window.__HF_VIRTU
 
 pub(crate) const SETTLE: &str = "__fw.settle()";
 
-pub(crate) const ERRORS: &str = "__HF_VIRTUAL_TIME__.errors";
+pub(crate) const ERRORS: &str = "__fw.errors()";
 
 /// What a seek answers.
 #[derive(Debug, Clone, Copy, Deserialize)]

@@ -81,9 +81,10 @@ impl Server {
     pub(crate) async fn start(root: &Path, injection: Injection) -> Result<Self> {
         let listener =
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(Error::io("serve", root))?;
-        let address = listener.local_addr().map_err(Error::io("serve", root))?;
+        let root = tokio::fs::canonicalize(root).await.map_err(Error::io("serve", root))?;
+        let address = listener.local_addr().map_err(Error::io("serve", &root))?;
         let site = Arc::new(Site {
-            root: root.to_owned(),
+            root,
             injection,
             authority: address.to_string(),
             unserved: Mutex::default(),
@@ -144,10 +145,24 @@ async fn answer(
     site: Arc<Site>,
     request: Request<Incoming>,
 ) -> std::result::Result<Response<Full<Bytes>>, Infallible> {
-    site.open_requests.fetch_add(1, Ordering::Relaxed);
-    let response = site.respond(&request).await;
-    site.open_requests.fetch_sub(1, Ordering::Relaxed);
-    Ok(response)
+    let _open = OpenRequest::of(&site);
+    Ok(site.respond(&request).await)
+}
+
+/// Counts a request until it is answered, or given up by Chrome.
+struct OpenRequest<'a>(&'a Site);
+
+impl<'a> OpenRequest<'a> {
+    fn of(site: &'a Site) -> Self {
+        site.open_requests.fetch_add(1, Ordering::Relaxed);
+        Self(site)
+    }
+}
+
+impl Drop for OpenRequest<'_> {
+    fn drop(&mut self) {
+        self.0.open_requests.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 fn empty(status: StatusCode) -> Response<Full<Bytes>> {
@@ -206,6 +221,11 @@ impl Site {
 
     /// `None` where there is no such file.
     async fn serve_file(&self, file: &Path, headers: &HeaderMap) -> Option<Response<Full<Bytes>>> {
+        // A link would lead to files that the plan's hash does not cover.
+        let real = tokio::fs::canonicalize(file).await.ok()?;
+        if !real.starts_with(&self.root) {
+            return None;
+        }
         let metadata = tokio::fs::metadata(file).await.ok().filter(std::fs::Metadata::is_file)?;
         let content_type = content_type(file);
         let (status, body, range) = if content_type.starts_with("text/html") {

@@ -61,7 +61,12 @@ pub async fn plan(
     if !entry.is_file() {
         return Err(Error::EntryMissing { entry: settings.entry.clone() });
     }
-    let html = fs::read_to_string(&entry).map_err(Error::io("read", &entry))?;
+    let html = String::from_utf8(fs::read(&entry).map_err(Error::io("read", &entry))?);
+    let html = html.map_err(|error| Error::Composition {
+        file: settings.entry.clone(),
+        element: "the document".to_owned(),
+        reason: format!("is not UTF-8: {}", error.utf8_error()),
+    })?;
     let compiled = compose::compile(&html, &settings.entry)?;
     let work = out.join(layout::SCRATCH);
     remove_if_there(&work)?;

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::config::fields::is_bitrate;
 use crate::config::{Quality, Rate, Strictness};
 use crate::error::{Error, Result};
 use crate::frame::{Fps, FrameRange};
 use crate::plan::hash::{Identity, plan_digest};
-use crate::plan::layout::{self, ChunkEntry, EncoderPlan, Manifest, Protocol, Videos};
+use crate::plan::layout::{self, ChunkEntry, Dimensions, EncoderPlan, Manifest, Protocol, Videos};
 
 impl<'a> From<&'a Manifest> for Identity<'a> {
     fn from(manifest: &'a Manifest) -> Self {
@@ -69,7 +70,14 @@ fn outline(manifest: Manifest, chunks: &[ChunkEntry]) -> Result<Outline> {
             manifest.total_frames
         )));
     }
-    let fps = Fps { num: manifest.dimensions.fps_num, den: manifest.dimensions.fps_den };
+    let Dimensions { fps_num, fps_den, width, height, format: _ } = &manifest.dimensions;
+    let fps = Fps::exact(*fps_num, *fps_den).filter(|_| {
+        [width, height].iter().all(|side| (16..=7680).contains(*side) && **side % 2 == 0)
+    });
+    let Some(fps) = fps else {
+        let reason = format!("dimensions {fps_num}/{fps_den} {width}x{height} cannot be rendered");
+        return Err(Error::PlanArtifactInvalid { artifact: layout::PLAN_JSON.into(), reason });
+    };
     Ok(Outline { chunks: chunks.iter().map(|chunk| chunk.range()).collect(), manifest, fps })
 }
 
@@ -118,8 +126,12 @@ pub(crate) fn open_chunk(dir: &Path, index: u32, ffmpeg_version: &str) -> Result
     let quality = Quality::from_name(&encoder.quality)
         .ok_or_else(|| invalid(format!("quality is \"{}\", which is none", encoder.quality)))?;
     let rate = match (encoder.crf, &encoder.bitrate) {
-        (_, Some(bitrate)) => Rate::Bitrate(bitrate.clone()),
-        (Some(crf), None) => Rate::Crf(crf),
+        (_, Some(bitrate)) if is_bitrate(bitrate) => Rate::Bitrate(bitrate.clone()),
+        (_, Some(bitrate)) => {
+            return Err(invalid(format!("bitrate is \"{bitrate}\", which is none")));
+        }
+        (Some(crf), None) if crf <= 51 => Rate::Crf(crf),
+        (Some(crf), None) => return Err(invalid(format!("crf is {crf}, above 51"))),
         (None, None) => Rate::Preset,
     };
     let strictness = match encoder.strictness.as_deref() {

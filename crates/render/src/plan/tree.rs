@@ -40,11 +40,23 @@ fn name_of(path: &Path) -> Result<String> {
 
 /// Copies a project: what a link points at is copied in its place, so that the copy holds plain files only.
 pub(crate) fn copy_project(from: &Path, to: &Path) -> Result<()> {
-    copy_dir(from, to, &SKIPPED, &mut Vec::new())
+    fs::create_dir_all(to).map_err(Error::io("make", to))?;
+    let target = fs::canonicalize(to).map_err(Error::io("look at", to))?;
+    copy_dir(from, to, &target, &SKIPPED, &mut Vec::new())
 }
 
-fn copy_dir(from: &Path, to: &Path, skipped: &[&str], above: &mut Vec<PathBuf>) -> Result<()> {
+/// `target` is where the whole copy goes: a project that contains it is not copied into itself.
+fn copy_dir(
+    from: &Path,
+    to: &Path,
+    target: &Path,
+    skipped: &[&str],
+    above: &mut Vec<PathBuf>,
+) -> Result<()> {
     let real = fs::canonicalize(from).map_err(Error::io("look at", from))?;
+    if !above.is_empty() && target.starts_with(&real) {
+        return Ok(());
+    }
     if above.contains(&real) {
         // A link to a directory that contains it.
         return Err(Error::SpecialFile { path: from.to_owned() });
@@ -57,12 +69,12 @@ fn copy_dir(from: &Path, to: &Path, skipped: &[&str], above: &mut Vec<PathBuf>) 
         if skipped.contains(&name.as_str()) {
             continue;
         }
-        let target = to.join(&name);
+        let copy = to.join(&name);
         let metadata = fs::metadata(&path).map_err(Error::io("look at", &path))?;
         if metadata.is_dir() {
-            copy_dir(&path, &target, &[], above)?;
+            copy_dir(&path, &copy, target, &[], above)?;
         } else if metadata.is_file() {
-            fs::copy(&path, &target).map_err(Error::io("copy", &path))?;
+            fs::copy(&path, &copy).map_err(Error::io("copy", &path))?;
         } else {
             return Err(Error::SpecialFile { path });
         }
@@ -98,6 +110,16 @@ mod tests {
             files(&copy).unwrap(),
             ["img/a.png", "img/dist/b.png", "index.html", "shared/logo.svg"]
         );
+    }
+
+    #[test]
+    fn a_project_that_contains_the_work_directory_is_not_copied_into_itself() {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), "index.html");
+        write(dir.path(), "work/other/file.txt");
+        let copy = dir.path().join("work/plan/compiled");
+        copy_project(dir.path(), &copy).unwrap();
+        assert_eq!(files(&copy).unwrap(), ["index.html"]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::harness::{Bench, fixture, root};
+use crate::harness::{Bench, fixture, root, tool};
 
 const ANIMATED: [&str; 11] = [
     "title-card",
@@ -120,6 +120,36 @@ fn frames_that_are_not_drawn_again_are_the_ones_that_would_have_been() {
         assert_eq!(drawn["reusedFrames"], 0, "{name}");
         assert_eq!(hashes(&reused), hashes(&drawn), "{name}");
         assert_eq!(chunk_digests(&reused), chunk_digests(&drawn), "{name}");
+    }
+}
+
+#[test]
+fn what_comes_into_sight_late_is_complete_in_its_first_frame() {
+    let bench = Bench::new();
+    let project = bench.path("project");
+    fs::create_dir(&project).unwrap();
+    fs::copy(tool("js/gsap/gsap.min.js"), project.join("gsap.min.js")).unwrap();
+    fs::copy(tool("fonts/inter/latin-900-normal.woff2"), project.join("late.woff2")).unwrap();
+    fs::copy(root().join("docs/title-card.png"), project.join("late.png")).unwrap();
+    for shown in
+        ["font: 90px Late", "width: 640px; height: 360px; background: url(late.png) 0 0 / cover"]
+    {
+        let html = format!(
+            "<!doctype html><html><head><script src=gsap.min.js></script><style>\
+             @font-face {{ font-family: Late; src: url(late.woff2); font-display: swap }}\
+             #late {{ display: none; {shown} }} .never {{ background: url(missing.png) }}</style></head><body>\
+             <div data-composition-id=a data-width=640 data-height=360 data-duration=1><div id=late>Late</div></div><script>\
+             const tl = gsap.timeline({{ paused: true }}); tl.set('#late', {{ display: 'block' }}, 0.5).set({{}}, {{}}, 1);\
+             window.__timelines = {{ a: tl }};</script></body></html>"
+        );
+        fs::write(project.join("index.html"), html).unwrap();
+        for workers in ["1", "2"] {
+            let summary = bench.render(&project, &["--frame-hashes", "--workers", workers]);
+            let hashes = hashes(&summary);
+            let changes: Vec<_> =
+                (1..hashes.len()).filter(|i| hashes[*i] != hashes[i - 1]).collect();
+            assert_eq!(changes, [15], "{shown}, {workers} browsers");
+        }
     }
 }
 

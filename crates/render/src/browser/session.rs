@@ -241,6 +241,10 @@ impl<'a> Session<'a> {
             self.motion = Motion::Watching;
         }
         let animated = self.seek(index).await?;
+        // A part of the page that is still on its way belongs into this frame.
+        while !self.server.is_quiet() {
+            self.browser.tick_soon().await?;
+        }
         if self.motion == Motion::Watching || animated {
             let has_damage = self.browser.tick(at, interval, Tick::Advance).await?.has_damage;
             if self.motion == Motion::Watching && !has_damage {

@@ -63,6 +63,36 @@
     image.src = url;
     return decode(image);
   };
+  // Pictures that a style sheet names are loaded before the first frame and kept, so that one which comes into sight later
+  // is there in that very frame. A rule that never applies may name a file that does not exist.
+  const kept = [];
+  const sheetPictures = () => {
+    const urls = new Set();
+    const walk = (rules, base) => {
+      for (const rule of rules) {
+        if (rule.cssRules) walk(rule.cssRules, base);
+        if (!rule.style || rule instanceof CSSFontFaceRule) continue;
+        for (const [, , url] of rule.style.cssText.matchAll(/url\((["']?)(.*?)\1\)/g)) {
+          if (!url.startsWith('#')) urls.add(new URL(url, base).href);
+        }
+      }
+    };
+    for (const sheet of document.styleSheets) {
+      try {
+        walk(sheet.cssRules, sheet.href || document.baseURI);
+      } catch {
+        // A sheet or URL that cannot be read names nothing that could be loaded.
+      }
+    }
+    return Array.from(urls, async (url) => {
+      const there = url.startsWith('data:') || (url.startsWith(location.origin) && (await fetch(url)).ok);
+      if (!there) return;
+      const image = new Image();
+      image.src = url;
+      kept.push(image);
+      await decode(image);
+    });
+  };
   const seenBackgrounds = new Set();
   const newBackgrounds = () => {
     const waits = [];
@@ -124,7 +154,7 @@
       if (driver === 'player' && window.__hfForceTimelineRebind) window.__hfForceTimelineRebind();
       await document.fonts.ready;
       await Promise.all(Array.from(document.images).filter((image) => image.src).map(decode));
-      await Promise.all(newBackgrounds());
+      await Promise.all([...newBackgrounds(), ...sheetPictures()]);
       if (window.__tailwindReady) await window.__tailwindReady;
       if (driver === 'player') walkThrough();
       return true;

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::browser::diagnosis::{why_not_ready, zero_duration};
 use crate::browser::{Browser, Tick, Viewport};
 use crate::config::Strictness;
 use crate::error::{Error, Result};
@@ -333,30 +334,4 @@ impl<'a> Session<'a> {
 pub enum Reuse {
     Proven,
     Never,
-}
-
-fn zero_duration(status: &Status) -> Error {
-    let driver =
-        if status.driver.as_deref() == Some("own") { "its own __hf" } else { "its timelines" };
-    let hint = format!(
-        "the page is loaded and {driver} last no time; register a timeline in window.__timelines or give the root \
-         element a data-duration"
-    );
-    Error::Duration { seconds: 0.0, hint }
-}
-
-fn why_not_ready(status: &Status) -> String {
-    let missing = || format!("no timeline in window.__timelines for {}", status.missing.join(", "));
-    match status {
-        Status { href, .. } if href.is_empty() => "it is not loaded".to_owned(),
-        Status { driver: None, .. } => {
-            "neither window.__hf nor the runtime's player can seek".to_owned()
-        }
-        Status { loaded: false, .. } => "it is still loading".to_owned(),
-        Status { render_ready: false, .. } => "the runtime has not bound its timelines".to_owned(),
-        Status { missing: ids, .. } if !ids.is_empty() => missing(),
-        Status { duration, .. } => {
-            format!("its duration is {}", duration.map_or("not a number".into(), |d| d.to_string()))
-        }
-    }
 }

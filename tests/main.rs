@@ -5,7 +5,10 @@
 mod bad_input;
 mod colours;
 mod determinism;
+mod emulator;
 mod faults;
 mod fixtures;
 mod harness;
+mod lambda;
 mod plans;
+mod s3;

@@ -36,6 +36,9 @@ pub struct ChunkOptions<'a> {
 
 /// Is told what happens while a chunk is rendered.
 pub trait Progress: std::fmt::Debug + Send + Sync {
+    /// A chunk of so many frames is about to be drawn.
+    fn begin(&self, frames: u32);
+
     /// One more frame is with the encoder.
     fn frame_done(&self);
 }
@@ -62,6 +65,8 @@ pub struct ChunkReport {
     /// Frames that were proven to be the one before and not drawn again.
     pub reused_frames: u32,
     pub relaunches: u32,
+    /// Requests of the page to other hosts, all of them refused.
+    pub blocked_requests: u64,
     pub capture_mode: &'static str,
     pub output_kind: &'static str,
     pub sha256: String,
@@ -97,6 +102,7 @@ pub async fn render_chunk(
         return Err(Error::PlanHash { expected: plan_hash.to_owned(), actual: actual.clone() });
     }
     let plan_hash_ms = ms(start);
+    options.progress.begin(chunk.range.len());
 
     let folder = out.parent().unwrap_or(Path::new("."));
     let work = tempfile::Builder::new()
@@ -129,6 +135,7 @@ pub async fn render_chunk(
         workers,
         reused_frames: range.len().saturating_sub(captured.screenshots),
         relaunches: captured.relaunches,
+        blocked_requests: captured.blocked_requests,
         capture_mode: "beginframe",
         output_kind: "file",
         sha256,

@@ -69,8 +69,8 @@ pub enum Error {
     PageScript { during: String, message: String },
     #[error("the page asks for {what}, which {reason}")]
     PageAsset { what: String, reason: &'static str },
-    #[error("frame {frame} was not drawn within {seconds} s")]
-    CaptureStalled { frame: u32, seconds: u64 },
+    #[error("frame {frame} was not drawn within {seconds} s; {page}")]
+    CaptureStalled { frame: u32, seconds: u64, page: String },
     #[error("Chrome sent frame {frame} as something else than a {width}x{height} PNG: {reason}")]
     BadFrame { frame: u32, width: u32, height: u32, reason: String },
 

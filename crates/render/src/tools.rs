@@ -1,6 +1,7 @@
 //! Where the pinned third-party programs and data are, checked before anything uses them.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::hash::sha256_file;
@@ -12,16 +13,36 @@ const RUNTIME_SHA256: &str = "4a56ffcd5e2b0d5c22cce6c2201205b85cb77ad9d7e32796c2
 #[derive(Debug, Clone)]
 pub struct Tools {
     dir: PathBuf,
-    runtime: String,
+    runtime: Arc<str>,
+    chrome: Option<Chrome>,
+}
+
+/// A headless Chrome and what it needs around it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chrome {
+    pub executable: PathBuf,
+    /// The directories of its libraries.
+    pub libraries: Vec<PathBuf>,
+    /// The directory of the fonts that text falls back to.
+    pub fonts: PathBuf,
+}
+
+impl Chrome {
+    /// Chrome as it is unpacked into one directory.
+    pub fn in_dir(dir: &Path) -> Self {
+        Self {
+            executable: dir.join("chromium"),
+            libraries: vec![dir.join("lib"), dir.to_owned()],
+            fonts: dir.join("fontconfig/fonts"),
+        }
+    }
 }
 
 impl Tools {
-    /// Checks that every tool is in `dir` and that the page runtime is the pinned one.
+    /// Checks that every tool but Chrome is in `dir` and that the page runtime is the pinned one: enough for joining.
     pub fn open(dir: &Path) -> Result<Self> {
-        let tools = Self { dir: dir.to_owned(), runtime: String::new() };
-        for (tool, path) in
-            [("Chrome", tools.chrome()), ("ffmpeg", tools.ffmpeg()), ("ffprobe", tools.ffprobe())]
-        {
+        let tools = Self { dir: dir.to_owned(), runtime: "".into(), chrome: None };
+        for (tool, path) in [("ffmpeg", tools.ffmpeg()), ("ffprobe", tools.ffprobe())] {
             if !path.is_file() {
                 return Err(Error::ToolMissing { tool, path });
             }
@@ -39,21 +60,20 @@ impl Tools {
             });
         }
         let runtime = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
-        Ok(Self { runtime, ..tools })
+        Ok(Self { runtime: runtime.into(), ..tools })
     }
 
-    pub fn chrome(&self) -> PathBuf {
-        self.dir.join("chrome/chromium")
+    /// With a Chrome to draw with, which must be there.
+    pub fn with_chrome(self, chrome: Chrome) -> Result<Self> {
+        if !chrome.executable.is_file() {
+            return Err(Error::ToolMissing { tool: "Chrome", path: chrome.executable });
+        }
+        Ok(Self { chrome: Some(chrome), ..self })
     }
 
-    /// The directories of the libraries that come with Chrome, as a search path.
-    pub fn chrome_libraries(&self) -> String {
-        let chrome = self.dir.join("chrome");
-        format!("{}:{}", chrome.join("lib").display(), chrome.display())
-    }
-
-    pub fn chrome_fonts(&self) -> PathBuf {
-        self.dir.join("chrome/fontconfig/fonts")
+    pub(crate) fn chrome(&self) -> Result<&Chrome> {
+        let missing = || Error::ToolMissing { tool: "Chrome", path: self.dir.join("chrome") };
+        self.chrome.as_ref().ok_or_else(missing)
     }
 
     pub fn ffmpeg(&self) -> PathBuf {

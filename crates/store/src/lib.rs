@@ -1,36 +1,77 @@
 //! How files travel between invocations: single files and whole directory trees, by URI.
 //!
-//! A store may hand out what it has where it lies (a local directory) or bring it into a scratch directory first.
+//! A store may hand out what it has where it lies (a local directory) or bring it into a scratch directory first (S3, where
+//! a tree is one `tar.gz`). What is put becomes visible at once and whole, or not at all.
 
+mod archive;
+mod blocking;
 mod local;
+mod s3;
 mod uri;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+pub use archive::{Limits, pack, unpack};
 pub use local::LocalStore;
+pub use s3::S3Store;
 pub use uri::Uri;
 
 pub type Result<T> = std::result::Result<T, Error>;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("\"{text}\" is not a URI this store reads: {reason}")]
+    #[error("\"{text}\" is not a URI of a file or an object: {reason}")]
     Uri { text: String, reason: &'static str },
+    #[error("{uri} is not in this store, which is {store}")]
+    Elsewhere { uri: Uri, store: &'static str },
     #[error("{uri} does not exist")]
     Missing { uri: Uri },
+    #[error("may not {action} {uri}: {reason}")]
+    Denied { action: &'static str, uri: Uri, reason: String },
+    /// Another try may succeed.
+    #[error("cannot {action} {uri} for now: {reason}")]
+    Unavailable { action: &'static str, uri: Uri, reason: String },
+    #[error("cannot {action} {uri}: {reason}")]
+    Refused { action: &'static str, uri: Uri, reason: String },
+    #[error("{uri} has sha256 {actual}, its writer said {expected}")]
+    Digest { uri: Uri, expected: String, actual: String },
+    #[error("{archive} cannot be unpacked: {reason}")]
+    Archive { archive: String, reason: String },
     #[error("cannot {action} {uri}")]
     Io { action: &'static str, uri: Uri, source: std::io::Error },
+    #[error("cannot {action} {}", path.display())]
+    Scratch { action: &'static str, path: PathBuf, source: std::io::Error },
+}
+
+impl Error {
+    /// What the file system said, where that is the cause.
+    pub fn io(&self) -> Option<&std::io::Error> {
+        match self {
+            Self::Io { source, .. } | Self::Scratch { source, .. } => Some(source),
+            _ => None,
+        }
+    }
 }
 
 /// A file that was fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetched {
     pub path: PathBuf,
-    /// What the writer said its content hashes to, if it said so.
-    pub sha256: Option<String>,
+    /// What its writer said its content hashes to, if it said so and nobody has compared it yet.
+    pub unchecked_sha256: Option<String>,
 }
 
-/// Where files are between invocations. What is put becomes visible at once and whole.
+/// What is kept beside a file's content.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct About {
+    /// sha256 of the content, in hexadecimal.
+    pub sha256: Option<String>,
+    /// Short texts under lower-case names.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// Where files are between invocations.
 pub trait Store: Send + Sync {
     /// What the name of a stored tree ends in.
     const TREE_SUFFIX: &'static str;
@@ -41,12 +82,15 @@ pub trait Store: Send + Sync {
     /// Makes the directory tree at `uri` readable, below `scratch` if it has to be brought from elsewhere.
     fn tree(&self, uri: &Uri, scratch: &Path) -> impl Future<Output = Result<PathBuf>> + Send;
 
-    /// Stores a file, with the digest its readers may check it against.
+    /// What is known of the file at `uri`, or `None` if there is none.
+    fn look(&self, uri: &Uri) -> impl Future<Output = Result<Option<About>>> + Send;
+
+    /// Stores a file and what its readers shall know of it.
     fn put_file(
         &self,
         from: &Path,
         uri: &Uri,
-        sha256: Option<&str>,
+        about: &About,
     ) -> impl Future<Output = Result<()>> + Send;
 
     /// Stores a directory tree, which may be moved away.

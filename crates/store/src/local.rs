@@ -1,45 +1,62 @@
 //! A local directory as a store: reading hands out the files where they lie, writing is one rename.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::{Error, Fetched, Result, Store, Uri};
+use crate::blocking::blocking;
+use crate::{About, Error, Fetched, Result, Store, Uri};
+
+const DIGEST: &str = "sha256";
 
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LocalStore;
+
+impl LocalStore {
+    fn path(uri: &Uri) -> Result<&Path> {
+        match uri {
+            Uri::File(path) => Ok(path),
+            Uri::S3 { .. } => Err(Error::Elsewhere { uri: uri.clone(), store: "this machine" }),
+        }
+    }
+}
 
 impl Store for LocalStore {
     const TREE_SUFFIX: &'static str = "";
 
     async fn file(&self, uri: &Uri, _scratch: &Path) -> Result<Fetched> {
-        if !uri.path().is_file() {
-            return Err(Error::Missing { uri: uri.clone() });
-        }
-        let sha256 = match fs::read_to_string(digest_path(uri.path())) {
-            Ok(text) => Some(text.trim().to_owned()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(source) => {
-                return Err(Error::Io { action: "read the digest of", uri: uri.clone(), source });
+        match self.look(uri).await? {
+            Some(about) => {
+                Ok(Fetched { path: Self::path(uri)?.to_owned(), unchecked_sha256: about.sha256 })
             }
-        };
-        Ok(Fetched { path: uri.path().to_owned(), sha256 })
+            None => Err(Error::Missing { uri: uri.clone() }),
+        }
     }
 
     async fn tree(&self, uri: &Uri, _scratch: &Path) -> Result<PathBuf> {
-        if uri.path().is_dir() {
-            Ok(uri.path().to_owned())
-        } else {
-            Err(Error::Missing { uri: uri.clone() })
+        let path = Self::path(uri)?;
+        if path.is_dir() { Ok(path.to_owned()) } else { Err(Error::Missing { uri: uri.clone() }) }
+    }
+
+    async fn look(&self, uri: &Uri) -> Result<Option<About>> {
+        let path = Self::path(uri)?;
+        if !path.is_file() {
+            return Ok(None);
+        }
+        match fs::read_to_string(about_path(path)) {
+            Ok(text) => Ok(Some(read_about(&text))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Some(About::default())),
+            Err(source) => {
+                Err(Error::Io { action: "read what is said of", uri: uri.clone(), source })
+            }
         }
     }
 
-    async fn put_file(&self, from: &Path, uri: &Uri, sha256: Option<&str>) -> Result<()> {
-        let (from, to) = (from.to_owned(), uri.path().to_owned());
-        let digest = sha256.map(str::to_owned);
-        let put = tokio::task::spawn_blocking(move || put_file(&from, &to, digest.as_deref()));
-        put.await.expect("copying does not panic").map_err(|source| Error::Io {
+    async fn put_file(&self, from: &Path, uri: &Uri, about: &About) -> Result<()> {
+        let (from, to, about) = (from.to_owned(), Self::path(uri)?.to_owned(), about.clone());
+        blocking(move |_| put_file(&from, &to, &about)).await.map_err(|source| Error::Io {
             action: "write",
             uri: uri.clone(),
             source,
@@ -47,9 +64,8 @@ impl Store for LocalStore {
     }
 
     async fn put_tree(&self, from: &Path, uri: &Uri) -> Result<()> {
-        let (from, to) = (from.to_owned(), uri.path().to_owned());
-        let put = tokio::task::spawn_blocking(move || put_tree(&from, &to));
-        put.await.expect("copying does not panic").map_err(|source| Error::Io {
+        let (from, to) = (from.to_owned(), Self::path(uri)?.to_owned());
+        blocking(move |_| put_tree(&from, &to)).await.map_err(|source| Error::Io {
             action: "write",
             uri: uri.clone(),
             source,
@@ -84,26 +100,42 @@ fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 /// Copies beside the target, then renames: a reader sees the old file, or the whole new one.
-fn put_file(from: &Path, to: &Path, sha256: Option<&str>) -> io::Result<()> {
+fn put_file(from: &Path, to: &Path, about: &About) -> io::Result<()> {
     let folder = to.parent().unwrap_or(Path::new("/"));
     fs::create_dir_all(folder)?;
     let mut beside = tempfile::Builder::new().prefix(".framewright-").tempfile_in(folder)?;
     io::copy(&mut fs::File::open(from)?, beside.as_file_mut())?;
     // A temporary file is private to its owner; a result is as readable as any file its owner makes.
     beside.as_file().set_permissions(fs::metadata(from)?.permissions())?;
-    // A reader finds the new file with its digest or without one, never with that of the file before.
-    match fs::remove_file(digest_path(to)) {
+    // A reader finds the new file with what is said of it or with nothing, never with what was said of the file before.
+    match fs::remove_file(about_path(to)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
     beside.persist(to).map_err(|error| error.error)?;
-    sha256.map_or(Ok(()), |digest| fs::write(digest_path(to), digest))
+    if *about == About::default() { Ok(()) } else { fs::write(about_path(to), write_about(about)) }
 }
 
-fn digest_path(path: &Path) -> PathBuf {
+/// Beside a file, so that it goes where the file goes.
+fn about_path(path: &Path) -> PathBuf {
     let mut name = OsString::from(path);
-    name.push(".sha256");
+    name.push(".about");
     name.into()
+}
+
+/// One `name=value` in each line; the digest is the one called `sha256`.
+fn write_about(about: &About) -> String {
+    let digest = about.sha256.iter().map(|digest| format!("{DIGEST}={digest}\n"));
+    digest.chain(about.labels.iter().map(|(name, value)| format!("{name}={value}\n"))).collect()
+}
+
+fn read_about(text: &str) -> About {
+    let mut labels: BTreeMap<String, String> = text
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    About { sha256: labels.remove(DIGEST), labels }
 }
 
 #[cfg(test)]
@@ -111,33 +143,12 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_file_comes_back_with_the_digest_it_was_put_with() {
-        let dir = tempfile::tempdir().unwrap();
-        let from = dir.path().join("from");
-        fs::write(&from, "content").unwrap();
-        let uri = Uri::from_path(&dir.path().join("a/b/to")).unwrap();
-        LocalStore.put_file(&from, &uri, Some("d1")).await.unwrap();
-        let fetched = LocalStore.file(&uri, dir.path()).await.unwrap();
-        assert_eq!(fs::read_to_string(&fetched.path).unwrap(), "content");
-        assert_eq!(fetched.sha256.as_deref(), Some("d1"));
-    }
-
-    #[tokio::test]
-    async fn what_is_not_there_is_missing_by_name() {
-        let uri = Uri::parse("file:///no/such").unwrap();
-        let file = LocalStore.file(&uri, Path::new("/tmp")).await.unwrap_err().to_string();
-        assert_eq!(file, "file:///no/such does not exist");
-        assert!(matches!(
-            LocalStore.tree(&uri, Path::new("/tmp")).await,
-            Err(Error::Missing { .. })
-        ));
-    }
-
-    #[tokio::test]
     async fn a_failed_write_leaves_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let uri = Uri::from_path(&dir.path().join("to")).unwrap();
-        assert!(LocalStore.put_file(&dir.path().join("absent"), &uri, None).await.is_err());
+        assert!(
+            LocalStore.put_file(&dir.path().join("absent"), &uri, &About::default()).await.is_err()
+        );
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 
@@ -151,8 +162,10 @@ mod tests {
             fs::write(from.join(content), content).unwrap();
             LocalStore.put_tree(&from, &uri).await.unwrap();
         }
-        let names: Vec<_> =
-            fs::read_dir(uri.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let names: Vec<_> = fs::read_dir(dir.path().join("plans/plan"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
         assert_eq!(names, ["second"]);
         assert_eq!(fs::read_dir(dir.path().join("plans")).unwrap().count(), 1);
     }

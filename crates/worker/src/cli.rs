@@ -92,7 +92,7 @@ pub(crate) struct RenderArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct InvokeArgs {
-    /// The event as a JSON file, with file:// URIs
+    /// The event as a JSON file, with file:// or s3:// URIs
     pub(crate) event: PathBuf,
     /// Browsers that draw at the same time [default: from cores and memory]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=64))]
@@ -124,6 +124,9 @@ pub(crate) struct Place {
     /// Seconds until the page must be ready for its first frame
     #[arg(long, value_name = "SECONDS", default_value = "45", value_parser = clap::value_parser!(u64).range(1..=600))]
     pub(crate) ready_timeout: u64,
+    /// Seconds until one frame must be drawn
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub(crate) frame_timeout: u64,
 }
 
 impl RenderArgs {

@@ -3,9 +3,18 @@
 use std::error::Error as _;
 use std::fmt;
 
-/// Writes the list of codes once, as variants and as the names they have outside.
+/// Whether sending the same event again can help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Retry {
+    /// It ends the same way each time.
+    Never,
+    /// What went wrong may have passed.
+    Transient,
+}
+
+/// Writes the list of codes once, as variants, as the names they have outside, and with what a retry does.
 macro_rules! codes {
-    ($($variant:ident = $name:literal,)*) => {
+    ($($variant:ident = $name:literal $retry:ident,)*) => {
         /// A stable name for a kind of failure: Lambda's `errorType`, and what the command line prints. Never renamed.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(crate) enum Code { $($variant,)* }
@@ -17,48 +26,62 @@ macro_rules! codes {
             pub(crate) fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
             }
+
+            pub(crate) fn retry(self) -> Retry {
+                match self { $(Self::$variant => Retry::$retry,)* }
+            }
         }
     };
 }
 
 codes! {
-    IoFailed = "IO_FAILED",
-    DiskFull = "DISK_FULL",
-    ArgumentInvalid = "ARGUMENT_INVALID",
-    EventInvalid = "EVENT_INVALID",
-    ConfigInvalid = "CONFIG_INVALID",
-    StoreUriInvalid = "STORE_URI_INVALID",
-    StoreObjectMissing = "STORE_OBJECT_MISSING",
-    Cancelled = "CANCELLED",
-    FormatNotSupportedInDistributed = "FORMAT_NOT_SUPPORTED_IN_DISTRIBUTED",
-    EntryMissing = "ENTRY_MISSING",
-    CompositionInvalid = "COMPOSITION_INVALID",
-    DistributedDurationOutOfRange = "DISTRIBUTED_DURATION_OUT_OF_RANGE",
-    ProjectFileInvalid = "PROJECT_FILE_INVALID",
-    PlanTooLarge = "PLAN_TOO_LARGE",
-    MissingPlanArtifact = "MISSING_PLAN_ARTIFACT",
-    PlanArtifactInvalid = "PLAN_ARTIFACT_INVALID",
-    PlanProtocolUnsupported = "PLAN_PROTOCOL_UNSUPPORTED",
-    PlanHashMismatch = "PLAN_HASH_MISMATCH",
-    InvalidVideoMetadata = "INVALID_VIDEO_METADATA",
-    ChunkIndexOutOfRange = "CHUNK_INDEX_OUT_OF_RANGE",
-    MissingRuntimeEnvSnapshot = "MISSING_RUNTIME_ENV_SNAPSHOT",
-    FfmpegVersionMismatch = "FFMPEG_VERSION_MISMATCH",
-    ToolMissing = "TOOL_MISSING",
-    ToolDigestMismatch = "TOOL_DIGEST_MISMATCH",
-    BrowserLaunchFailed = "BROWSER_LAUNCH_FAILED",
-    BrowserLost = "BROWSER_LOST",
-    BrowserGpuNotSoftware = "BROWSER_GPU_NOT_SOFTWARE",
-    PageNotReady = "PAGE_NOT_READY",
-    PageScriptError = "PAGE_SCRIPT_ERROR",
-    PageAssetMissing = "PAGE_ASSET_MISSING",
-    CaptureStalled = "CAPTURE_STALLED",
-    FrameInvalid = "FRAME_INVALID",
-    FfmpegFailed = "FFMPEG_FAILED",
-    EncodeFailed = "ENCODE_FAILED",
-    VideoVerificationFailed = "VIDEO_VERIFICATION_FAILED",
-    ChunkListInvalid = "CHUNK_LIST_INVALID",
-    ChunkDigestMismatch = "CHUNK_DIGEST_MISMATCH",
+    ArgumentInvalid = "ARGUMENT_INVALID" Never,
+    EventInvalid = "EVENT_INVALID" Never,
+    ConfigInvalid = "CONFIG_INVALID" Never,
+    FormatNotSupportedInDistributed = "FORMAT_NOT_SUPPORTED_IN_DISTRIBUTED" Never,
+    EntryMissing = "ENTRY_MISSING" Never,
+    CompositionInvalid = "COMPOSITION_INVALID" Never,
+    DistributedDurationOutOfRange = "DISTRIBUTED_DURATION_OUT_OF_RANGE" Never,
+    ProjectFileInvalid = "PROJECT_FILE_INVALID" Never,
+    PlanTooLarge = "PLAN_TOO_LARGE" Never,
+    MissingPlanArtifact = "MISSING_PLAN_ARTIFACT" Never,
+    PlanArtifactInvalid = "PLAN_ARTIFACT_INVALID" Never,
+    PlanProtocolUnsupported = "PLAN_PROTOCOL_UNSUPPORTED" Never,
+    PlanHashMismatch = "PLAN_HASH_MISMATCH" Never,
+    InvalidVideoMetadata = "INVALID_VIDEO_METADATA" Never,
+    ChunkIndexOutOfRange = "CHUNK_INDEX_OUT_OF_RANGE" Never,
+    MissingRuntimeEnvSnapshot = "MISSING_RUNTIME_ENV_SNAPSHOT" Never,
+    FfmpegVersionMismatch = "FFMPEG_VERSION_MISMATCH" Never,
+    ToolMissing = "TOOL_MISSING" Never,
+    ToolDigestMismatch = "TOOL_DIGEST_MISMATCH" Never,
+    ChromeUnpackFailed = "CHROME_UNPACK_FAILED" Transient,
+    BrowserLaunchFailed = "BROWSER_LAUNCH_FAILED" Transient,
+    BrowserLost = "BROWSER_LOST" Transient,
+    BrowserGpuNotSoftware = "BROWSER_GPU_NOT_SOFTWARE" Never,
+    PageNotReady = "PAGE_NOT_READY" Never,
+    PageScriptError = "PAGE_SCRIPT_ERROR" Never,
+    PageAssetMissing = "PAGE_ASSET_MISSING" Never,
+    CaptureStalled = "CAPTURE_STALLED" Never,
+    FrameInvalid = "FRAME_INVALID" Transient,
+    FfmpegFailed = "FFMPEG_FAILED" Transient,
+    EncodeFailed = "ENCODE_FAILED" Transient,
+    VideoVerificationFailed = "VIDEO_VERIFICATION_FAILED" Transient,
+    ChunkListInvalid = "CHUNK_LIST_INVALID" Never,
+    ChunkDigestMismatch = "CHUNK_DIGEST_MISMATCH" Never,
+    S3UriNotAllowed = "S3_URI_NOT_ALLOWED" Never,
+    StoreObjectMissing = "STORE_OBJECT_MISSING" Never,
+    StoreAccessDenied = "STORE_ACCESS_DENIED" Never,
+    StoreRequestRefused = "STORE_REQUEST_REFUSED" Never,
+    StoreUnavailable = "STORE_UNAVAILABLE" Transient,
+    PlanArtifactDigestMismatch = "PLAN_ARTIFACT_DIGEST_MISMATCH" Never,
+    ArchiveInvalid = "ARCHIVE_INVALID" Never,
+    PlanDeadlineExceeded = "PLAN_DEADLINE_EXCEEDED" Never,
+    ChunkDeadlineExceeded = "CHUNK_DEADLINE_EXCEEDED" Never,
+    AssembleDeadlineExceeded = "ASSEMBLE_DEADLINE_EXCEEDED" Never,
+    DiskFull = "DISK_FULL" Never,
+    IoFailed = "IO_FAILED" Transient,
+    InternalError = "INTERNAL_ERROR" Transient,
+    Cancelled = "CANCELLED" Never,
 }
 
 impl fmt::Display for Code {
@@ -77,10 +100,24 @@ pub(crate) enum Error {
     Store(#[from] store::Error),
     #[error("event: {field} {reason}")]
     Event { field: String, reason: String },
+    #[error(
+        "{what} is not supported; this worker speaks protocol v1, where PlanS3Uri names a plan.tar.gz"
+    )]
+    Protocol { what: String },
+    #[error("event: {field} {uri} is not allowed: {reason}")]
+    NotAllowed { field: String, uri: String, reason: &'static str },
     #[error("{argument}: {reason}")]
     Argument { argument: String, reason: String },
+    #[error("Chrome cannot be unpacked from {pack}: {reason}")]
+    ChromePack { pack: String, reason: String, source: std::io::Error },
+    #[error("{environment}: {reason}")]
+    Setting { environment: &'static str, reason: String },
     #[error("cannot {action} {path}")]
     Io { action: &'static str, path: String, source: std::io::Error },
+    #[error("stopped {reserve_ms} ms before the time limit of {limit_ms} ms: {outlook}")]
+    Deadline { action: &'static str, reserve_ms: u64, limit_ms: u64, outlook: String },
+    #[error("a bug in the worker: {message}")]
+    Panic { message: String },
     #[error("stopped by {signal}")]
     Cancelled { signal: &'static str },
 }
@@ -89,13 +126,19 @@ impl Error {
     pub(crate) fn code(&self) -> Code {
         match self {
             Self::Render(error) => render_code(error),
-            Self::Store(store::Error::Uri { .. }) => Code::StoreUriInvalid,
-            Self::Store(store::Error::Missing { .. }) => Code::StoreObjectMissing,
-            Self::Store(store::Error::Io { source, .. }) | Self::Io { source, .. } => {
-                io_code(source)
-            }
+            Self::Store(error) => store_code(error),
+            Self::Io { source, .. } => io_code(source),
             Self::Event { .. } => Code::EventInvalid,
+            Self::Protocol { .. } => Code::PlanProtocolUnsupported,
+            Self::NotAllowed { .. } => Code::S3UriNotAllowed,
             Self::Argument { .. } => Code::ArgumentInvalid,
+            Self::Setting { .. } => Code::ConfigInvalid,
+            Self::ChromePack { source, .. } if is_full(source) => Code::DiskFull,
+            Self::ChromePack { .. } => Code::ChromeUnpackFailed,
+            Self::Deadline { action: "plan", .. } => Code::PlanDeadlineExceeded,
+            Self::Deadline { action: "renderChunk", .. } => Code::ChunkDeadlineExceeded,
+            Self::Deadline { .. } => Code::AssembleDeadlineExceeded,
+            Self::Panic { .. } => Code::InternalError,
             Self::Cancelled { .. } => Code::Cancelled,
         }
     }
@@ -113,7 +156,26 @@ impl Error {
 }
 
 fn io_code(source: &std::io::Error) -> Code {
-    if source.kind() == std::io::ErrorKind::StorageFull { Code::DiskFull } else { Code::IoFailed }
+    if is_full(source) { Code::DiskFull } else { Code::IoFailed }
+}
+
+fn is_full(source: &std::io::Error) -> bool {
+    source.kind() == std::io::ErrorKind::StorageFull
+}
+
+fn store_code(error: &store::Error) -> Code {
+    use store::Error as E;
+    match error {
+        E::Uri { .. } => Code::EventInvalid,
+        E::Elsewhere { .. } => Code::S3UriNotAllowed,
+        E::Missing { .. } => Code::StoreObjectMissing,
+        E::Denied { .. } => Code::StoreAccessDenied,
+        E::Unavailable { .. } => Code::StoreUnavailable,
+        E::Refused { .. } => Code::StoreRequestRefused,
+        E::Digest { .. } => Code::PlanArtifactDigestMismatch,
+        E::Archive { .. } => Code::ArchiveInvalid,
+        E::Io { source, .. } | E::Scratch { source, .. } => io_code(source),
+    }
 }
 
 fn render_code(error: &render::Error) -> Code {
@@ -161,10 +223,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_code_is_explained_in_the_readme() {
+    fn every_code_is_explained_in_the_readme_with_what_a_retry_does() {
         let readme = include_str!("../../../README.md");
         for code in Code::ALL {
-            assert!(readme.contains(&format!("| `{code}` |")), "{code} is not in README.md");
+            let row = readme.lines().find(|line| line.starts_with(&format!("| `{code}` |")));
+            let row = row.unwrap_or_else(|| panic!("{code} is not in README.md"));
+            let retry = match code.retry() {
+                Retry::Never => "| no |",
+                Retry::Transient => "| yes |",
+            };
+            assert!(row.ends_with(retry), "{row}");
         }
     }
 }

@@ -8,17 +8,17 @@ use std::time::{Duration, Instant};
 
 use render::chunk::{ChunkOptions, ChunkReport};
 use render::config::Strictness;
-use render::tools::Tools;
 use render::{FrameHashes, Patience, Reuse};
 use serde_json::{Value, json};
-use store::{LocalStore, Uri};
+use store::{LocalStore, S3Store, Uri};
 
 use crate::cli::{Cli, Command, FloorArgs, InvokeArgs, Place, RenderArgs};
 use crate::dispatch::Worker;
 use crate::error::{Error, Result};
-use crate::event::{Answer, Event};
+use crate::event::{Answer, Event, Request};
 use crate::progress::{Meter, line};
 use crate::resources::default_workers;
+use crate::toolbox::{ChromeSource, Toolbox};
 
 /// Renders a project to a video.
 pub(crate) async fn render(args: &RenderArgs) -> Result<()> {
@@ -45,8 +45,8 @@ async fn render_with(args: &RenderArgs, meter: &Meter) -> Result<Value> {
     let start = Instant::now();
     let (project, entry) = project_and_entry(&args.project)?;
     let output = output_path(&args.output)?;
-    let tools = open_tools(&args.place)?;
     let scratch = scratch(&args.place);
+    let toolbox = open_toolbox(&args.place, &scratch)?;
     let bench =
         tempfile::Builder::new().prefix("framewright-").tempdir_in(&scratch).map_err(|source| {
             Error::Io {
@@ -62,7 +62,7 @@ async fn render_with(args: &RenderArgs, meter: &Meter) -> Result<Value> {
         ..options(args.workers, &args.place, meter)
     };
     let worker =
-        Worker { store: &LocalStore, tools: &tools, env: &env, scratch: bench.path(), options };
+        Worker { store: &LocalStore, toolbox: &toolbox, env: &env, scratch: bench.path(), options };
     let prefix = uri(bench.path())?;
 
     meter.stage("planning", &project.display().to_string());
@@ -82,7 +82,7 @@ async fn render_with(args: &RenderArgs, meter: &Meter) -> Result<Value> {
         seconds,
         duration_ms,
         ..
-    } = worker.dispatch(event).await?
+    } = worker.dispatch(event).await?.0
     else {
         unreachable!("a plan event gets a plan answer")
     };
@@ -101,8 +101,10 @@ async fn render_with(args: &RenderArgs, meter: &Meter) -> Result<Value> {
             chunk_index,
             output_prefix: prefix.clone(),
         };
-        let Answer::RenderChunk { chunk_uri, report, .. } = worker.dispatch(event).await? else {
-            unreachable!("a renderChunk event gets a renderChunk answer")
+        let Answer::RenderChunk { chunk_uri, report: Some(report), .. } =
+            worker.dispatch(event).await?.0
+        else {
+            unreachable!("a chunk in a new directory is rendered")
         };
         chunks.push(Uri::parse(&chunk_uri)?);
         report.warnings.iter().for_each(|warning| line(&format!("warning: {warning}")));
@@ -111,7 +113,8 @@ async fn render_with(args: &RenderArgs, meter: &Meter) -> Result<Value> {
     let chunks_ms = ms(rendering);
     meter.stage("assembling", &format!("{chunk_count} chunks"));
     let assembling = Instant::now();
-    worker.dispatch(Event::Assemble { plan, chunks, output: uri(&output)? }).await?;
+    let output_uri = uri(&output)?;
+    worker.dispatch(Event::Assemble { plan, chunks, audio: None, output: output_uri }).await?;
     Ok(json!({
         "output": output.display().to_string(),
         "planHash": plan_hash,
@@ -139,28 +142,32 @@ pub(crate) async fn invoke(args: &InvokeArgs) -> Result<()> {
         |reason: String| Error::Argument { argument: args.event.display().to_string(), reason };
     let text =
         std::fs::read(&args.event).map_err(|error| bad(format!("cannot be read: {error}")))?;
-    let Value::Object(fields) =
-        serde_json::from_slice(&text).map_err(|error| bad(format!("is not JSON: {error}")))?
-    else {
-        return Err(bad("is not a JSON object".to_owned()));
-    };
-    let event = Event::parse(fields)?;
-    let tools = open_tools(&args.place)?;
+    let event =
+        serde_json::from_slice(&text).map_err(|error| bad(format!("is not JSON: {error}")))?;
+    let Request { event, label: _ } = Request::parse(event)?;
     let meter = Meter::Silent;
     let (env, scratch) = (environment(), scratch(&args.place));
+    let toolbox = open_toolbox(&args.place, &scratch)?;
     let options = options(args.workers, &args.place, &meter);
-    let worker =
-        Worker { store: &LocalStore, tools: &tools, env: &env, scratch: &scratch, options };
-    let answer = worker.dispatch(event).await?;
+    let is_in_cloud = event.uris().iter().any(|(_, uri)| matches!(uri, Uri::S3 { .. }));
+    let (toolbox, env, scratch) = (&toolbox, &env, scratch.as_path());
+    let (answer, _facts) = if is_in_cloud {
+        let store = &S3Store::from_env().await;
+        Worker { store, toolbox, env, scratch, options }.dispatch(event).await?
+    } else {
+        let store = &LocalStore;
+        Worker { store, toolbox, env, scratch, options }.dispatch(event).await?
+    };
+    answer.warnings().iter().for_each(|warning| line(&format!("warning: {warning}")));
     print(&serde_json::to_value(answer).expect("an answer has nothing that JSON has not"))
 }
 
 /// Measures what Chrome alone takes.
 pub(crate) async fn floor(args: &FloorArgs) -> Result<()> {
-    let tools = open_tools(&args.place)?;
+    let scratch = scratch(&args.place);
+    let tools = open_toolbox(&args.place, &scratch)?.drawing().await?;
     let workers = args.workers.unwrap_or_else(default_workers);
-    let took =
-        render::floor(&tools, &args.page, &scratch(&args.place), workers, args.frames).await?;
+    let took = render::floor(&tools, &args.page, &scratch, workers, args.frames).await?;
     let ms_per_frame = took.as_secs_f64() * 1000.0 / f64::from(args.frames.max(1));
     print(&json!({ "workers": workers, "frames": args.frames, "msPerFrame": ms_per_frame }))
 }
@@ -184,7 +191,8 @@ fn options<'a>(workers: Option<u32>, place: &Place, meter: &'a Meter) -> ChunkOp
         hashes: FrameHashes::Skip,
         patience: Patience {
             ready: Duration::from_secs(place.ready_timeout),
-            ..Patience::new(Strictness::Strict)
+            frame: Duration::from_secs(place.frame_timeout),
+            strictness: Strictness::Strict,
         },
         progress: meter,
     }
@@ -220,10 +228,10 @@ fn output_path(given: &Path) -> Result<PathBuf> {
     if output.is_dir() { Err(bad("is a directory".into())) } else { Ok(output) }
 }
 
-fn open_tools(place: &Place) -> Result<Tools> {
+fn open_toolbox(place: &Place, scratch: &Path) -> Result<Toolbox> {
     let dir = std::path::absolute(&place.tools)
         .unwrap_or_else(|_no_current_directory| place.tools.clone());
-    Ok(Tools::open(&dir)?)
+    Toolbox::open(&dir, ChromeSource::Pack(dir.join("chrome")), scratch)
 }
 
 fn scratch(place: &Place) -> PathBuf {
@@ -231,7 +239,7 @@ fn scratch(place: &Place) -> PathBuf {
 }
 
 /// The environment as plain text; the plan keeps the part that pages may depend on.
-fn environment() -> BTreeMap<String, String> {
+pub(crate) fn environment() -> BTreeMap<String, String> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect()

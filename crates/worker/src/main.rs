@@ -1,16 +1,25 @@
-//! `bootstrap`: renders on this machine, or handles one event, through the same dispatcher.
+//! `bootstrap`: the function on Lambda, and the same work on this machine, through one dispatcher.
 
+mod allow;
 mod cli;
+mod deadline;
 mod dispatch;
 mod error;
 mod event;
+mod journal;
+mod lambda;
 mod local;
+mod observe;
+mod pack;
 mod progress;
+mod redact;
 mod resources;
+mod toolbox;
+mod workdir;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -18,18 +27,34 @@ use crate::cli::{Cli, Command};
 use crate::error::{Error, Result};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let filter = EnvFilter::try_from_env("FRAMEWRIGHT_LOG")
-        .unwrap_or_else(|_unset| EnvFilter::new("warn,chromiumoxide=off"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .expect("a runtime needs only threads");
+    if is_on_lambda() {
+        return match runtime.block_on(lambda::serve(local::environment())) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                tracing::error!(error, "the runtime API is gone");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    let cli = Cli::parse();
+    let filter = EnvFilter::try_from_env("FRAMEWRIGHT_LOG")
+        .unwrap_or_else(|_unset| EnvFilter::new("warn,chromiumoxide=off"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     match runtime.block_on(run(&cli)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => local::report(&cli, &error),
     }
+}
+
+/// Whether Lambda started us: it tells where its runtime API is, and its only argument is the name of a handler.
+fn is_on_lambda() -> bool {
+    let argument = std::env::args().nth(1).unwrap_or_default();
+    let is_ours = argument.starts_with('-') || Cli::command().find_subcommand(&argument).is_some();
+    std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some() && !is_ours
 }
 
 /// Does what was asked for, unless a signal comes first: then everything is dropped, and with it every child and file.

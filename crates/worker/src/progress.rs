@@ -78,6 +78,8 @@ impl Meter {
 }
 
 impl Progress for Meter {
+    fn begin(&self, _frames_of_one_chunk: u32) {}
+
     fn frame_done(&self) {
         match self {
             Self::Silent => {}

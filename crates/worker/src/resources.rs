@@ -14,6 +14,13 @@ pub(crate) fn default_workers() -> u32 {
     workers(cores, memory())
 }
 
+/// The same in a function of so many MiB, where the machine's own numbers may be those of a larger one.
+pub(crate) fn lambda_workers(function_mib: Option<u64>) -> u32 {
+    let cores = available_parallelism().map_or(1, std::num::NonZero::get) as u64;
+    let function = function_mib.map(|mib| mib << 20);
+    workers(cores, memory().into_iter().chain(function).min())
+}
+
 fn workers(cores: u64, memory: Option<u64>) -> u32 {
     let by_memory = memory.map_or(MOST, |bytes| bytes / BYTES_PER_BROWSER);
     u32::try_from(cores.min(by_memory).clamp(1, MOST)).expect("at most 16")

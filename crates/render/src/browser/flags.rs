@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use crate::process::Cmd;
-use crate::tools::Tools;
+use crate::tools::Chrome;
 
 /// Flags that are the same for every launch.
 const FLAGS: &[&str] = &[
@@ -13,7 +13,6 @@ const FLAGS: &[&str] = &[
     "--disable-setuid-sandbox",
     // No helper to fork renderers from: one process less, and it needs the sandbox.
     "--no-zygote",
-    // /dev/shm is tiny or absent on Lambda.
     // Frames are drawn when we ask and not otherwise.
     "--enable-begin-frame-control",
     "--run-all-compositor-stages-before-draw",
@@ -73,13 +72,14 @@ const FLAGS: &[&str] = &[
 
 /// The whole command for one browser whose files all lie below `home`.
 pub(crate) fn command(
-    tools: &Tools,
+    chrome: &Chrome,
     home: &Path,
     proxy: SocketAddr,
     width: u32,
     height: u32,
 ) -> Cmd {
-    let cmd = FLAGS.iter().fold(Cmd::new(&tools.chrome()), |cmd, flag| cmd.arg(*flag));
+    let cmd = FLAGS.iter().fold(Cmd::new(&chrome.executable), |cmd, flag| cmd.arg(*flag));
+    let libraries: Vec<_> = chrome.libraries.iter().map(|dir| dir.display().to_string()).collect();
     let cmd = if shared_memory_is_roomy() { cmd } else { cmd.arg("--disable-dev-shm-usage") };
     cmd.arg(format!("--window-size={width},{height}"))
         .arg(format!("--user-data-dir={}", home.join("profile").display()))
@@ -91,7 +91,7 @@ pub(crate) fn command(
         .env("TMPDIR", home)
         .env("XDG_CACHE_HOME", home.join("cache"))
         .env("XDG_CONFIG_HOME", home.join("config"))
-        .env("LD_LIBRARY_PATH", tools.chrome_libraries())
+        .env("LD_LIBRARY_PATH", libraries.join(":"))
         .env("FONTCONFIG_FILE", home.join("fonts.conf"))
         .env("LANG", "en_US.UTF-8")
         .env("TZ", "UTC")
@@ -106,12 +106,12 @@ fn shared_memory_is_roomy() -> bool {
 }
 
 /// The fonts that text falls back to: the ones pinned with Chrome, never the host's.
-pub(crate) fn fonts_conf(tools: &Tools, home: &Path) -> String {
+pub(crate) fn fonts_conf(fonts: &Path, home: &Path) -> String {
     let escape =
         |path: &Path| path.display().to_string().replace('&', "&amp;").replace('<', "&lt;");
     format!(
         "<?xml version=\"1.0\"?>\n<!DOCTYPE fontconfig SYSTEM \"fonts.dtd\">\n<fontconfig><dir>{}</dir><cachedir>{}</cachedir></fontconfig>\n",
-        escape(&tools.chrome_fonts()),
+        escape(fonts),
         escape(&home.join("font-cache")),
     )
 }

@@ -14,7 +14,7 @@ use chromiumoxide::cdp::browser_protocol::headless_experimental::{
 };
 use chromiumoxide::cdp::browser_protocol::page::NavigateParams;
 use chromiumoxide::cdp::browser_protocol::target::CreateTargetParams;
-use chromiumoxide::cdp::js_protocol::runtime::EvaluateParams;
+use chromiumoxide::cdp::js_protocol::runtime::{EvaluateParams, TerminateExecutionParams};
 use chromiumoxide::error::CdpError;
 use chromiumoxide::handler::HandlerConfig;
 use chromiumoxide::{Command, Page};
@@ -145,11 +145,12 @@ impl Browser {
         viewport: Viewport,
     ) -> Result<Self> {
         let Viewport { width, height } = viewport;
+        let chrome = tools.chrome()?;
         let home = Home::make(scratch)?;
         let fonts = home.path.join("fonts.conf");
-        std::fs::write(&fonts, flags::fonts_conf(tools, &home.path))
+        std::fs::write(&fonts, flags::fonts_conf(&chrome.fonts, &home.path))
             .map_err(Error::io("write", &fonts))?;
-        let cmd = flags::command(tools, &home.path, server.address(), width, height);
+        let cmd = flags::command(chrome, &home.path, server.address(), width, height);
         let mut child =
             Child::start(&cmd, Pipes::None, |line| line.starts_with("DevTools listening on "))?;
         let Some(line) = child.watched_line().await else {
@@ -229,6 +230,12 @@ impl Browser {
                 }
             })
         }
+    }
+
+    /// Ends the script that is running, if one is.
+    async fn interrupt(&self) -> Result<()> {
+        send(&self.page, TerminateExecutionParams::default(), "while stopping a script").await?;
+        Ok(())
     }
 
     /// Draws frames until `pending` is done, for what only goes on while frames are drawn.

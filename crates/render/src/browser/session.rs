@@ -21,6 +21,10 @@ const ZERO_DURATION_GRACE: Duration = Duration::from_secs(10);
 /// Most seeks are over in a few milliseconds; one that takes longer may be waiting for frames to be drawn.
 const SEEK_WITHOUT_FRAMES: Duration = Duration::from_millis(250);
 
+/// How long a page that is given up on may take to say what went wrong, and how much of it is told.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+const LAST_ERRORS: usize = 3;
+
 /// How patient and how strict a session is.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
@@ -230,7 +234,26 @@ impl<'a> Session<'a> {
         let limit = self.patience.frame;
         match tokio::time::timeout(limit, self.draw(index, reuse)).await {
             Ok(shot) => shot,
-            Err(_elapsed) => Err(Error::CaptureStalled { frame: index, seconds: limit.as_secs() }),
+            Err(_elapsed) => {
+                let page = self.last_words().await;
+                Err(Error::CaptureStalled { frame: index, seconds: limit.as_secs(), page })
+            }
+        }
+    }
+
+    /// What the page reported, asked of a page that may be stuck in a script.
+    async fn last_words(&mut self) -> String {
+        let asked = tokio::time::timeout(LAST_WORDS, async {
+            self.browser.interrupt().await?;
+            self.browser.evaluate::<Vec<String>>(page::ERRORS).await
+        });
+        match asked.await {
+            Ok(Ok(errors)) if errors.is_empty() => "the page reported no error".to_owned(),
+            Ok(Ok(errors)) => {
+                let last = errors.iter().rev().take(LAST_ERRORS).rev();
+                format!("the page reported: {}", last.cloned().collect::<Vec<_>>().join("; "))
+            }
+            Ok(Err(_)) | Err(_) => "the page does not answer".to_owned(),
         }
     }
 

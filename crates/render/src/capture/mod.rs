@@ -25,8 +25,9 @@ use crate::tools::Tools;
 /// Pictures that may wait between one browser and the sink.
 const WAITING_PER_BROWSER: usize = 3;
 
-/// How often one browser may be started anew while it makes progress in between.
+/// How often one browser may be started anew: a browser that dies may not the next time, a page that stalls mostly does.
 const RELAUNCHES: u32 = 2;
+const RELAUNCHES_AFTER_STALLS: u32 = 1;
 
 /// What all browsers of a chunk have in common.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +51,8 @@ pub(crate) struct Captured {
     pub(crate) screenshots: u32,
     pub(crate) relaunches: u32,
     pub(crate) warnings: Vec<String>,
+    /// Requests to anything but the composition's own files, none of which got through.
+    pub(crate) blocked_requests: u64,
     /// The browsers, which take a moment to end.
     pub(crate) browsers: Vec<Browser>,
 }
@@ -113,9 +116,11 @@ pub(crate) async fn capture(
             Unserved::Missing { path, wanted_as } if wanted_as == "empty" => {
                 Some(format!("a script asked for {path}, which is not in the project"))
             }
-            _ => None,
+            Unserved::Missing { .. } => None,
+            Unserved::Outside { url } => Some(format!("the page was kept from {url}")),
         }
     }));
+    captured.blocked_requests = stage.server.blocked_requests();
     for Drew { browser, screenshots, relaunches } in drawn {
         captured.screenshots += screenshots;
         captured.relaunches += relaunches;
@@ -146,13 +151,14 @@ async fn draw_every<'a>(
     sink: mpsc::Sender<Slot>,
     buffers: &Arc<Buffers>,
 ) -> Result<Drew> {
-    let (mut screenshots, mut relaunches) = (0, 0);
+    let (mut screenshots, mut relaunches, mut stalls) = (0, 0, 0);
     for index in frames {
         let shot = loop {
             match session.frame(index, stage.reuse).await {
                 Ok(shot) => break shot,
-                Err(error) if is_transient(&error) && relaunches < RELAUNCHES => {
+                Err(error) if relaunches < RELAUNCHES && may_pass(&error, stalls) => {
                     tracing::warn!(frame = index, error = %error, "browser lost, starting another");
+                    stalls += u32::from(matches!(error, Error::CaptureStalled { .. }));
                     relaunches += 1;
                     screenshots += session.captured();
                     drop(session);
@@ -217,10 +223,11 @@ pub async fn floor(
     Ok(start.elapsed())
 }
 
-/// Whether another browser may succeed where this one did not.
-fn is_transient(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::BrowserLost { .. } | Error::CaptureStalled { .. } | Error::Protocol { .. }
-    )
+/// Whether another browser may succeed where this one did not, after so many stalls before.
+fn may_pass(error: &Error, stalls: u32) -> bool {
+    match error {
+        Error::CaptureStalled { .. } => stalls < RELAUNCHES_AFTER_STALLS,
+        Error::BrowserLost { .. } | Error::Protocol { .. } => true,
+        _ => false,
+    }
 }

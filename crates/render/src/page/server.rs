@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use http_body_util::Full;
@@ -55,9 +55,14 @@ struct Site {
     injection: Injection,
     authority: String,
     unserved: Mutex<Vec<Unserved>>,
+    blocked: AtomicU64,
     open_requests: AtomicUsize,
     registers_timelines: AtomicBool,
 }
+
+/// How many different requests without an answer are remembered; a page can make up any number.
+const MOST_NAMED: usize = 200;
+const LONGEST_NAME: usize = 120;
 
 /// Where those scripts are served; no project has a folder of this name.
 const SCRIPTS: &str = "/__framewright/";
@@ -88,6 +93,7 @@ impl Server {
             injection,
             authority: address.to_string(),
             unserved: Mutex::default(),
+            blocked: AtomicU64::new(0),
             open_requests: AtomicUsize::new(0),
             registers_timelines: AtomicBool::new(false),
         });
@@ -106,6 +112,11 @@ impl Server {
     /// The requests so far that got no file.
     pub(crate) fn unserved(&self) -> Vec<Unserved> {
         self.site.unserved.lock().expect("nothing panics while holding the list").clone()
+    }
+
+    /// How many requests were to something else than this server.
+    pub(crate) fn blocked_requests(&self) -> u64 {
+        self.site.blocked.load(Ordering::Relaxed)
     }
 
     /// Whether every request has been answered.
@@ -165,6 +176,13 @@ impl Drop for OpenRequest<'_> {
     }
 }
 
+/// A URL as it may be printed: without its query, which can hold anything, and of a length that fits into a line.
+fn shortened(url: &str) -> String {
+    let url = url.split(['?', '#']).next().unwrap_or_default();
+    let end = url.floor_char_boundary(LONGEST_NAME);
+    if end < url.len() { format!("{}…", &url[..end]) } else { url.to_owned() }
+}
+
 fn empty(status: StatusCode) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::default());
     *response.status_mut() = status;
@@ -177,7 +195,8 @@ impl Site {
         let outside =
             request.uri().authority().filter(|authority| authority.as_str() != self.authority);
         if outside.is_some() || request.method() == Method::CONNECT {
-            self.note(Unserved::Outside { url: request.uri().to_string() });
+            self.blocked.fetch_add(1, Ordering::Relaxed);
+            self.note(Unserved::Outside { url: shortened(&request.uri().to_string()) });
             return empty(StatusCode::FORBIDDEN);
         }
         if request.method() != Method::GET && request.method() != Method::HEAD {
@@ -214,7 +233,7 @@ impl Site {
     fn note(&self, unserved: Unserved) {
         tracing::debug!(?unserved, "request without an answer");
         let mut list = self.unserved.lock().expect("nothing panics while holding the list");
-        if !list.contains(&unserved) {
+        if list.len() < MOST_NAMED && !list.contains(&unserved) {
             list.push(unserved);
         }
     }

@@ -1,0 +1,155 @@
+use super::*;
+
+/// Unpacks an archive of `entries` and returns what came of it.
+async fn unpacked(bytes: &[u8], limits: Limits) -> std::result::Result<tempfile::TempDir, String> {
+    let dir = tempfile::tempdir().unwrap();
+    let from = dir.path().join("from.tar.gz");
+    fs::write(&from, bytes).unwrap();
+    match unpack(&from, "project.tar.gz", &dir.path().join("into"), limits).await {
+        Ok(()) => Ok(dir),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn gzip(write: impl FnOnce(&mut Builder<GzEncoder<Vec<u8>>>)) -> Vec<u8> {
+    let mut tar = Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+    write(&mut tar);
+    tar.into_inner().unwrap().finish().unwrap()
+}
+
+fn entry(kind: EntryType, name: &str, link: Option<&str>, content: &[u8]) -> Vec<u8> {
+    gzip(|tar| append(tar, kind, name, link, content))
+}
+
+/// Writes the name into the header as it is, which the builder itself would refuse for some.
+fn append<W: Write>(
+    tar: &mut Builder<W>,
+    kind: EntryType,
+    name: &str,
+    link: Option<&str>,
+    content: &[u8],
+) {
+    let mut header = Header::new_gnu();
+    header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+    header.set_entry_type(kind);
+    header.set_size(content.len() as u64);
+    header.set_mode(0o644);
+    if let Some(link) = link {
+        header.set_link_name(link).unwrap();
+    }
+    header.set_cksum();
+    tar.append(&header, content).unwrap();
+}
+
+#[tokio::test]
+async fn a_tree_comes_back_as_it_was_and_always_makes_the_same_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut archives = Vec::new();
+    for copy in ["one", "two"] {
+        let tree = dir.path().join(copy);
+        fs::create_dir_all(tree.join("b/empty")).unwrap();
+        // The second tree is written in another order and at another time.
+        let mut files = vec![("a.txt", "first"), ("b/ä.txt", "second"), ("b/c", "")];
+        if copy == "two" {
+            files.reverse();
+            std::thread::sleep(std::time::Duration::from_millis(1100));
+        }
+        for (name, content) in files {
+            fs::write(tree.join(name), content).unwrap();
+        }
+        let long = tree.join("n".repeat(120)).join("m".repeat(120));
+        fs::create_dir_all(&long).unwrap();
+        fs::write(long.join("deep"), "third").unwrap();
+        let packed = dir.path().join(format!("{copy}.tar.gz"));
+        pack(&tree, &packed).await.unwrap();
+        archives.push(fs::read(packed).unwrap());
+    }
+    assert_eq!(archives[0], archives[1]);
+    let back = unpacked(&archives[0], Limits::default()).await.unwrap();
+    let read = |name: &str| fs::read_to_string(back.path().join("into").join(name)).unwrap();
+    assert_eq!(
+        (read("a.txt"), read("b/ä.txt"), read("b/c")),
+        ("first".into(), "second".into(), String::new())
+    );
+    assert_eq!(read(&format!("{}/{}/deep", "n".repeat(120), "m".repeat(120))), "third");
+    assert!(back.path().join("into/b/empty").is_dir());
+}
+
+#[tokio::test]
+async fn an_archive_that_another_tool_made_of_a_dot_is_unpacked() {
+    let bytes = gzip(|tar| {
+        append(tar, EntryType::Directory, "./", None, b"");
+        append(tar, EntryType::XGlobalHeader, "pax_global_header", None, b"19 comment=made by x\n");
+        append(tar, EntryType::Regular, "./sub/index.html", None, b"<html>");
+    });
+    let back = unpacked(&bytes, Limits::default()).await.unwrap();
+    assert_eq!(fs::read(back.path().join("into/sub/index.html")).unwrap(), b"<html>");
+}
+
+#[tokio::test]
+async fn what_leads_out_or_is_no_file_is_refused_by_its_name() {
+    for (bytes, reason) in [
+        (entry(EntryType::Regular, "../evil", None, b"x"), "../evil leads out of the archive"),
+        (entry(EntryType::Regular, "a/../../evil", None, b"x"), "leads out of the archive"),
+        (entry(EntryType::Regular, "/etc/evil", None, b"x"), "/etc/evil leads out of the archive"),
+        (entry(EntryType::Symlink, "env", Some("/proc/self/environ"), b""), "env is a link"),
+        (entry(EntryType::Link, "hard", Some("/etc/passwd"), b""), "hard is a link"),
+        (entry(EntryType::Fifo, "pipe", None, b""), "pipe is neither"),
+        (entry(EntryType::Char, "zero", None, b""), "zero is neither"),
+        (
+            gzip(|tar| {
+                append(tar, EntryType::Regular, "a", None, b"1");
+                append(tar, EntryType::Regular, "./a", None, b"2");
+            }),
+            "./a is in it twice",
+        ),
+    ] {
+        let error = unpacked(&bytes, Limits::default()).await.unwrap_err();
+        assert!(
+            error.starts_with("project.tar.gz cannot be unpacked") && error.contains(reason),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_empty_a_truncated_and_a_damaged_archive_are_refused() {
+    let noise: Vec<u8> =
+        (0..200_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let whole = entry(EntryType::Regular, "a", None, &noise);
+    let mut damaged = whole.clone();
+    let last = damaged.len() - 6;
+    damaged[last] ^= 1;
+    for (bytes, reason) in [
+        (Vec::new(), "it is empty"),
+        (gzip(|_| {}), "it has no entries"),
+        (b"<html>not an archive</html>".to_vec(), "damaged or cut off"),
+        (whole[..whole.len() / 2].to_vec(), "damaged or cut off"),
+        (whole[..whole.len() - 4].to_vec(), "damaged or cut off"),
+        (damaged, "damaged or cut off"),
+    ] {
+        let error = unpacked(&bytes, Limits::default()).await.unwrap_err();
+        assert!(error.contains(reason), "{error}");
+    }
+    unpacked(&whole, Limits::default()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_bomb_is_refused_before_it_fills_the_disk() {
+    let zeros = vec![0; 96 << 20];
+    let bomb = entry(EntryType::Regular, "zeros", None, &zeros);
+    let error = unpacked(&bomb, Limits::default()).await.unwrap_err();
+    assert!(error.contains("200 times its size"), "{error}");
+    let small = Limits { bytes: 1000, ..Limits::default() };
+    let error =
+        unpacked(&entry(EntryType::Regular, "a", None, &[7; 1001]), small).await.unwrap_err();
+    assert!(error.contains("more than 1000 bytes"), "{error}");
+    let few = Limits { entries: 2, ..Limits::default() };
+    let many = gzip(|tar| {
+        for name in ["a", "b", "c"] {
+            append(tar, EntryType::Regular, name, None, b"");
+        }
+    });
+    let error = unpacked(&many, few).await.unwrap_err();
+    assert!(error.contains("more than 2 entries"), "{error}");
+}

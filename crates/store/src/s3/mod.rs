@@ -1,0 +1,178 @@
+//! S3, or what speaks its protocol: objects come and go in parts, several at a time, and never as a whole in memory.
+
+mod download;
+mod failure;
+mod upload;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use aws_config::BehaviorVersion;
+use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::types::ChecksumMode;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+
+use crate::s3::failure::explain;
+use crate::{About, Error, Fetched, Limits, Result, Store, Uri, archive};
+
+/// The metadata that holds an object's digest.
+const DIGEST: &str = "sha256";
+
+/// Tries for one request, and the waits between them: the deadline of the whole invocation is the caller's.
+const TRIES: u32 = 5;
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// Until an answer starts.
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+/// A body of which nothing has come for this long is given up.
+const STALL_LIMIT: Duration = Duration::from_secs(8);
+
+/// A bucket and a key.
+#[derive(Debug, Clone, Copy)]
+struct Object<'a> {
+    bucket: &'a str,
+    key: &'a str,
+    uri: &'a Uri,
+}
+
+impl<'a> TryFrom<&'a Uri> for Object<'a> {
+    type Error = Error;
+
+    fn try_from(uri: &'a Uri) -> Result<Self> {
+        match uri {
+            Uri::S3 { bucket, key } => Ok(Self { bucket, key, uri }),
+            Uri::File(_) => Err(Error::Elsewhere { uri: uri.clone(), store: "S3" }),
+        }
+    }
+}
+
+/// The store in the cloud.
+#[derive(Debug, Clone)]
+pub struct S3Store {
+    client: Client,
+}
+
+impl S3Store {
+    /// Connects as the environment says: region, credentials, and `AWS_ENDPOINT_URL_S3` for a server that is not Amazon's.
+    pub async fn from_env() -> Self {
+        let https = aws_smithy_http_client::Builder::new()
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .build_https();
+        let retries = RetryConfig::standard()
+            .with_max_attempts(TRIES)
+            .with_initial_backoff(FIRST_WAIT)
+            .with_max_backoff(LONGEST_WAIT);
+        let times = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_LIMIT)
+            .read_timeout(ANSWER_LIMIT)
+            .build();
+        let stalls = StalledStreamProtectionConfig::enabled().grace_period(STALL_LIMIT).build();
+        let config = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(https)
+            .retry_config(retries)
+            .timeout_config(times)
+            .stalled_stream_protection(stalls)
+            .load()
+            .await;
+        // Other servers rarely have a name for each bucket.
+        let is_another_server = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]
+            .iter()
+            .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
+        let config =
+            aws_sdk_s3::config::Builder::from(&config).force_path_style(is_another_server).build();
+        Self { client: Client::from_conf(config) }
+    }
+
+    /// Brings an object into a new file in `scratch`.
+    async fn fetch(&self, uri: &Uri, scratch: &Path) -> Result<PathBuf> {
+        let object = Object::try_from(uri)?;
+        let file =
+            tempfile::Builder::new().prefix("fetched-").tempfile_in(scratch).map_err(|source| {
+                Error::Scratch { action: "make a file in", path: scratch.to_owned(), source }
+            })?;
+        let mut about = download::download(&self.client, object, file.path()).await?;
+        if let Some(expected) = about.sha256.take() {
+            let path = file.path().to_owned();
+            let actual = upload::digests(path, None).await?.whole;
+            if actual != expected {
+                return Err(Error::Digest { uri: uri.clone(), expected, actual });
+            }
+        }
+        let (_file, path) = file.keep().map_err(|error| Error::Scratch {
+            action: "keep a file in",
+            path: scratch.to_owned(),
+            source: error.error,
+        })?;
+        Ok(path)
+    }
+}
+
+impl Store for S3Store {
+    const TREE_SUFFIX: &'static str = ".tar.gz";
+
+    async fn file(&self, uri: &Uri, scratch: &Path) -> Result<Fetched> {
+        Ok(Fetched { path: self.fetch(uri, scratch).await?, unchecked_sha256: None })
+    }
+
+    async fn tree(&self, uri: &Uri, scratch: &Path) -> Result<PathBuf> {
+        let packed = self.fetch(uri, scratch).await?;
+        let scratch_error = |action, path: &Path| {
+            let path = path.to_owned();
+            move |source| Error::Scratch { action, path, source }
+        };
+        let tree = tempfile::Builder::new()
+            .prefix("tree-")
+            .tempdir_in(scratch)
+            .map_err(scratch_error("make a directory in", scratch))?;
+        archive::unpack(&packed, &uri.to_string(), tree.path(), Limits::default()).await?;
+        tokio::fs::remove_file(&packed).await.map_err(scratch_error("remove", &packed))?;
+        Ok(tree.keep())
+    }
+
+    async fn look(&self, uri: &Uri) -> Result<Option<About>> {
+        let Object { bucket, key, .. } = Object::try_from(uri)?;
+        let request = self.client.head_object().bucket(bucket).key(key);
+        let head = match request.checksum_mode(ChecksumMode::Enabled).send().await {
+            Ok(head) => head,
+            Err(error) => {
+                return match explain(error, "look at", uri) {
+                    Error::Missing { .. } => Ok(None),
+                    other => Err(other),
+                };
+            }
+        };
+        let mut labels: BTreeMap<_, _> = head.metadata.unwrap_or_default().into_iter().collect();
+        let said = labels.remove(DIGEST);
+        // The server has the digest of an object that came in one piece; what it says outweighs what was written beside it.
+        let known = head.checksum_sha256.and_then(|sum| upload::from_base64(&sum));
+        let sha256 = match (said, known) {
+            (Some(said), Some(known)) if said != known => None,
+            (said, _) => said,
+        };
+        Ok(Some(About { sha256, labels }))
+    }
+
+    async fn put_file(&self, from: &Path, uri: &Uri, about: &About) -> Result<()> {
+        upload::upload(&self.client, from, Object::try_from(uri)?, about).await
+    }
+
+    async fn put_tree(&self, from: &Path, uri: &Uri) -> Result<()> {
+        let folder = from.parent().unwrap_or(Path::new("/"));
+        let scratch = |source| Error::Scratch {
+            action: "make a directory in",
+            path: folder.to_owned(),
+            source,
+        };
+        let dir = tempfile::Builder::new().prefix("packed-").tempdir_in(folder).map_err(scratch)?;
+        let packed = dir.path().join("tree.tar.gz");
+        archive::pack(from, &packed).await?;
+        upload::upload(&self.client, &packed, Object::try_from(uri)?, &About::default()).await
+    }
+}

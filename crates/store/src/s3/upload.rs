@@ -1,0 +1,310 @@
+//! A file becomes an object: in one request, or in parts that appear together; each with the digest that the server checks.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::primitives::{ByteStream, Length};
+use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use futures::{StreamExt, TryStreamExt, stream};
+use sha2::{Digest, Sha256};
+
+use crate::blocking::blocking;
+use crate::s3::failure::explain;
+use crate::s3::{DIGEST, Object};
+use crate::{About, Error, Result};
+
+/// Above this, an object goes up in parts.
+const MULTIPART_FROM: u64 = 64 << 20;
+const PART: u64 = 16 << 20;
+const PARTS_AT_ONCE: usize = 4;
+/// S3 takes no more parts than this.
+const MOST_PARTS: u64 = 10_000;
+
+/// How long taking back a broken upload may take.
+const ABORT_LIMIT: Duration = Duration::from_secs(5);
+
+const ACTION: &str = "write";
+
+pub(super) async fn upload(
+    client: &Client,
+    from: &Path,
+    object: Object<'_>,
+    about: &About,
+) -> Result<()> {
+    let metadata = tokio::fs::metadata(from).await.map_err(reading(from))?;
+    let length = metadata.len();
+    let part = (length > MULTIPART_FROM).then(|| PART.max(length.div_ceil(MOST_PARTS)));
+    let digests = digests(from.to_owned(), part).await?;
+    if let Some(expected) = about.sha256.as_ref().filter(|said| **said != digests.whole) {
+        let (uri, expected, actual) = (object.uri.clone(), expected.clone(), digests.whole);
+        return Err(Error::Digest { uri, expected, actual });
+    }
+    let mut labels: HashMap<_, _> = about.labels.clone().into_iter().collect();
+    labels.insert(DIGEST.to_owned(), digests.whole.clone());
+    match part {
+        None => upload_whole(client, from, object, labels, &digests.whole).await,
+        Some(part) => upload_parts(client, from, object, labels, part, digests.parts).await,
+    }
+}
+
+async fn upload_whole(
+    client: &Client,
+    from: &Path,
+    object: Object<'_>,
+    labels: HashMap<String, String>,
+    sha256: &str,
+) -> Result<()> {
+    let Object { bucket, key, uri } = object;
+    client
+        .put_object()
+        .bucket(bucket)
+        .key(key)
+        .content_type(content_type(key))
+        .set_metadata(Some(labels))
+        .checksum_sha256(to_base64(sha256))
+        .body(body(from, 0, None).await?)
+        .send()
+        .await
+        .map_err(|error| explain(error, ACTION, uri))?;
+    Ok(())
+}
+
+async fn upload_parts(
+    client: &Client,
+    from: &Path,
+    object: Object<'_>,
+    labels: HashMap<String, String>,
+    part: u64,
+    digests: Vec<String>,
+) -> Result<()> {
+    let Object { bucket, key, uri } = object;
+    let created = client
+        .create_multipart_upload()
+        .bucket(bucket)
+        .key(key)
+        .content_type(content_type(key))
+        .set_metadata(Some(labels))
+        .checksum_algorithm(ChecksumAlgorithm::Sha256)
+        .send()
+        .await
+        .map_err(|error| explain(error, ACTION, uri))?;
+    let id = created.upload_id.ok_or_else(|| Error::Refused {
+        action: ACTION,
+        uri: uri.clone(),
+        reason: "S3 gave the upload no id".to_owned(),
+    })?;
+    let pending = Pending::new(client, object, id);
+    match send_parts(client, from, object, &pending.id, part, digests).await {
+        Ok(()) => {
+            pending.done();
+            Ok(())
+        }
+        Err(error) => {
+            pending.abort().await;
+            Err(error)
+        }
+    }
+}
+
+async fn send_parts(
+    client: &Client,
+    from: &Path,
+    object: Object<'_>,
+    id: &str,
+    part: u64,
+    digests: Vec<String>,
+) -> Result<()> {
+    let Object { bucket, key, uri } = object;
+    let sending = (0_u64..).zip(digests).map(|(index, digest)| async move {
+        let number = i32::try_from(index + 1).expect("at most ten thousand parts");
+        let sum = to_base64(&digest);
+        let sent = client
+            .upload_part()
+            .bucket(bucket)
+            .key(key)
+            .upload_id(id)
+            .part_number(number)
+            .checksum_sha256(&sum)
+            .body(body(from, index * part, Some(part)).await?)
+            .send()
+            .await
+            .map_err(|error| explain(error, ACTION, uri))?;
+        Ok::<_, Error>(
+            CompletedPart::builder()
+                .part_number(number)
+                .set_e_tag(sent.e_tag)
+                .checksum_sha256(sum)
+                .build(),
+        )
+    });
+    let parts = stream::iter(sending).buffered(PARTS_AT_ONCE).try_collect::<Vec<_>>().await?;
+    client
+        .complete_multipart_upload()
+        .bucket(bucket)
+        .key(key)
+        .upload_id(id)
+        .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts)).build())
+        .send()
+        .await
+        .map_err(|error| explain(error, ACTION, uri))?;
+    Ok(())
+}
+
+/// An upload that costs money until it is completed or taken back; taken back when dropped.
+struct Pending<'a> {
+    client: &'a Client,
+    object: Object<'a>,
+    id: String,
+    is_open: bool,
+}
+
+impl<'a> Pending<'a> {
+    fn new(client: &'a Client, object: Object<'a>, id: String) -> Self {
+        Self { client, object, id, is_open: true }
+    }
+
+    fn done(mut self) {
+        self.is_open = false;
+    }
+
+    async fn abort(mut self) {
+        self.is_open = false;
+        self.aborting().await;
+    }
+
+    fn aborting(&self) -> impl Future<Output = ()> + Send + use<> {
+        let request = self.client.abort_multipart_upload();
+        let request = request.bucket(self.object.bucket).key(self.object.key).upload_id(&self.id);
+        let uri = self.object.uri.clone();
+        async move {
+            let aborted = tokio::time::timeout(ABORT_LIMIT, request.send()).await;
+            if !matches!(aborted, Ok(Ok(_))) {
+                tracing::warn!(%uri, "the parts of a broken upload are left to the bucket's rules");
+            }
+        }
+    }
+}
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        if self.is_open {
+            // Nobody waits for it; what this does not manage, the bucket's rule for incomplete uploads does.
+            tokio::spawn(self.aborting());
+        }
+    }
+}
+
+/// A part of a file as a body that is read while it is sent, and again for another try.
+async fn body(from: &Path, offset: u64, length: Option<u64>) -> Result<ByteStream> {
+    let mut builder = ByteStream::read_from().path(from).offset(offset).buffer_size(1 << 18);
+    if let Some(length) = length {
+        builder = builder.length(Length::UpTo(length));
+    }
+    builder.build().await.map_err(|error| reading(from)(std::io::Error::other(error)))
+}
+
+/// sha256 in hexadecimal, of a whole file and of each of its parts.
+pub(super) struct Digests {
+    pub(super) whole: String,
+    parts: Vec<String>,
+}
+
+pub(super) async fn digests(path: PathBuf, part: Option<u64>) -> Result<Digests> {
+    let hashed = path.clone();
+    let done = blocking(move |stop| -> std::io::Result<Digests> {
+        let mut file = File::open(&hashed)?;
+        let mut buffer = vec![0; 1 << 18];
+        let (mut whole, mut parts) = (Sha256::new(), Vec::new());
+        loop {
+            let mut one = Sha256::new();
+            let mut piece = stop.watch((&mut file).take(part.unwrap_or(u64::MAX)));
+            let mut taken = 0;
+            loop {
+                let length = piece.read(&mut buffer)?;
+                if length == 0 {
+                    break;
+                }
+                taken += length;
+                whole.update(&buffer[..length]);
+                if part.is_some() {
+                    one.update(&buffer[..length]);
+                }
+            }
+            if taken == 0 || part.is_none() {
+                return Ok(Digests { whole: hex(&whole.finalize()), parts });
+            }
+            parts.push(hex(&one.finalize()));
+        }
+    });
+    done.await.map_err(reading(&path))
+}
+
+fn reading(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+    let path = path.to_owned();
+    move |source| Error::Scratch { action: "read", path, source }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a string does not fail");
+        text
+    })
+}
+
+/// A digest as S3 writes it.
+fn to_base64(hex: &str) -> String {
+    let bytes: Vec<u8> = (0..hex.len() / 2)
+        .map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).expect("a digest is hexadecimal"))
+        .collect();
+    STANDARD.encode(bytes)
+}
+
+/// A digest as we write it; `None` for the digest of digests that an object in parts has.
+pub(super) fn from_base64(sum: &str) -> Option<String> {
+    STANDARD.decode(sum).ok().filter(|bytes| bytes.len() == 32).map(|bytes| hex(&bytes))
+}
+
+fn content_type(key: &str) -> &'static str {
+    const TYPES: &[(&str, &str)] = &[
+        (".mp4", "video/mp4"),
+        (".mov", "video/quicktime"),
+        (".webm", "video/webm"),
+        (".gif", "image/gif"),
+        (".png", "image/png"),
+        (".m4a", "audio/mp4"),
+        (".wav", "audio/wav"),
+        (".json", "application/json"),
+        (".gz", "application/gzip"),
+    ];
+    let known = TYPES.iter().find(|(suffix, _)| key.ends_with(suffix));
+    known.map_or("application/octet-stream", |(_, content_type)| content_type)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_and_its_parts_are_hashed_in_one_go() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "abcdefgh").unwrap();
+        let digests = digests(file.path().to_owned(), Some(3)).await.unwrap();
+        let sha = |text: &str| hex(&Sha256::digest(text));
+        assert_eq!(digests.whole, sha("abcdefgh"));
+        assert_eq!(digests.parts, [sha("abc"), sha("def"), sha("gh")]);
+    }
+
+    #[test]
+    fn a_digest_is_the_same_in_both_notations() {
+        let digest = hex(&Sha256::digest("x"));
+        assert_eq!(from_base64(&to_base64(&digest)), Some(digest));
+        assert_eq!(from_base64("bm90IGEgZGlnZXN0LTM="), None);
+    }
+}

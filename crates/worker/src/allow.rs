@@ -1,0 +1,131 @@
+//! Which places in S3 an event may name: an event comes from whoever may start an execution, and reads and writes with this
+//! function's rights.
+
+use store::Uri;
+
+use crate::error::{Error, Result};
+use crate::event::Event;
+
+/// The setting that lists them, as `bucket` or `bucket/prefix`, with commas between them.
+pub(crate) const SETTING: &str = "HYPERFRAMES_RENDER_BUCKET";
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AllowList(Vec<Place>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place {
+    bucket: String,
+    /// Keys must be below it; empty for a whole bucket.
+    prefix: String,
+}
+
+impl AllowList {
+    /// Reads the setting; without it, nothing is allowed.
+    pub(crate) fn parse(setting: Option<&str>) -> Self {
+        let entries = setting.unwrap_or_default().split(',').map(str::trim);
+        let places = entries.filter(|entry| !entry.is_empty()).map(|entry| {
+            let entry = entry.strip_prefix("s3://").unwrap_or(entry);
+            let (bucket, prefix) = entry.split_once('/').unwrap_or((entry, ""));
+            Place { bucket: bucket.to_owned(), prefix: prefix.trim_matches('/').to_owned() }
+        });
+        Self(places.collect())
+    }
+
+    /// Checks every place that `event` names, before any of them is touched.
+    pub(crate) fn check(&self, event: &Event) -> Result<()> {
+        for (field, uri) in event.uris() {
+            let refused = |reason| {
+                Err(Error::NotAllowed { field: field.clone(), uri: uri.to_string(), reason })
+            };
+            match uri {
+                Uri::File(_) => return refused("only s3:// is read and written here"),
+                Uri::S3 { .. } if self.0.is_empty() => {
+                    return refused("HYPERFRAMES_RENDER_BUCKET names no bucket");
+                }
+                Uri::S3 { bucket, key } => {
+                    if !self.0.iter().any(|place| place.holds(bucket, key)) {
+                        return refused("it is outside what HYPERFRAMES_RENDER_BUCKET lists");
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Place {
+    fn holds(&self, bucket: &str, key: &str) -> bool {
+        let below = key.strip_prefix(&self.prefix);
+        self.bucket == bucket
+            && (self.prefix.is_empty() || below.is_some_and(|rest| rest.starts_with('/')))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(uri: &str) -> Event {
+        Event::RenderChunk {
+            plan: Uri::parse("s3://ours/renders/a/plan.tar.gz").unwrap(),
+            plan_hash: String::new(),
+            chunk_index: 0,
+            output_prefix: Uri::parse(uri).unwrap(),
+        }
+    }
+
+    #[test]
+    fn places_are_allowed_by_bucket_and_by_whole_parts_of_the_prefix() {
+        for (setting, uri, allowed) in [
+            ("ours", "s3://ours/anything/x", true),
+            (" ours , theirs/out/ ", "s3://theirs/out/x", true),
+            ("s3://ours/renders", "s3://ours/renders/b", true),
+            ("ours/renders", "s3://ours/renders-of-others/b", false),
+            ("ours/renders", "s3://ours/sites/b", false),
+            ("ours,theirs/out", "s3://theirs/secret", false),
+            ("ours", "s3://ours2/x", false),
+            ("ours", "file:///tmp/x", false),
+            ("", "s3://ours/x", false),
+            (",", "s3://ours/x", false),
+        ] {
+            let checked = AllowList::parse(Some(setting)).check(&event(uri));
+            assert_eq!(checked.is_ok(), allowed, "{setting} {uri}: {checked:?}");
+        }
+        assert!(AllowList::parse(None).check(&event("s3://ours/x")).is_err());
+    }
+
+    #[test]
+    fn every_place_of_an_event_is_checked_and_named_by_its_field() {
+        let list = AllowList::parse(Some("ours"));
+        let uri = |text: &str| Uri::parse(text).unwrap();
+        let (ours, theirs) = (uri("s3://ours/x"), uri("s3://theirs/x"));
+        let plan = |project: &Uri, prefix: &Uri| Event::Plan {
+            project: project.clone(),
+            output_prefix: prefix.clone(),
+            config: serde_json::Map::new(),
+        };
+        let assemble = |plan: &Uri, chunk: &Uri, audio: &Uri, output: &Uri| Event::Assemble {
+            plan: plan.clone(),
+            chunks: vec![ours.clone(), chunk.clone()],
+            audio: Some(audio.clone()),
+            output: output.clone(),
+        };
+        for (event, field) in [
+            (plan(&theirs, &ours), "ProjectS3Uri"),
+            (plan(&ours, &theirs), "PlanOutputS3Prefix"),
+            (event("s3://theirs/x"), "ChunkOutputS3Prefix"),
+            (assemble(&theirs, &ours, &ours, &ours), "PlanS3Uri"),
+            (assemble(&ours, &theirs, &ours, &ours), "ChunkS3Uris[1]"),
+            (assemble(&ours, &ours, &theirs, &ours), "AudioS3Uri"),
+            (assemble(&ours, &ours, &ours, &theirs), "OutputS3Uri"),
+        ] {
+            let error = list.check(&event).unwrap_err();
+            assert_eq!(error.code().name(), "S3_URI_NOT_ALLOWED");
+            assert!(
+                error.to_string().starts_with(&format!("event: {field} s3://theirs")),
+                "{error}"
+            );
+        }
+        assert!(list.check(&assemble(&ours, &ours, &ours, &ours)).is_ok());
+    }
+}

@@ -1,0 +1,79 @@
+//! What an invocation answers: small, since Step Functions keeps every answer to the end.
+
+use render::chunk::ChunkReport;
+use serde::Serialize;
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "Action")]
+pub(crate) enum Answer {
+    #[serde(rename = "plan", rename_all = "PascalCase")]
+    Plan {
+        #[serde(rename = "PlanS3Uri")]
+        plan_uri: String,
+        plan_hash: String,
+        chunk_count: usize,
+        total_frames: u32,
+        fps: f64,
+        width: u32,
+        height: u32,
+        format: &'static str,
+        has_audio: bool,
+        #[serde(rename = "AudioS3Uri")]
+        audio_uri: Option<String>,
+        ffmpeg_version: String,
+        producer_version: &'static str,
+        duration_ms: u64,
+        #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "bounded")]
+        warnings: Vec<String>,
+        /// For the caller on this machine; no part of the answer.
+        #[serde(skip)]
+        seconds: f64,
+    },
+    #[serde(rename = "renderChunk", rename_all = "PascalCase")]
+    RenderChunk {
+        #[serde(rename = "ChunkS3Uri")]
+        chunk_uri: String,
+        chunk_index: u32,
+        sha256: String,
+        frames_encoded: u32,
+        capture_mode: &'static str,
+        duration_ms: u64,
+        #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "bounded")]
+        warnings: Vec<String>,
+        /// `None` for a chunk that an earlier try had left complete.
+        #[serde(skip)]
+        report: Option<Box<ChunkReport>>,
+    },
+    #[serde(rename = "assemble", rename_all = "PascalCase")]
+    Assemble {
+        #[serde(rename = "OutputS3Uri")]
+        output_uri: String,
+        frames_encoded: u32,
+        file_size: u64,
+        duration_ms: u64,
+    },
+}
+
+impl Answer {
+    pub(crate) fn warnings(&self) -> &[String] {
+        match self {
+            Self::Plan { warnings, .. } | Self::RenderChunk { warnings, .. } => warnings,
+            Self::Assemble { .. } => &[],
+        }
+    }
+}
+
+/// A few warnings and how many more there are: all of them are in the log.
+fn bounded<S: serde::Serializer>(warnings: &[String], serializer: S) -> Result<S::Ok, S::Error> {
+    const MOST: usize = 3;
+    const LONGEST: usize = 100;
+    let mut told: Vec<String> = warnings
+        .iter()
+        .take(MOST)
+        .map(|warning| warning[..warning.floor_char_boundary(LONGEST)].to_owned())
+        .collect();
+    if warnings.len() > MOST {
+        told.push(format!("and {} more", warnings.len() - MOST));
+    }
+    told.serialize(serializer)
+}

@@ -1,0 +1,196 @@
+use serde_json::json;
+
+use super::*;
+use crate::error::Code;
+
+fn chunk() -> Value {
+    json!({
+        "Action": "renderChunk", "PlanS3Uri": "s3://bucket/p.tar.gz", "PlanHash": "0".repeat(64), "ChunkIndex": 3,
+        "ChunkOutputS3Prefix": "s3://bucket/renders/a/", "Format": "mp4",
+    })
+}
+
+fn with(mut event: Value, name: &str, value: Value) -> Value {
+    event[name] = value;
+    event
+}
+
+fn refusal(event: Value) -> (Code, String) {
+    let error = Request::parse(event).unwrap_err();
+    (error.code(), error.to_string())
+}
+
+#[test]
+fn a_bad_event_is_refused_with_the_path_of_its_field() {
+    for (name, value, expected) in [
+        (
+            "Action",
+            json!("render"),
+            "event: Action must be plan, renderChunk, assemble, not \"render\"",
+        ),
+        ("Action", json!(7), "event: Action must be plan, renderChunk, assemble, not 7"),
+        ("ChunkIndex", json!(-1), "event: ChunkIndex must be a whole number, not -1"),
+        ("ChunkIndex", json!("1"), "event: ChunkIndex must be a whole number, not \"1\""),
+        (
+            "ChunkIndex",
+            json!(4_294_967_296_u64),
+            "event: ChunkIndex must be a whole number, not 4294967296",
+        ),
+        ("ChunkIndex", Value::Null, "event: ChunkIndex must be a whole number, it is missing"),
+        ("PlanHash", Value::Null, "event: PlanHash must be a string, not null"),
+        (
+            "PlanHash",
+            json!("abc"),
+            "event: PlanHash must be 64 lower-case hexadecimal digits, not \"abc\"",
+        ),
+        ("PlanS3Uri", json!(7), "event: PlanS3Uri must be a URI, not 7"),
+        (
+            "PlanS3Uri",
+            json!("s3://b"),
+            "event: PlanS3Uri \"s3://b\" is not a URI of a file or an object: it must name a key after the bucket",
+        ),
+        (
+            "ChunkOutputS3Prefix",
+            json!(["x"]),
+            "event: ChunkOutputS3Prefix must be a URI, not [\"x\"]",
+        ),
+        ("Format", json!("avi"), "event: Format must be mp4, not \"avi\""),
+        ("Attempt", json!("first"), "event: Attempt must be a whole number, not \"first\""),
+    ] {
+        assert_eq!(refusal(with(chunk(), name, value)), (Code::EventInvalid, expected.to_owned()));
+    }
+    for (event, expected) in [
+        (json!(null), "event: it must be a JSON object, not null"),
+        (json!([1]), "event: it must be a JSON object, not [1]"),
+        (json!({}), "event: Action must be plan, renderChunk, assemble, it is missing"),
+        (json!({"Payload": "text"}), "event: Payload must be a JSON object, not \"text\""),
+        (
+            json!({"Payload": {"Input": with(chunk(), "ChunkIndex", json!(true))}}),
+            "event: Payload.Input.ChunkIndex must be a whole number, not true",
+        ),
+        (
+            json!({"Action": "plan", "ProjectS3Uri": "s3://bucket/p", "PlanOutputS3Prefix": "s3://bucket/o", "Config": "fps"}),
+            "event: Config must be an object, not \"fps\"",
+        ),
+        (
+            json!({"Action": "assemble", "PlanS3Uri": "s3://bucket/p", "OutputS3Uri": "s3://bucket/o", "ChunkS3Uris": ["s3://bucket/0", 1]}),
+            "event: ChunkS3Uris[1] must be a URI, not 1",
+        ),
+    ] {
+        assert_eq!(refusal(event), (Code::EventInvalid, expected.to_owned()));
+    }
+}
+
+#[test]
+fn a_long_value_is_cut_in_its_message() {
+    let (_, message) = refusal(with(chunk(), "PlanHash", json!("é".repeat(5000))));
+    assert!(message.len() < 200, "{message}");
+}
+
+#[test]
+fn an_event_is_found_four_levels_deep_and_not_five() {
+    let mut event = chunk();
+    let bare = Request::parse(event.clone()).unwrap();
+    for wrapping in ["Payload", "Input", "Payload", "Input"] {
+        event = json!({wrapping: event, "StatusCode": 200});
+        assert_eq!(Request::parse(event.clone()).unwrap(), bare);
+    }
+    let (code, message) = refusal(json!({"Payload": event}));
+    assert_eq!(code, Code::EventInvalid);
+    assert!(message.starts_with("event: Payload.Input.Payload.Input.Action must be"), "{message}");
+    // A known action wins over what is wrapped beside it.
+    let both = with(chunk(), "Payload", json!({"Action": "plan"}));
+    assert_eq!(Request::parse(both).unwrap(), bare);
+}
+
+#[test]
+fn unknown_fields_of_the_envelope_are_tolerated() {
+    let event = with(with(chunk(), "TraceHeader", json!("x")), "PlanProtocol", json!("v1"));
+    assert_eq!(Request::parse(event).unwrap(), Request::parse(chunk()).unwrap());
+}
+
+#[test]
+fn another_plan_protocol_is_refused_by_its_name() {
+    for (event, what) in [
+        (json!({"Action": "plan", "PlanProtocol": "v2"}), "PlanProtocol \"v2\""),
+        (json!({"Action": "plan", "PlanProtocol": 1}), "PlanProtocol 1"),
+        (with(chunk(), "PlanProtocol", json!("v2")), "PlanProtocol \"v2\""),
+        (with(chunk(), "PlanS3Uri", Value::Null), "without PlanS3Uri"),
+        (with(chunk(), "PlanV2ManifestS3Uri", json!("s3://bucket/m")), "with a v2 manifest"),
+    ] {
+        let (code, message) = refusal(event);
+        assert_eq!(code, Code::PlanProtocolUnsupported);
+        assert!(message.contains(what) && message.contains("v1"), "{message}");
+    }
+}
+
+#[test]
+fn formats_of_other_versions_and_a_constant_frame_rate_are_refused_as_such() {
+    let assemble = json!({"Action": "assemble", "PlanS3Uri": "s3://bucket/p", "OutputS3Uri": "s3://bucket/o", "ChunkS3Uris": [], "Cfr": true});
+    for event in [with(chunk(), "Format", json!("webm")), assemble.clone()] {
+        assert_eq!(refusal(event).0, Code::FormatNotSupportedInDistributed);
+    }
+    assert!(Request::parse(with(assemble, "Cfr", json!(false))).is_ok());
+}
+
+#[test]
+fn the_sample_events_are_read_field_for_field() {
+    let sample = |name: &str| {
+        let path = format!("{}/../../sam/events/{name}.json", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        Request::parse(serde_json::from_str(&text).unwrap())
+    };
+    let uri = |text: &str| Uri::parse(text).unwrap();
+    let plan = sample("plan").unwrap();
+    let Event::Plan { project, output_prefix, config } = plan.event else { panic!("{plan:?}") };
+    assert_eq!(project, uri("s3://render-bucket/sites/title-card/project.tar.gz"));
+    assert_eq!(output_prefix, uri("s3://render-bucket/renders/demo"));
+    assert_eq!(config["fps"], json!(30));
+    let chunk = sample("render-chunk").unwrap();
+    assert_eq!(
+        chunk.event,
+        Event::RenderChunk {
+            plan: uri("s3://render-bucket/renders/demo/plan.tar.gz"),
+            plan_hash: "0".repeat(64),
+            chunk_index: 0,
+            output_prefix: uri("s3://render-bucket/renders/demo"),
+        }
+    );
+    assert_eq!((chunk.label.render_id.as_deref(), chunk.label.attempt), (Some("demo"), Some(0)));
+    let assemble = sample("assemble").unwrap();
+    assert_eq!(
+        assemble.event,
+        Event::Assemble {
+            plan: uri("s3://render-bucket/renders/demo/plan.tar.gz"),
+            chunks: vec![
+                uri("s3://render-bucket/renders/demo/chunks/0000.mp4"),
+                uri("s3://render-bucket/renders/demo/chunks/0001.mp4"),
+                uri("s3://render-bucket/renders/demo/chunks/0002.mp4"),
+            ],
+            audio: None,
+            output: uri("s3://render-bucket/renders/demo/output.mp4"),
+        }
+    );
+    assert_eq!(sample("broken").unwrap_err().code(), Code::EventInvalid);
+}
+
+#[test]
+fn a_chunk_s_answer_is_short_whatever_happened() {
+    let answer = |warnings: Vec<String>| {
+        let answer = Answer::RenderChunk {
+            chunk_uri: "s3://bucket/renders/a/chunks/0255.mp4".to_owned(),
+            chunk_index: 255,
+            sha256: "f".repeat(64),
+            frames_encoded: 3600,
+            capture_mode: "beginframe",
+            duration_ms: 899_999,
+            warnings,
+            report: None,
+        };
+        serde_json::to_string(&answer).unwrap()
+    };
+    let uri = "\"ChunkS3Uri\":\"s3://bucket/renders/a/chunks/0255.mp4\",".len();
+    assert!(answer(vec![]).len() - uri <= 200, "{}", answer(vec![]));
+    assert!(answer(vec!["é".repeat(1000); 50]).len() < 700);
+    assert!(answer(vec!["w".to_owned(); 5]).contains(r#""Warnings":["w","w","w","and 2 more"]"#));
+}

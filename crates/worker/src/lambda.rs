@@ -1,0 +1,264 @@
+//! The function on Lambda: one event after the other, each within its time, each answered or failed with a code.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use futures::FutureExt;
+use lambda_runtime::tower::ServiceBuilder;
+use lambda_runtime::{Diagnostic, LambdaEvent, LambdaInvocation, Runtime, service_fn};
+use render::chunk::ChunkOptions;
+use render::config::Strictness;
+use render::{FrameHashes, Patience, Reuse};
+use serde_json::Value;
+use store::S3Store;
+use tokio::sync::OnceCell;
+use tracing::Instrument;
+
+use crate::allow::{self, AllowList};
+use crate::deadline::{Deadline, Tally};
+use crate::dispatch::{Facts, Worker};
+use crate::error::{Code, Error, Result};
+use crate::event::{Answer, Label, Request};
+use crate::journal::{self, Journal, Usage};
+use crate::observe::{Observer, used};
+use crate::redact::redact;
+use crate::resources::lambda_workers;
+use crate::toolbox::{ChromeSource, Toolbox};
+use crate::workdir;
+
+/// A failed invocation as Lambda gets it.
+#[derive(Debug)]
+struct Failure {
+    code: Code,
+    message: String,
+}
+
+impl From<Failure> for Diagnostic {
+    fn from(Failure { code, message }: Failure) -> Self {
+        Self { error_type: code.name().to_owned(), error_message: message }
+    }
+}
+
+/// What outlives an invocation.
+#[derive(Debug)]
+struct Function {
+    env: BTreeMap<String, String>,
+    allowed: AllowList,
+    scratch: PathBuf,
+    store: S3Store,
+    /// Made by whoever comes first; if that fails, the next one tries again.
+    toolbox: OnceCell<Toolbox>,
+    is_cold: AtomicBool,
+    panic: LastPanic,
+}
+
+/// Serves events until the sandbox is taken away.
+pub(crate) async fn serve(
+    env: BTreeMap<String, String>,
+) -> std::result::Result<(), lambda_runtime::Error> {
+    journal::install(env.get("AWS_LAMBDA_LOG_LEVEL").map(String::as_str));
+    let panic = LastPanic::install();
+    let function = Arc::new(Function {
+        allowed: AllowList::parse(env.get(allow::SETTING).map(String::as_str)),
+        scratch: env.get("TMPDIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from),
+        store: S3Store::from_env().await,
+        toolbox: OnceCell::new(),
+        is_cold: AtomicBool::new(true),
+        panic,
+        env,
+    });
+    let preparing = tokio::spawn(prepare(Arc::clone(&function)));
+    // A sandbox that is set up long before its first event is frozen in between: then what is not done now waits until then.
+    let kind = function.env.get("AWS_LAMBDA_INITIALIZATION_TYPE").map(String::as_str);
+    if matches!(kind, Some("provisioned-concurrency" | "snap-start")) {
+        preparing.await?;
+    }
+    let handler = service_fn(move |event: LambdaEvent<Value>| {
+        let function = Arc::clone(&function);
+        async move { function.handle(event).await }.boxed_local()
+    });
+    Runtime::new(handler).layer(ServiceBuilder::new().map_request(only_json)).run().await
+}
+
+/// A payload that is no JSON becomes null, which is refused like every other event that is none.
+fn only_json(invocation: LambdaInvocation) -> LambdaInvocation {
+    let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(&invocation.body).is_ok();
+    if is_json { invocation } else { LambdaInvocation { body: "null".into(), ..invocation } }
+}
+
+/// Unpacks Chrome while the first event is still on its way. A failure is reported to whoever needs it.
+async fn prepare(function: Arc<Function>) {
+    let prepared = async { function.toolbox().await?.drawing().await }.await;
+    if let Err(error) = prepared {
+        tracing::debug!(error = error.chain(), "not prepared");
+    }
+}
+
+impl Function {
+    async fn handle(&self, event: LambdaEvent<Value>) -> std::result::Result<Value, Failure> {
+        let LambdaEvent { payload, context } = event;
+        let deadline = Deadline::at(context.deadline);
+        let start = Instant::now();
+        let is_cold = self.is_cold.swap(false, Ordering::Relaxed);
+        let request_id = context.request_id;
+        workdir::remove_stale(&self.scratch);
+        let observer = Observer::start(&self.scratch);
+        let tally = Tally::default();
+        let parsed = Request::parse(payload).and_then(|request| {
+            self.allowed.check(&request.event)?;
+            Ok(request)
+        });
+        let label =
+            parsed.as_ref().map_or_else(|_| Label::default(), |request| request.label.clone());
+        let journal = Journal { request_id, label, is_cold };
+        let span = tracing::info_span!("invocation", request_id = journal.request_id);
+        let outcome = match parsed {
+            Ok(request) => {
+                let uris = request.event.uris();
+                let places: Vec<_> =
+                    uris.iter().take(3).map(|(_, uri)| redact(&uri.to_string())).collect();
+                journal.start(deadline.remaining(), &places);
+                let work = self.within(deadline, request, &tally);
+                guarded(work, &self.panic).instrument(span).await
+            }
+            Err(error) => Err(error),
+        };
+        let usage = Usage {
+            elapsed: start.elapsed(),
+            remaining: deadline.remaining(),
+            peak_memory: observer.peak_memory(),
+            peak_scratch: observer.peak_scratch(),
+            scratch: used(&self.scratch).unwrap_or(0),
+            first_frame: tally.first_frame().map(|first| first.duration_since(start)),
+        };
+        match outcome {
+            Ok((answer, facts)) => {
+                journal.success(&answer, &facts, usage);
+                Ok(serde_json::to_value(answer).expect("an answer has nothing that JSON has not"))
+            }
+            Err(error) => {
+                let (code, message) = (error.code(), redact(&error.chain()));
+                journal.failure(code, &message, usage);
+                Err(Failure { code, message })
+            }
+        }
+    }
+
+    /// Does the work, unless the time is up first: then everything is dropped, and with it every child and file.
+    async fn within(
+        &self,
+        deadline: Deadline,
+        request: Request,
+        tally: &Tally,
+    ) -> Result<(Answer, Facts)> {
+        let Request { event, label } = request;
+        let work = async {
+            let worker = Worker {
+                store: &self.store,
+                toolbox: self.toolbox().await?,
+                env: &self.env,
+                scratch: &self.scratch,
+                options: self.options(tally),
+            };
+            worker.dispatch(event).boxed_local().await
+        };
+        match tokio::time::timeout_at(deadline.stop().into(), work).await {
+            Ok(done) => done,
+            Err(_elapsed) => Err(deadline.exceeded(label.action, tally)),
+        }
+    }
+
+    async fn toolbox(&self) -> Result<&Toolbox> {
+        let open = || async {
+            let setting = |name: &str| self.env.get(name).map(String::as_str);
+            let root = setting("LAMBDA_TASK_ROOT").unwrap_or("/var/task");
+            let bundled = || PathBuf::from(root).join("tools");
+            let dir = setting("FRAMEWRIGHT_TOOLS").map_or_else(bundled, PathBuf::from);
+            let chrome = ChromeSource::from_settings(
+                setting("HYPERFRAMES_LAMBDA_CHROME_SOURCE"),
+                setting("HYPERFRAMES_LAMBDA_CHROME_PATH"),
+                &dir,
+            )?;
+            Toolbox::open(&dir, chrome, &self.scratch)
+        };
+        self.toolbox.get_or_try_init(open).await
+    }
+
+    fn options<'a>(&self, tally: &'a Tally) -> ChunkOptions<'a> {
+        let number = |name: &str| self.env.get(name).and_then(|text| text.parse().ok());
+        let seconds = |name, default| Duration::from_secs(number(name).unwrap_or(default));
+        ChunkOptions {
+            workers: lambda_workers(number("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")),
+            reuse: Reuse::Proven,
+            hashes: FrameHashes::Skip,
+            patience: Patience {
+                ready: seconds("FRAMEWRIGHT_READY_TIMEOUT", 45),
+                frame: seconds("FRAMEWRIGHT_FRAME_TIMEOUT", 60),
+                strictness: Strictness::Strict,
+            },
+            progress: tally,
+        }
+    }
+}
+
+/// A panic ends an invocation, not the process.
+async fn guarded<T>(work: impl Future<Output = Result<T>>, last: &LastPanic) -> Result<T> {
+    last.forget();
+    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|payload| {
+        Err(Error::Panic { message: last.take().unwrap_or_else(|| text(&*payload)) })
+    })
+}
+
+fn text(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| payload.downcast_ref().cloned()).unwrap_or_else(|| "no message".to_owned())
+}
+
+/// Where the first panic of an invocation was, instead of lines that are not JSON.
+#[derive(Debug, Clone, Default)]
+struct LastPanic(Arc<Mutex<Option<String>>>);
+
+impl LastPanic {
+    fn install() -> Self {
+        let last = Self::default();
+        let kept = last.clone();
+        std::panic::set_hook(Box::new(move |info| {
+            let place = info.location().map(ToString::to_string).unwrap_or_default();
+            let message = format!("{} at {place}", text(info.payload()));
+            if let Ok(mut kept) = kept.0.lock() {
+                kept.get_or_insert(message);
+            }
+        }));
+        last
+    }
+
+    fn forget(&self) {
+        self.take();
+    }
+
+    fn take(&self) -> Option<String> {
+        self.0.lock().ok().and_then(|mut kept| kept.take())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_becomes_an_error_with_its_code_and_place() {
+        let last = LastPanic::default();
+        last.0.lock().unwrap().replace("index out of bounds at src/x.rs:3".to_owned());
+        let fine = guarded(async { Ok(7) }, &last).await.unwrap();
+        assert_eq!((fine, last.take()), (7, None), "what was before does not count");
+        let failed: Result<()> = guarded(async { panic!("boom {}", 3) }, &last).await;
+        let error = failed.unwrap_err();
+        assert_eq!(error.code().name(), "INTERNAL_ERROR");
+        assert_eq!(error.to_string(), "a bug in the worker: boom 3");
+    }
+}

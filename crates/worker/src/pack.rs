@@ -1,0 +1,340 @@
+//! Chrome as it travels in a bundle that has a size limit: some of its files compressed, inflated once into a directory that is
+//! named by what they are. The directory appears complete, and one that has lost anything since is made anew.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use brotli_decompressor::Decompressor;
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
+
+const PREFIX: &str = "chrome-pack-";
+
+/// In an unpacked directory: the size and path of each of its files.
+const MARKER: &str = ".complete";
+
+/// The window that packing with `zstd --long=27` needs.
+const ZSTD_WINDOW_LOG: u32 = 27;
+
+const BUFFER: usize = 1 << 18;
+
+/// How much of a packed file's beginning and end goes into the name of what it is unpacked to.
+const SAMPLE: u64 = 4096;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Coding {
+    Plain,
+    Brotli,
+    Zstd,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Packed {
+    from: PathBuf,
+    /// Where it goes, below the unpacked directory; for an archive, the directory it is unpacked in.
+    to: PathBuf,
+    coding: Coding,
+    is_archive: bool,
+}
+
+/// The directory of Chrome's files as they are in `pack`: that directory itself if nothing in it is compressed, or one below
+/// `scratch` that is filled unless it already is.
+pub(crate) fn unpack(pack: &Path, scratch: &Path) -> Result<PathBuf> {
+    let failed = |source: io::Error| Error::ChromePack {
+        pack: pack.display().to_string(),
+        reason: source.to_string(),
+        source,
+    };
+    let mut files = Vec::new();
+    list(pack, Path::new(""), &mut files).map_err(failed)?;
+    if files.iter().all(|file| file.coding == Coding::Plain) {
+        return Ok(pack.to_owned());
+    }
+    let name = format!("{PREFIX}{}", digest(&files).map_err(failed)?);
+    let target = scratch.join(&name);
+    if is_complete(&target) {
+        return Ok(target);
+    }
+    remove_leftovers(scratch);
+    fill(&files, scratch, &target).map_err(failed)?;
+    Ok(target)
+}
+
+fn list(pack: &Path, inside: &Path, files: &mut Vec<Packed>) -> io::Result<()> {
+    let mut entries = fs::read_dir(pack.join(inside))?.collect::<io::Result<Vec<_>>>()?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let name = entry.file_name();
+        let Some(name) = name.to_str() else { continue };
+        if entry.file_type()?.is_dir() {
+            list(pack, &inside.join(name), files)?;
+        } else if !name.starts_with('.') {
+            files.push(packed(pack, inside, name));
+        }
+    }
+    Ok(())
+}
+
+fn packed(pack: &Path, inside: &Path, name: &str) -> Packed {
+    let codings = [(".br", Coding::Brotli), (".zst", Coding::Zstd)];
+    let coded =
+        codings.iter().find_map(|(suffix, coding)| Some((name.strip_suffix(suffix)?, *coding)));
+    let (plain, coding) = coded.unwrap_or((name, Coding::Plain));
+    let is_archive = coding != Coding::Plain && plain.ends_with(".tar");
+    let to = if is_archive { inside.to_owned() } else { inside.join(plain) };
+    Packed { from: pack.join(inside).join(name), to, coding, is_archive }
+}
+
+/// Names what a pack unpacks to. Reading it all would take as long as a tenth of inflating it, and a bundle never changes in
+/// place.
+fn digest(files: &[Packed]) -> io::Result<String> {
+    let mut hash = Sha256::new();
+    for Packed { from, to, coding: _, is_archive: _ } in files {
+        let mut file = File::open(from)?;
+        let length = file.metadata()?.len();
+        hash.update(format!("{}\0{}\0{length}\0", from.display(), to.display()));
+        let mut sample = Vec::new();
+        (&mut file).take(SAMPLE).read_to_end(&mut sample)?;
+        io::Seek::seek(&mut file, io::SeekFrom::Start(length.saturating_sub(SAMPLE)))?;
+        file.take(SAMPLE).read_to_end(&mut sample)?;
+        hash.update(&sample);
+    }
+    Ok(hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn is_complete(target: &Path) -> bool {
+    let Ok(marker) = fs::read_to_string(target.join(MARKER)) else { return false };
+    let mut lines = marker.lines();
+    let whole = lines.by_ref().all(|line| {
+        let Some((size, path)) = line.split_once(' ') else { return line == "end" };
+        fs::metadata(target.join(path)).is_ok_and(|file| file.len().to_string() == size)
+    });
+    whole && marker.ends_with("end\n")
+}
+
+/// Removes what other packs left, and what earlier tries did.
+fn remove_leftovers(scratch: &Path) {
+    let Ok(entries) = fs::read_dir(scratch) else { return };
+    for entry in entries.flatten() {
+        if entry.file_name().to_string_lossy().starts_with(PREFIX) {
+            tracing::warn!(path = %entry.path().display(), "removing an incomplete or outdated Chrome");
+            if let Err(error) = fs::remove_dir_all(entry.path()) {
+                tracing::warn!(%error, "it is left there");
+            }
+        }
+    }
+}
+
+/// Inflates all files at the same time, each on a thread of its own, beside the target, and moves the directory there.
+fn fill(files: &[Packed], scratch: &Path, target: &Path) -> io::Result<()> {
+    let beside = tempfile::Builder::new().prefix(&format!("{PREFIX}part-")).tempdir_in(scratch)?;
+    thread::scope(|scope| {
+        let threads: Vec<_> =
+            files.iter().map(|file| scope.spawn(|| inflate(file, beside.path()))).collect();
+        threads.into_iter().try_for_each(|thread| thread.join().expect("inflating does not panic"))
+    })?;
+    let mut marker = String::new();
+    mark(beside.path(), Path::new(""), &mut marker)?;
+    fs::write(beside.path().join(MARKER), marker + "end\n")?;
+    let beside = beside.keep();
+    match fs::rename(&beside, target) {
+        // Another process was faster, and what it made is as good.
+        Err(_) if is_complete(target) => fs::remove_dir_all(&beside),
+        Err(error) => {
+            let _reported_below = fs::remove_dir_all(&beside);
+            Err(error)
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+fn inflate(file: &Packed, root: &Path) -> io::Result<()> {
+    let Packed { from, to, coding, is_archive } = file;
+    let target = root.join(to);
+    fs::create_dir_all(if *is_archive { &target } else { target.parent().unwrap_or(root) })?;
+    let named = |error: io::Error| {
+        let name = from.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        io::Error::new(error.kind(), format!("{name}: {error}"))
+    };
+    let source = BufReader::with_capacity(BUFFER, File::open(from)?);
+    match coding {
+        Coding::Plain => std::os::unix::fs::symlink(std::path::absolute(from)?, &target),
+        Coding::Brotli => place(Decompressor::new(source, BUFFER), &target, *is_archive),
+        Coding::Zstd => {
+            let mut decoder = zstd::stream::read::Decoder::with_buffer(source)?;
+            decoder.window_log_max(ZSTD_WINDOW_LOG)?;
+            place(decoder, &target, *is_archive)
+        }
+    }
+    .map_err(named)
+}
+
+fn place(mut plain: impl Read, target: &Path, is_archive: bool) -> io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    if is_archive {
+        let mut archive = tar::Archive::new(&mut plain);
+        archive.set_preserve_ownerships(false);
+        archive.unpack(target)?;
+        // Padding follows the last entry; a stream that is cut off there is still cut off.
+        return io::copy(&mut plain, &mut io::sink()).map(drop);
+    }
+    let mut out = File::options().write(true).create_new(true).mode(0o755).open(target)?;
+    // A large buffer of our own: what is inflated is written in pieces as large as they come.
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        let length = plain.read(&mut buffer)?;
+        if length == 0 {
+            return Ok(());
+        }
+        io::Write::write_all(&mut out, &buffer[..length])?;
+    }
+}
+
+fn mark(root: &Path, inside: &Path, marker: &mut String) -> io::Result<()> {
+    for entry in fs::read_dir(root.join(inside))? {
+        let entry = entry?;
+        let path = inside.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            mark(root, &path, marker)?;
+        } else {
+            let size = fs::metadata(entry.path())?.len();
+            marker.push_str(&format!("{size} {}\n", path.display()));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A pack with an archive and a file in it, in the coding asked for.
+    fn pack(dir: &Path, zstd: bool, content: &[u8]) {
+        fs::create_dir_all(dir.join("fontconfig")).unwrap();
+        let mut tar = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_size(4);
+        header.set_mode(0o644);
+        tar.append_data(&mut header, "fonts/a.ttf", &b"font"[..]).unwrap();
+        let tar = tar.into_inner().unwrap();
+        if zstd {
+            fs::write(dir.join("chromium.zst"), zstd::encode_all(content, 3).unwrap()).unwrap();
+            fs::write(dir.join("fontconfig/fonts.tar.zst"), zstd::encode_all(&tar[..], 3).unwrap())
+                .unwrap();
+        } else {
+            // A brotli stream of uncompressed blocks, which needs no encoder.
+            fs::write(dir.join("chromium.br"), stored(content)).unwrap();
+            fs::write(dir.join("fontconfig/fonts.tar.br"), stored(&tar)).unwrap();
+        }
+        fs::write(dir.join("LICENSE"), "words").unwrap();
+    }
+
+    /// Brotli's form of what is not compressed: a window of 16 bits, blocks of at most 65536 bytes, and an empty last block.
+    fn stored(content: &[u8]) -> Vec<u8> {
+        let mut bits: Vec<bool> = vec![false];
+        let mut out = Vec::new();
+        let flush = |bits: &mut Vec<bool>, out: &mut Vec<u8>| {
+            while bits.len() % 8 != 0 {
+                bits.push(false);
+            }
+            for byte in bits.chunks(8) {
+                out.push(byte.iter().enumerate().map(|(i, bit)| u8::from(*bit) << i).sum());
+            }
+            bits.clear();
+        };
+        for block in content.chunks(1 << 16) {
+            bits.extend([false, false, false]);
+            let length = block.len() - 1;
+            bits.extend((0..16).map(|i| length >> i & 1 == 1));
+            bits.push(true);
+            flush(&mut bits, &mut out);
+            out.extend_from_slice(block);
+        }
+        bits.extend([true, true]);
+        flush(&mut bits, &mut out);
+        out
+    }
+
+    fn content() -> Vec<u8> {
+        (0..300_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect()
+    }
+
+    #[test]
+    fn brotli_and_zstd_packs_unpack_to_the_same_files_once() {
+        use std::os::unix::fs::PermissionsExt;
+        for zstd in [false, true] {
+            let dir = tempfile::tempdir().unwrap();
+            let (from, scratch) = (dir.path().join("pack"), dir.path().join("scratch"));
+            fs::create_dir(&scratch).unwrap();
+            pack(&from, zstd, &content());
+            let unpacked = unpack(&from, &scratch).unwrap();
+            assert_eq!(fs::read(unpacked.join("chromium")).unwrap(), content());
+            assert_eq!(fs::read(unpacked.join("fontconfig/fonts/a.ttf")).unwrap(), b"font");
+            assert_eq!(fs::read(unpacked.join("LICENSE")).unwrap(), b"words");
+            let mode = fs::metadata(unpacked.join("chromium")).unwrap().permissions().mode();
+            assert_eq!(mode & 0o111, 0o111);
+            let made = fs::metadata(unpacked.join("chromium")).unwrap().modified().unwrap();
+            assert_eq!(unpack(&from, &scratch).unwrap(), unpacked);
+            assert_eq!(fs::metadata(unpacked.join("chromium")).unwrap().modified().unwrap(), made);
+            assert_eq!(fs::read_dir(&scratch).unwrap().count(), 1);
+        }
+    }
+
+    #[test]
+    fn what_an_interrupted_or_an_older_unpack_left_is_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let (from, scratch) = (dir.path().join("pack"), dir.path().join("scratch"));
+        fs::create_dir_all(scratch.join("chrome-pack-part-x")).unwrap();
+        fs::create_dir_all(scratch.join("chrome-pack-0123")).unwrap();
+        pack(&from, true, &content());
+        let unpacked = unpack(&from, &scratch).unwrap();
+        assert_eq!(fs::read_dir(&scratch).unwrap().count(), 1);
+        let chromium = unpacked.join("chromium");
+        let spoils: [&dyn Fn(); 4] = [
+            &|| File::options().write(true).open(&chromium).unwrap().set_len(1000).unwrap(),
+            &|| fs::remove_file(unpacked.join("fontconfig/fonts/a.ttf")).unwrap(),
+            &|| fs::remove_file(unpacked.join(MARKER)).unwrap(),
+            &|| fs::write(unpacked.join(MARKER), "300000 chromium\n").unwrap(),
+        ];
+        for spoil in spoils {
+            spoil();
+            assert_eq!(unpack(&from, &scratch).unwrap(), unpacked);
+            assert_eq!(fs::read(&chromium).unwrap(), content());
+            assert_eq!(fs::read(unpacked.join("fontconfig/fonts/a.ttf")).unwrap(), b"font");
+        }
+        // Another Chrome of the same size is another pack.
+        let mut other = content();
+        other[0] ^= 1;
+        fs::remove_dir_all(&from).unwrap();
+        pack(&from, true, &other);
+        let newer = unpack(&from, &scratch).unwrap();
+        assert_eq!(fs::read(newer.join("chromium")).unwrap(), other);
+        assert_eq!(fs::read_dir(&scratch).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_damaged_pack_leaves_nothing_behind_and_says_which_file() {
+        for zstd in [false, true] {
+            let dir = tempfile::tempdir().unwrap();
+            let (from, scratch) = (dir.path().join("pack"), dir.path().join("scratch"));
+            fs::create_dir(&scratch).unwrap();
+            pack(&from, zstd, &content());
+            let name = if zstd { "chromium.zst" } else { "chromium.br" };
+            File::options().write(true).open(from.join(name)).unwrap().set_len(5000).unwrap();
+            let error = unpack(&from, &scratch).unwrap_err();
+            assert_eq!(error.code().name(), "CHROME_UNPACK_FAILED");
+            assert!(error.to_string().contains(name), "{error}");
+            assert_eq!(fs::read_dir(&scratch).unwrap().count(), 0);
+        }
+    }
+
+    #[test]
+    fn a_directory_without_compressed_files_is_used_where_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("chromium"), "x").unwrap();
+        assert_eq!(unpack(dir.path(), Path::new("/nonexistent")).unwrap(), dir.path());
+    }
+}

@@ -1,0 +1,106 @@
+//! What may leave the function in an error's message: no path of this machine, no query of a URL, and not much of it.
+
+/// Step Functions keeps causes to the end, and people read them.
+const LONGEST: usize = 1000;
+
+/// Directories of systems. A path that starts with one of them says nothing to whoever sent the event.
+const SYSTEM: &[&str] = &[
+    "/tmp/", "/var/", "/proc/", "/home/", "/root/", "/opt/", "/usr/", "/etc/", "/dev/", "/sys/",
+    "/mnt/", "/run/", "/work/",
+];
+
+/// `message` with the last part of every path and without the queries of URLs, cut to a length that fits into a cause.
+pub(crate) fn redact(message: &str) -> String {
+    let is_edge = |c: char| c.is_whitespace() || "\"'()[]{}<>,;".contains(c);
+    let mut redacted = String::with_capacity(message.len());
+    let mut rest = message;
+    while let Some(start) = rest.find(|c| !is_edge(c)) {
+        let (edge, from) = rest.split_at(start);
+        let end = from.find(is_edge).unwrap_or(from.len());
+        redacted.push_str(edge);
+        redacted.push_str(&word(&from[..end]));
+        rest = &from[end..];
+    }
+    redacted.push_str(rest);
+    cut(redacted)
+}
+
+/// One run of characters without blanks, quotes or brackets.
+fn word(word: &str) -> String {
+    if let Some((scheme, place)) = word.split_once("://") {
+        let file = scheme.ends_with("file");
+        let place = place.split(['?', '#']).next().unwrap_or_default();
+        // What stands before an "@" is a name and a password.
+        let place = place.split_once('@').map_or(place, |(_secret, place)| place);
+        return if file {
+            format!("{scheme}://{}", path(place))
+        } else {
+            format!("{scheme}://{place}")
+        };
+    }
+    match word.find('/') {
+        Some(start) => format!("{}{}", &word[..start], path(&word[start..])),
+        None => word.to_owned(),
+    }
+}
+
+fn path(path: &str) -> String {
+    if !SYSTEM.iter().any(|root| path.starts_with(root)) {
+        return path.to_owned();
+    }
+    let trailing = path.trim_end_matches([':', '.', '/']);
+    let last = trailing.rsplit('/').next().unwrap_or_default();
+    format!("…/{last}{}", &path[trailing.len()..])
+}
+
+fn cut(mut text: String) -> String {
+    if text.len() > LONGEST {
+        text.truncate(text.floor_char_boundary(LONGEST - 3));
+        text.push('…');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_of_this_machine_and_secrets_of_urls_do_not_leave_it() {
+        for (message, expected) in [
+            (
+                "cannot read /tmp/framewright-x1/plan/meta/chunks.json: no such file",
+                "cannot read …/chunks.json: no such file",
+            ),
+            (
+                "ffmpeg -i /var/task/tools/a.mp4 failed (/proc/self/environ)",
+                "ffmpeg -i …/a.mp4 failed (…/environ)",
+            ),
+            ("cannot read \"file:///tmp/a/b\"", "cannot read \"file://…/b\""),
+            (
+                "https://user:pass@bucket.example/k.png?X-Amz-Signature=abc&x=1 is refused",
+                "https://bucket.example/k.png is refused",
+            ),
+            (
+                "s3://bucket/renders/a/plan.tar.gz does not exist",
+                "s3://bucket/renders/a/plan.tar.gz does not exist",
+            ),
+            (
+                "the image /img/a.png is not in the project",
+                "the image /img/a.png is not in the project",
+            ),
+            ("x (/js/app.js:3:14)", "x (/js/app.js:3:14)"),
+            ("30000/1001 expected, 30/1 found", "30000/1001 expected, 30/1 found"),
+            ("--user-data-dir=/tmp/x/profile", "--user-data-dir=…/profile"),
+            ("", ""),
+        ] {
+            assert_eq!(redact(message), expected);
+        }
+    }
+
+    #[test]
+    fn a_long_message_is_cut_between_characters() {
+        let cut = redact(&"é".repeat(2000));
+        assert!(cut.len() <= LONGEST && cut.ends_with('…'), "{}", cut.len());
+    }
+}

@@ -1,0 +1,96 @@
+//! The directory of one invocation: gone when the invocation is over, and what an earlier one left behind gone before.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Result};
+
+const PREFIX: &str = "framewright-";
+
+/// A thread that was told to stop may still add a file; it has this long to notice.
+const REMOVE_LIMIT: Duration = Duration::from_secs(3);
+
+#[derive(Debug)]
+pub(crate) struct WorkDir {
+    path: PathBuf,
+}
+
+impl WorkDir {
+    pub(crate) fn make(scratch: &Path) -> Result<Self> {
+        let made = tempfile::Builder::new().prefix(PREFIX).tempdir_in(scratch);
+        let made = made.map_err(|source| Error::Io {
+            action: "make a work directory in",
+            path: scratch.display().to_string(),
+            source,
+        })?;
+        Ok(Self { path: made.keep() })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for WorkDir {
+    fn drop(&mut self) {
+        let until = Instant::now() + REMOVE_LIMIT;
+        while fs::remove_dir_all(&self.path).is_err() && self.path.exists() {
+            if Instant::now() > until {
+                tracing::warn!(path = %self.path.display(), "a work directory could not be removed");
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+/// Removes the work directories of invocations that were cut off. Only for a scratch directory that nobody shares.
+pub(crate) fn remove_stale(scratch: &Path) {
+    let Ok(entries) = fs::read_dir(scratch) else { return };
+    for entry in entries.flatten() {
+        if entry.file_name().to_string_lossy().starts_with(PREFIX) {
+            tracing::warn!(path = %entry.path().display(), "removing what an earlier invocation left");
+            drop(WorkDir { path: entry.path() });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_work_directory_is_gone_with_its_owner_even_while_it_is_written_to() {
+        let scratch = tempfile::tempdir().unwrap();
+        let work = WorkDir::make(scratch.path()).unwrap();
+        let path = work.path().to_owned();
+        let writer = std::thread::spawn(move || {
+            let until = Instant::now() + Duration::from_millis(200);
+            while Instant::now() < until {
+                let _gone = fs::create_dir_all(path.join("a/b"));
+                let _gone = fs::write(path.join("a/b/c"), "x");
+            }
+            path
+        });
+        std::thread::sleep(Duration::from_millis(50));
+        drop(work);
+        let path = writer.join().unwrap();
+        // Whatever the writer made after the end is stale, and goes before the next invocation.
+        remove_stale(scratch.path());
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn only_work_directories_are_stale() {
+        let scratch = tempfile::tempdir().unwrap();
+        for name in ["framewright-abc/plan", "chrome-pack-1/lib", "other"] {
+            fs::create_dir_all(scratch.path().join(name)).unwrap();
+        }
+        remove_stale(scratch.path());
+        let mut left: Vec<_> =
+            fs::read_dir(scratch.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["chrome-pack-1", "other"]);
+    }
+}

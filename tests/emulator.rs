@@ -1,0 +1,216 @@
+//! Amazon's emulator of the Lambda runtime with our `bootstrap` in it: one sandbox, one event at a time.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::harness::{root, tool};
+use crate::s3::{BUCKET, S3};
+
+/// A sandbox. Dropping it ends everything that runs in it.
+pub(crate) struct Sandbox {
+    dir: TempDir,
+    child: Child,
+    port: u16,
+}
+
+/// How a sandbox differs from the usual one.
+#[derive(Debug, Clone)]
+pub(crate) struct Setup {
+    pub(crate) seconds: u32,
+    pub(crate) env: Vec<(&'static str, String)>,
+    /// A command that the emulator is started through, which gets the sandbox's directory as its first argument.
+    pub(crate) through: Option<&'static str>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { seconds: 120, env: Vec::new(), through: None }
+    }
+}
+
+/// A free port of loopback. Another process could take it before it is used; then the start fails and says so.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+impl Sandbox {
+    pub(crate) fn start(s3: &S3, setup: Setup) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("tmp")).unwrap();
+        let (port, api) = (free_port(), free_port());
+        let rie = tool("lambda/aws-lambda-rie");
+        let mut command = match setup.through {
+            None => Command::new(rie),
+            Some(script) => {
+                let mut command = Command::new("unshare");
+                command.args(["-rm", "sh", "-c", script, "sh"]).arg(dir.path()).arg(rie);
+                command
+            }
+        };
+        let log = File::create(dir.path().join("log")).unwrap();
+        command
+            .args(["--log-level", "warn"])
+            .args(["--runtime-interface-emulator-address", &format!("127.0.0.1:{port}")])
+            .args(["--runtime-api-address", &format!("127.0.0.1:{api}")])
+            .arg(env!("CARGO_BIN_EXE_bootstrap"))
+            .env_clear()
+            .env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
+            .env("AWS_LAMBDA_FUNCTION_NAME", "render")
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "4096")
+            .env("AWS_LAMBDA_FUNCTION_TIMEOUT", setup.seconds.to_string())
+            .env("AWS_SESSION_TOKEN", "")
+            .env("HYPERFRAMES_RENDER_BUCKET", BUCKET)
+            .env("FRAMEWRIGHT_TOOLS", root().join(".tools"))
+            .env("TMPDIR", dir.path().join("tmp"))
+            .envs(s3.env())
+            .envs(setup.env)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log);
+        let child = command.spawn().unwrap();
+        let until = Instant::now() + Duration::from_secs(20);
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(Instant::now() < until, "the emulator does not listen");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Self { dir, child, port }
+    }
+
+    /// Sends one event and returns the answer: the function's, or `{errorType, errorMessage}`.
+    pub(crate) fn invoke(&self, event: &Value) -> Value {
+        let answer = self.invoke_text(&event.to_string());
+        serde_json::from_str(&answer)
+            .unwrap_or_else(|error| panic!("{error}: {answer}\n{}", self.log()))
+    }
+
+    pub(crate) fn invoke_text(&self, event: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        write!(
+            stream,
+            "POST /2015-03-31/functions/function/invocations HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{event}",
+            event.len()
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) =
+            answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {}", self.log()));
+        if head.to_ascii_lowercase().contains("transfer-encoding: chunked") {
+            unchunked(body)
+        } else {
+            body.to_owned()
+        }
+    }
+
+    /// What the function and the emulator wrote so far.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("log")).unwrap()
+    }
+
+    /// The function's own log lines and metrics.
+    pub(crate) fn lines(&self) -> Vec<Value> {
+        self.log()
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .filter(Value::is_object)
+            .collect()
+    }
+
+    /// The log lines about an event, such as `success`.
+    pub(crate) fn events(&self, name: &str) -> Vec<Value> {
+        self.lines().into_iter().filter(|line| line["event"] == name).collect()
+    }
+
+    /// Where the function keeps its scratch.
+    pub(crate) fn tmp(&self) -> PathBuf {
+        self.dir.path().join("tmp")
+    }
+
+    /// The processes that run in this sandbox, as ids and programs, without the emulator.
+    pub(crate) fn processes(&self) -> Vec<(i32, String)> {
+        let needle = self.dir.path().to_str().unwrap().to_owned();
+        let mut found = Vec::new();
+        for entry in fs::read_dir("/proc").unwrap().flatten() {
+            let Some(id) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+                continue;
+            };
+            let read = |name: &str| fs::read(entry.path().join(name)).unwrap_or_default();
+            let (line, env) = (read("cmdline"), read("environ"));
+            let is_ours =
+                [&line, &env].iter().any(|text| String::from_utf8_lossy(text).contains(&needle));
+            let line = String::from_utf8_lossy(&line).into_owned();
+            let program = Path::new(line.split('\0').next().unwrap()).file_name();
+            let program = program.map_or(String::new(), |name| name.to_string_lossy().into_owned());
+            if is_ours
+                && !program.is_empty()
+                && !program.contains("lambda-rie")
+                && program != "unshare"
+            {
+                found.push((id, program));
+            }
+        }
+        found
+    }
+
+    /// The ids of running `program`s, waiting until there are some.
+    pub(crate) fn wait_for(&self, program: &str) -> Vec<i32> {
+        let until = Instant::now() + Duration::from_secs(30);
+        loop {
+            let found = self.processes().into_iter().filter(|(_, name)| name == program);
+            let ids: Vec<_> = found.map(|(id, _)| id).collect();
+            if !ids.is_empty() {
+                return ids;
+            }
+            assert!(Instant::now() < until, "{program} did not start\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Asserts that an invocation has left nothing but the function itself.
+    pub(crate) fn assert_idle(&self) {
+        let running: Vec<_> =
+            self.processes().into_iter().filter(|(_, name)| name != "bootstrap").collect();
+        assert!(running.is_empty(), "still running: {running:?}");
+        let left: Vec<_> = fs::read_dir(self.tmp())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| !name.starts_with("chrome-pack-"))
+            .collect();
+        assert!(left.is_empty(), "scratch is left: {left:?}");
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        let _gone = self.child.kill();
+        let _gone = self.child.wait();
+        // The emulator starts the function in a process group of its own.
+        for (id, _) in self.processes() {
+            let _gone = Command::new("kill")
+                .args(["-KILL", &id.to_string()])
+                .stderr(Stdio::null())
+                .status();
+        }
+    }
+}
+
+fn unchunked(mut body: &str) -> String {
+    let mut whole = String::new();
+    while let Some((size, rest)) = body.split_once("\r\n") {
+        let size = usize::from_str_radix(size.trim(), 16).unwrap();
+        if size == 0 {
+            break;
+        }
+        whole.push_str(&rest[..size]);
+        body = rest[size..].trim_start_matches("\r\n");
+    }
+    whole
+}

@@ -12,3 +12,4 @@ mod harness;
 mod lambda;
 mod plans;
 mod s3;
+mod store;

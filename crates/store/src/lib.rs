@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 pub use archive::{Limits, pack, unpack};
 pub use local::LocalStore;
-pub use s3::S3Store;
+pub use s3::{Addressing, S3Store};
 pub use uri::Uri;
 
 pub type Result<T> = std::result::Result<T, Error>;

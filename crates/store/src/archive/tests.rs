@@ -137,7 +137,9 @@ async fn an_empty_a_truncated_and_a_damaged_archive_are_refused() {
 #[tokio::test]
 async fn a_bomb_is_refused_before_it_fills_the_disk() {
     let zeros = vec![0; 96 << 20];
-    let bomb = entry(EntryType::Regular, "zeros", None, &zeros);
+    let mut tar = Builder::new(GzEncoder::new(Vec::new(), Compression::best()));
+    append(&mut tar, EntryType::Regular, "zeros", None, &zeros);
+    let bomb = tar.into_inner().unwrap().finish().unwrap();
     let error = unpacked(&bomb, Limits::default()).await.unwrap_err();
     assert!(error.contains("200 times its size"), "{error}");
     let small = Limits { bytes: 1000, ..Limits::default() };

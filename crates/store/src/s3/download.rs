@@ -106,11 +106,15 @@ async fn fill(
         let (written, broken) = pour(stream, to, at, end - at).await?;
         at += written;
         let reason = match broken {
-            Some(reason) => reason,
+            Some(reason) => {
+                // Broken after its last byte: then no byte of it is to be trusted.
+                at = if at == end { start } else { at };
+                reason
+            }
             None if at == end => return Ok(()),
             None => format!("it broke off after {at} of {end} bytes"),
         };
-        fruitless = if written > 0 { 0 } else { fruitless + 1 };
+        fruitless = if written > 0 && at > start { 0 } else { fruitless + 1 };
         tracing::debug!(uri = %object.uri, at, end, reason, "a part broke off");
         if fruitless == RESUMPTIONS {
             return Err(Error::Unavailable { action: ACTION, uri: object.uri.clone(), reason });

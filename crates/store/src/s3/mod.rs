@@ -8,11 +8,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use aws_config::BehaviorVersion;
+use aws_config::{BehaviorVersion, SdkConfig};
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::Client;
+use aws_sdk_s3::config::{ResponseChecksumValidation, SharedHttpClient};
 use aws_sdk_s3::types::ChecksumMode;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
@@ -53,6 +54,19 @@ impl<'a> TryFrom<&'a Uri> for Object<'a> {
     }
 }
 
+/// Where a request names its bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Addressing {
+    InHostName,
+    InPath,
+}
+
+fn http_client() -> SharedHttpClient {
+    aws_smithy_http_client::Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .build_https()
+}
+
 /// The store in the cloud.
 #[derive(Debug, Clone)]
 pub struct S3Store {
@@ -62,9 +76,20 @@ pub struct S3Store {
 impl S3Store {
     /// Connects as the environment says: region, credentials, and `AWS_ENDPOINT_URL_S3` for a server that is not Amazon's.
     pub async fn from_env() -> Self {
-        let https = aws_smithy_http_client::Builder::new()
-            .tls_provider(Provider::Rustls(CryptoMode::Ring))
-            .build_https();
+        // Other servers rarely have a name for each bucket.
+        let is_another_server = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]
+            .iter()
+            .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
+        let addressing =
+            if is_another_server { Addressing::InPath } else { Addressing::InHostName };
+        let http = http_client();
+        let config =
+            aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await;
+        Self::new(&config, addressing)
+    }
+
+    /// Connects with these credentials to this place, with our own patience.
+    pub fn new(config: &SdkConfig, addressing: Addressing) -> Self {
         let retries = RetryConfig::standard()
             .with_max_attempts(TRIES)
             .with_initial_backoff(FIRST_WAIT)
@@ -74,24 +99,31 @@ impl S3Store {
             .read_timeout(ANSWER_LIMIT)
             .build();
         let stalls = StalledStreamProtectionConfig::enabled().grace_period(STALL_LIMIT).build();
-        let config = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(https)
+        let config = aws_sdk_s3::config::Builder::from(config)
+            .behavior_version(BehaviorVersion::latest())
+            .http_client(http_client())
             .retry_config(retries)
             .timeout_config(times)
             .stalled_stream_protection(stalls)
-            .load()
-            .await;
-        // Other servers rarely have a name for each bucket.
-        let is_another_server = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]
-            .iter()
-            .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
-        let config =
-            aws_sdk_s3::config::Builder::from(&config).force_path_style(is_another_server).build();
+            // Bytes are compared with the digest that was stored beside them, over all parts.
+            .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+            .force_path_style(addressing == Addressing::InPath)
+            .build();
         Self { client: Client::from_conf(config) }
     }
 
-    /// Brings an object into a new file in `scratch`.
+    /// Brings an object into a new file in `scratch`; one that arrives with another digest is asked for once more.
     async fn fetch(&self, uri: &Uri, scratch: &Path) -> Result<PathBuf> {
+        match self.fetch_once(uri, scratch).await {
+            Err(Error::Digest { uri, actual, .. }) => {
+                tracing::warn!(%uri, actual, "it arrived with another digest, once more");
+                self.fetch_once(&uri, scratch).await
+            }
+            fetched => fetched,
+        }
+    }
+
+    async fn fetch_once(&self, uri: &Uri, scratch: &Path) -> Result<PathBuf> {
         let object = Object::try_from(uri)?;
         let file =
             tempfile::Builder::new().prefix("fetched-").tempfile_in(scratch).map_err(|source| {

@@ -1,0 +1,236 @@
+//! What every store promises, and what the one in S3 does when the network or the server does not.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use aws_sdk_s3::config::{Credentials, Region};
+use hyper::Method;
+use store::{About, Addressing, Error, LocalStore, S3Store, Store, Uri};
+
+use crate::s3::{BUCKET, KEY, S3, SECRET, Trouble};
+
+fn connect(s3: &S3, secret: &str) -> S3Store {
+    let credentials = Credentials::new(KEY, secret, None, None, "test");
+    let config = aws_config::SdkConfig::builder()
+        .endpoint_url(&s3.endpoint)
+        .region(Region::new("us-east-1"))
+        .credentials_provider(aws_sdk_s3::config::SharedCredentialsProvider::new(credentials))
+        .build();
+    S3Store::new(&config, Addressing::InPath)
+}
+
+fn uri(key: &str) -> Uri {
+    Uri::parse(&format!("s3://{BUCKET}/{key}")).unwrap()
+}
+
+/// Bytes that do not repeat, so that a part in the wrong place is noticed.
+fn bytes(length: usize) -> Vec<u8> {
+    let mut state = 1_u64;
+    (0..length.div_ceil(8))
+        .flat_map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state.to_le_bytes()
+        })
+        .take(length)
+        .collect()
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let mut names: Vec<_> =
+        fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// What any store does, in places below `root`.
+async fn keeps_its_promises(store: &impl Store, root: &Uri) {
+    let dir = tempfile::tempdir().unwrap();
+    let scratch = dir.path().join("scratch");
+    fs::create_dir(&scratch).unwrap();
+    let from = dir.path().join("from");
+
+    // A file comes back with its content and what was said of it, and the newest wins.
+    let place = root.join("a/b c/ü.bin");
+    let about = |label: &str| About {
+        sha256: None,
+        labels: [("plan-hash".to_owned(), label.to_owned())].into(),
+    };
+    assert_eq!(store.look(&place).await.unwrap(), None);
+    for content in [bytes(100_000), Vec::new(), b"last".to_vec()] {
+        fs::write(&from, &content).unwrap();
+        store.put_file(&from, &place, &about("x")).await.unwrap();
+        let fetched = store.file(&place, &scratch).await.unwrap();
+        assert_eq!(fs::read(&fetched.path).unwrap(), content);
+        let found = store.look(&place).await.unwrap().unwrap();
+        assert_eq!(found.labels, about("x").labels);
+    }
+    let digest = "5d4a0ecd0c8e3c1c5e8b5a6e6e4b6f2e2f6a8a0d8f2c4b6a8e0c2d4f6a8b0c2d";
+    let wrong = About { sha256: Some(digest.to_owned()), labels: [].into() };
+    match store.put_file(&from, &place, &wrong).await {
+        // A store that does not look when it writes hands the digest on to who reads.
+        Ok(()) => {
+            let fetched = store.file(&place, &scratch).await.unwrap();
+            assert_eq!(fetched.unchecked_sha256.as_deref(), Some(digest));
+        }
+        Err(error) => assert!(matches!(error, Error::Digest { .. }), "{error}"),
+    }
+
+    // What is not there is missing, by its name.
+    for error in [
+        store.file(&root.join("absent"), &scratch).await.map(drop).unwrap_err(),
+        store.tree(&root.join("absent"), &scratch).await.map(drop).unwrap_err(),
+    ] {
+        assert!(matches!(&error, Error::Missing { uri } if *uri == root.join("absent")), "{error}");
+    }
+
+    // A tree comes back as it was, and replaces the one before it.
+    let place = root.join("plans/plan");
+    for round in ["one", "two"] {
+        let tree = dir.path().join(round);
+        fs::create_dir_all(tree.join("meta/empty")).unwrap();
+        fs::write(tree.join("meta/x.json"), round).unwrap();
+        fs::write(tree.join(round), bytes(5000)).unwrap();
+        store.put_tree(&tree, &place).await.unwrap();
+        let back = store.tree(&place, &scratch).await.unwrap();
+        assert_eq!(names(&back), ["meta", round]);
+        assert_eq!(fs::read_to_string(back.join("meta/x.json")).unwrap(), round);
+        assert!(back.join("meta/empty").is_dir());
+    }
+
+    // What cannot be read is not stored.
+    assert!(store.put_file(&dir.path().join("absent"), &root.join("never"), &about("x")).await.is_err());
+    assert_eq!(store.look(&root.join("never")).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_local_directory_keeps_what_every_store_promises() {
+    let dir = tempfile::tempdir().unwrap();
+    keeps_its_promises(&LocalStore, &Uri::from_path(dir.path()).unwrap()).await;
+}
+
+#[test]
+fn s3_keeps_what_every_store_promises() {
+    with_server(async |_, store| keeps_its_promises(&store, &uri("root")).await);
+}
+
+/// Runs `check` with a server.
+fn with_server(check: impl AsyncFnOnce(&S3, S3Store)) {
+    let s3 = S3::start();
+    let store = connect(&s3, SECRET);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(check(&s3, store));
+}
+
+#[test]
+fn a_large_file_travels_in_parts_and_arrives_whole() {
+    with_server(async |s3, store| {
+        let dir = tempfile::tempdir().unwrap();
+        let from = dir.path().join("from");
+        let content = bytes((64 << 20) + 12_345);
+        fs::write(&from, &content).unwrap();
+        store.put_file(&from, &uri("large.mp4"), &About::default()).await.unwrap();
+        let parts = s3.requests().iter().filter(|line| line.contains("partNumber=")).count();
+        assert_eq!(parts, 5, "16 MiB each");
+        let fetched = store.file(&uri("large.mp4"), dir.path()).await.unwrap();
+        assert!(fs::read(fetched.path).unwrap() == content, "another content");
+        assert!(store.look(&uri("large.mp4")).await.unwrap().unwrap().sha256.is_some());
+    });
+}
+
+#[test]
+fn an_upload_that_fails_half_way_is_taken_back() {
+    with_server(async |s3, store| {
+        let dir = tempfile::tempdir().unwrap();
+        let from = dir.path().join("from");
+        fs::write(&from, bytes(65 << 20)).unwrap();
+        // The first parts arrive; then nothing does.
+        s3.fail(Method::PUT, "large", 100, Trouble::Status(403, "AccessDenied"));
+        let error = store.put_file(&from, &uri("large"), &About::default()).await.unwrap_err();
+        assert!(matches!(error, Error::Denied { .. }), "{error}");
+        assert!(s3.requests().iter().any(|line| line.starts_with("DELETE") && line.contains("uploadId=")));
+        assert!(!s3.object("large").exists());
+        // So is one that nobody waits for any more.
+        s3.stop_failing();
+        let place = uri("late");
+        let about = About::default();
+        let late = store.put_file(&from, &place, &about);
+        let started = async {
+            while !s3.requests().iter().any(|line| line.contains("/late?") && line.contains("partNumber=")) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        futures::future::select(Box::pin(late), Box::pin(started)).await;
+        let aborted = |line: &String| line.starts_with("DELETE") && line.contains("/late?");
+        let until = Instant::now() + Duration::from_secs(5);
+        while !s3.requests().iter().any(aborted) {
+            assert!(Instant::now() < until, "it was not taken back");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert!(!s3.object("late").exists());
+    });
+}
+
+#[test]
+fn a_download_that_breaks_off_goes_on_where_it_was() {
+    with_server(async |s3, store| {
+        let dir = tempfile::tempdir().unwrap();
+        let from = dir.path().join("from");
+        let content = bytes(40 << 20);
+        fs::write(&from, &content).unwrap();
+        store.put_file(&from, &uri("x"), &About::default()).await.unwrap();
+        for trouble in [Trouble::CutAfter(1_000_000), Trouble::CutAfter(0), Trouble::Status(503, "SlowDown")] {
+            s3.fail(Method::GET, "/x", 3, trouble);
+            let fetched = store.file(&uri("x"), dir.path()).await.unwrap();
+            assert!(fs::read(fetched.path).unwrap() == content, "another content after {trouble:?}");
+        }
+        // A body that stops coming is given up and asked for again.
+        s3.fail(Method::GET, "/x", 1, Trouble::StallAfter(500_000));
+        let fetched = store.file(&uri("x"), dir.path()).await.unwrap();
+        assert!(fs::read(fetched.path).unwrap() == content, "another content after a stall");
+    });
+}
+
+#[test]
+fn what_does_not_mend_is_said_with_what_the_server_said() {
+    with_server(async |s3, store| {
+        let dir = tempfile::tempdir().unwrap();
+        let from = dir.path().join("from");
+        fs::write(&from, bytes(1000)).unwrap();
+        store.put_file(&from, &uri("x"), &About::default()).await.unwrap();
+        let get = async || store.file(&uri("x"), dir.path()).await.map(drop).unwrap_err();
+        s3.fail(Method::GET, "/x", 100, Trouble::Status(503, "SlowDown"));
+        let error = get().await;
+        assert!(matches!(error, Error::Unavailable { .. }), "{error}");
+        assert!(error.to_string().contains("503 SlowDown"), "{error}");
+        s3.stop_failing();
+        s3.fail(Method::GET, "/x", 100, Trouble::CutAfter(0));
+        let error = get().await;
+        assert!(matches!(error, Error::Unavailable { .. }), "{error}");
+        s3.stop_failing();
+        s3.fail(Method::GET, "/x", 1, Trouble::Status(403, "AccessDenied"));
+        let error = get().await;
+        assert!(matches!(error, Error::Denied { .. }), "{error}");
+        s3.fail(Method::GET, "/x", 1, Trouble::Status(400, "InvalidArgument"));
+        let error = get().await;
+        assert!(matches!(error, Error::Refused { .. }), "{error}");
+        assert!(matches!(connect(s3, "another secret").file(&uri("x"), dir.path()).await, Err(Error::Denied { .. })));
+        // Bytes that are not what was stored are not handed out.
+
+        s3.fail(Method::GET, "/x", 100, Trouble::Garbled);
+        let error = get().await;
+        assert!(matches!(error, Error::Digest { .. }), "{error}");
+        assert_eq!(names(dir.path()), ["from"], "something is left");
+    });
+}
+
+#[test]
+fn an_archive_that_is_none_leaves_no_tree() {
+    with_server(async |s3, store| {
+        let dir = tempfile::tempdir().unwrap();
+        s3.put("plan.tar.gz", b"not an archive");
+        let error = store.tree(&uri("plan.tar.gz"), dir.path()).await.unwrap_err();
+        assert!(matches!(error, Error::Archive { .. }), "{error}");
+        assert!(error.to_string().contains(&format!("s3://{BUCKET}/plan.tar.gz")), "{error}");
+    });
+}

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
 mod bad_input;
+mod codes;
 mod colours;
 mod determinism;
 mod emulator;
@@ -10,6 +11,7 @@ mod faults;
 mod fixtures;
 mod harness;
 mod lambda;
+mod lambda_faults;
 mod plans;
 mod s3;
 mod store;

@@ -29,7 +29,9 @@ fn bytes(length: usize) -> Vec<u8> {
     let mut state = 1_u64;
     (0..length.div_ceil(8))
         .flat_map(|_| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             state.to_le_bytes()
         })
         .take(length)
@@ -37,8 +39,10 @@ fn bytes(length: usize) -> Vec<u8> {
 }
 
 fn names(dir: &Path) -> Vec<String> {
-    let mut names: Vec<_> =
-        fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<_> = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
     names
 }
@@ -99,7 +103,9 @@ async fn keeps_its_promises(store: &impl Store, root: &Uri) {
     }
 
     // What cannot be read is not stored.
-    assert!(store.put_file(&dir.path().join("absent"), &root.join("never"), &about("x")).await.is_err());
+    assert!(
+        store.put_file(&dir.path().join("absent"), &root.join("never"), &about("x")).await.is_err()
+    );
     assert_eq!(store.look(&root.join("never")).await.unwrap(), None);
 }
 
@@ -148,7 +154,11 @@ fn an_upload_that_fails_half_way_is_taken_back() {
         s3.fail(Method::PUT, "large", 100, Trouble::Status(403, "AccessDenied"));
         let error = store.put_file(&from, &uri("large"), &About::default()).await.unwrap_err();
         assert!(matches!(error, Error::Denied { .. }), "{error}");
-        assert!(s3.requests().iter().any(|line| line.starts_with("DELETE") && line.contains("uploadId=")));
+        assert!(
+            s3.requests()
+                .iter()
+                .any(|line| line.starts_with("DELETE") && line.contains("uploadId="))
+        );
         assert!(!s3.object("large").exists());
         // So is one that nobody waits for any more.
         s3.stop_failing();
@@ -156,7 +166,11 @@ fn an_upload_that_fails_half_way_is_taken_back() {
         let about = About::default();
         let late = store.put_file(&from, &place, &about);
         let started = async {
-            while !s3.requests().iter().any(|line| line.contains("/late?") && line.contains("partNumber=")) {
+            while !s3
+                .requests()
+                .iter()
+                .any(|line| line.contains("/late?") && line.contains("partNumber="))
+            {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
@@ -179,10 +193,15 @@ fn a_download_that_breaks_off_goes_on_where_it_was() {
         let content = bytes(40 << 20);
         fs::write(&from, &content).unwrap();
         store.put_file(&from, &uri("x"), &About::default()).await.unwrap();
-        for trouble in [Trouble::CutAfter(1_000_000), Trouble::CutAfter(0), Trouble::Status(503, "SlowDown")] {
+        for trouble in
+            [Trouble::CutAfter(1_000_000), Trouble::CutAfter(0), Trouble::Status(503, "SlowDown")]
+        {
             s3.fail(Method::GET, "/x", 3, trouble);
             let fetched = store.file(&uri("x"), dir.path()).await.unwrap();
-            assert!(fs::read(fetched.path).unwrap() == content, "another content after {trouble:?}");
+            assert!(
+                fs::read(fetched.path).unwrap() == content,
+                "another content after {trouble:?}"
+            );
         }
         // A body that stops coming is given up and asked for again.
         s3.fail(Method::GET, "/x", 1, Trouble::StallAfter(500_000));
@@ -214,7 +233,10 @@ fn what_does_not_mend_is_said_with_what_the_server_said() {
         s3.fail(Method::GET, "/x", 1, Trouble::Status(400, "InvalidArgument"));
         let error = get().await;
         assert!(matches!(error, Error::Refused { .. }), "{error}");
-        assert!(matches!(connect(s3, "another secret").file(&uri("x"), dir.path()).await, Err(Error::Denied { .. })));
+        assert!(matches!(
+            connect(s3, "another secret").file(&uri("x"), dir.path()).await,
+            Err(Error::Denied { .. })
+        ));
         // Bytes that are not what was stored are not handed out.
 
         s3.fail(Method::GET, "/x", 100, Trouble::Garbled);

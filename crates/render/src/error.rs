@@ -59,6 +59,8 @@ pub enum Error {
     BrowserLaunch { reason: String },
     #[error("Chrome stopped answering {during}: {reason}")]
     BrowserLost { during: String, reason: String },
+    #[error("Chrome gave no answer within 30 s {during}")]
+    BrowserSilent { during: String },
     #[error("Chrome refused a command {during}: {message}")]
     Protocol { during: String, message: String },
     #[error("Chrome draws WebGL with \"{renderer}\" ({vendor}), not with SwiftShader")]

@@ -75,6 +75,18 @@ pub(crate) struct Child {
     drain: JoinHandle<()>,
 }
 
+/// Tells when a child has ended, without holding it.
+#[derive(Debug, Clone)]
+pub(crate) struct Life(watch::Receiver<Option<String>>);
+
+impl Life {
+    /// Returns once nobody can write to its stderr any more: it and the helpers it started are gone.
+    pub(crate) async fn ended(&self) {
+        let mut line = self.0.clone();
+        while line.changed().await.is_ok() {}
+    }
+}
+
 /// What a child's stdin and stdout are connected to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pipes {
@@ -116,6 +128,11 @@ impl Child {
 
     pub(crate) fn id(&self) -> u32 {
         self.group.as_raw_nonzero().get().unsigned_abs()
+    }
+
+    /// A way to learn of the child's end.
+    pub(crate) fn life(&self) -> Life {
+        Life(self.line.clone())
     }
 
     pub(crate) fn stdin(&mut self) -> Option<ChildStdin> {

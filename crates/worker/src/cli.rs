@@ -125,7 +125,7 @@ pub(crate) struct Place {
     #[arg(long, value_name = "SECONDS", default_value = "45", value_parser = clap::value_parser!(u64).range(1..=600))]
     pub(crate) ready_timeout: u64,
     /// Seconds until one frame must be drawn
-    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = clap::value_parser!(u64).range(1..=600))]
+    #[arg(long, value_name = "SECONDS", default_value = "25", value_parser = clap::value_parser!(u64).range(1..=28))]
     pub(crate) frame_timeout: u64,
 }
 

@@ -203,7 +203,7 @@ fn render_code(error: &render::Error) -> Code {
         E::ToolMissing { .. } => Code::ToolMissing,
         E::ToolDigest { .. } => Code::ToolDigestMismatch,
         E::BrowserLaunch { .. } => Code::BrowserLaunchFailed,
-        E::BrowserLost { .. } | E::Protocol { .. } => Code::BrowserLost,
+        E::BrowserLost { .. } | E::BrowserSilent { .. } | E::Protocol { .. } => Code::BrowserLost,
         E::GpuNotSoftware { .. } => Code::BrowserGpuNotSoftware,
         E::PageNotReady { .. } => Code::PageNotReady,
         E::PageScript { .. } => Code::PageScriptError,

@@ -198,7 +198,7 @@ impl Function {
             hashes: FrameHashes::Skip,
             patience: Patience {
                 ready: seconds("FRAMEWRIGHT_READY_TIMEOUT", 45),
-                frame: seconds("FRAMEWRIGHT_FRAME_TIMEOUT", 60),
+                frame: seconds("FRAMEWRIGHT_FRAME_TIMEOUT", 25),
                 strictness: Strictness::Strict,
             },
             progress: tally,

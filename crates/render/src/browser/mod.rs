@@ -27,12 +27,11 @@ use tokio::task::JoinHandle;
 use crate::error::{Error, Result};
 use crate::page::WEBGL_RENDERER;
 use crate::page::server::Server;
-use crate::process::{Child, Pipes};
+use crate::process::{Child, Life, Pipes};
 use crate::tools::Tools;
 
-/// How long Chrome may take to start listening, and to answer one command where nothing else sets a limit.
+/// How long Chrome may take to start listening. To one command it has the 30 s that the protocol's client allows.
 const LAUNCH_LIMIT: Duration = Duration::from_mins(1);
-const ANSWER_LIMIT: Duration = Duration::from_mins(11);
 
 /// Chrome hangs if its clock, which counts microseconds, repeats or goes back.
 const SMALLEST_STEP_MS: f64 = 0.002;
@@ -64,13 +63,20 @@ pub(crate) enum Tick {
 /// Fields are dropped in order: first the connection, then Chrome, then its files.
 #[derive(Debug)]
 pub(crate) struct Browser {
-    page: Page,
+    link: Link,
     _connection: chromiumoxide::Browser,
     _pump: AbortOnDrop,
     child: Child,
     _home: Home,
     /// Milliseconds of the last tick.
     clock: f64,
+}
+
+/// The way to one page of a running Chrome.
+#[derive(Debug, Clone)]
+struct Link {
+    page: Page,
+    life: Life,
 }
 
 #[derive(Debug)]
@@ -162,11 +168,7 @@ impl Browser {
         let failed = |error: chromiumoxide::error::CdpError| Error::BrowserLaunch {
             reason: error.to_string(),
         };
-        let config = HandlerConfig {
-            viewport: None,
-            request_timeout: ANSWER_LIMIT,
-            ..HandlerConfig::default()
-        };
+        let config = HandlerConfig { viewport: None, ..HandlerConfig::default() };
         let (connection, mut handler) =
             chromiumoxide::Browser::connect_with_config(url, config).await.map_err(failed)?;
         // A message that this version of the protocol does not know is no reason to hang up.
@@ -180,10 +182,11 @@ impl Browser {
             .build()
             .expect("a url is all that is required");
         let page = connection.new_page(target).await.map_err(failed)?;
+        let link = Link { page, life: child.life() };
         let metrics =
             SetDeviceMetricsOverrideParams::new(i64::from(width), i64::from(height), 1.0, false);
-        send(&page, metrics, "while setting its size").await?;
-        Ok(Self { page, _connection: connection, _pump: pump, child, _home: home, clock: 0.0 })
+        link.send(metrics, "while setting its size").await?;
+        Ok(Self { link, _connection: connection, _pump: pump, child, _home: home, clock: 0.0 })
     }
 
     /// The id of Chrome's main process.
@@ -193,7 +196,7 @@ impl Browser {
 
     /// Starts loading `url`; the returned task ends when it is loaded and stops waiting when dropped.
     fn navigate(&self, url: &str) -> AbortOnDrop {
-        let page = self.page.clone();
+        let page = self.link.page.clone();
         let navigate = NavigateParams::new(url);
         AbortOnDrop(tokio::spawn(async move {
             if let Err(error) = page.execute(navigate).await {
@@ -208,7 +211,7 @@ impl Browser {
         &self,
         expression: &str,
     ) -> impl Future<Output = Result<T>> + Send + use<T> {
-        let page = self.page.clone();
+        let link = self.link.clone();
         let params = EvaluateParams::builder()
             .expression(expression)
             .await_promise(true)
@@ -217,7 +220,7 @@ impl Browser {
             .expect("an expression is all that is required");
         async move {
             let during = "while running a script";
-            let answer = send(&page, params, during).await?;
+            let answer = link.send(params, during).await?;
             if let Some(exception) = answer.exception_details {
                 let thrown = exception.exception.and_then(|object| object.description);
                 let message = without_foreign_lines(&thrown.unwrap_or(exception.text));
@@ -234,7 +237,7 @@ impl Browser {
 
     /// Ends the script that is running, if one is.
     async fn interrupt(&self) -> Result<()> {
-        send(&self.page, TerminateExecutionParams::default(), "while stopping a script").await?;
+        self.link.send(TerminateExecutionParams::default(), "while stopping a script").await?;
         Ok(())
     }
 
@@ -272,7 +275,7 @@ impl Browser {
             params = params.screenshot(png.build());
         }
         let BeginFrameReturns { has_damage, screenshot_data } =
-            send(&self.page, params.build(), "while drawing").await?;
+            self.link.send(params.build(), "while drawing").await?;
         Ok(Drawn { has_damage, png: screenshot_data.map(String::from) })
     }
 }
@@ -289,15 +292,24 @@ fn without_foreign_lines(description: &str) -> String {
     authored.map_or_else(|| message.to_owned(), |place| format!("{message} (/{place})"))
 }
 
-/// Sends a command and waits for its answer, within a limit.
-async fn send<C: Command>(page: &Page, command: C, during: &str) -> Result<C::Response> {
-    let lost = |reason: String| Error::BrowserLost { during: during.to_owned(), reason };
-    match tokio::time::timeout(ANSWER_LIMIT, page.execute(command)).await {
-        Ok(Ok(answer)) => Ok(answer.result),
-        Ok(Err(CdpError::Chrome(refusal))) => {
-            Err(Error::Protocol { during: during.to_owned(), message: refusal.message })
+impl Link {
+    /// Sends a command and waits for its answer, or for the end of Chrome.
+    async fn send<C: Command>(&self, command: C, during: &str) -> Result<C::Response> {
+        let during = during.to_owned();
+        let ended = pin!(self.life.ended());
+        let answer = match select(pin!(self.page.execute(command)), ended).await {
+            Either::Left((answer, _)) => answer,
+            Either::Right(((), _)) => {
+                return Err(Error::BrowserLost { during, reason: "it has ended".to_owned() });
+            }
+        };
+        match answer {
+            Ok(answer) => Ok(answer.result),
+            Err(CdpError::Chrome(refusal)) => {
+                Err(Error::Protocol { during, message: refusal.message })
+            }
+            Err(CdpError::Timeout) => Err(Error::BrowserSilent { during }),
+            Err(error) => Err(Error::BrowserLost { during, reason: error.to_string() }),
         }
-        Ok(Err(error)) => Err(lost(error.to_string())),
-        Err(_elapsed) => Err(lost(format!("no answer within {} s", ANSWER_LIMIT.as_secs()))),
     }
 }

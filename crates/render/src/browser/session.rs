@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use crate::browser::diagnosis::{why_not_ready, zero_duration};
 use crate::browser::{Browser, Tick, Viewport};
 use crate::config::Strictness;
@@ -30,14 +32,14 @@ const LAST_ERRORS: usize = 3;
 pub struct Patience {
     /// Until the page must be ready for its first frame.
     pub ready: Duration,
-    /// Until one frame must be drawn.
+    /// Until one frame must be drawn; less than the 30 s that the protocol's client allows.
     pub frame: Duration,
     pub strictness: Strictness,
 }
 
 impl Patience {
     pub fn new(strictness: Strictness) -> Self {
-        Self { ready: Duration::from_secs(45), frame: Duration::from_mins(1), strictness }
+        Self { ready: Duration::from_secs(45), frame: Duration::from_secs(25), strictness }
     }
 }
 
@@ -131,11 +133,12 @@ impl<'a> Session<'a> {
         let url = self.server.index_url();
         let loading = self.browser.navigate(&url);
         let status = loop {
-            self.browser.tick_soon().await?;
-            let status = match self.browser.evaluate::<Option<Status>>(page::STATUS).await {
+            let status = match self.look().await {
                 Ok(Some(status)) if status.href == url => status,
-                // The document is just being replaced.
-                Ok(_) | Err(Error::Protocol { .. }) => Status::default(),
+                // The document is just being replaced, or a script keeps it busy.
+                Ok(_) | Err(Error::Protocol { .. } | Error::BrowserSilent { .. }) => {
+                    Status::default()
+                }
                 Err(error) => return Err(error),
             };
             self.refuse_early(&status)?;
@@ -165,8 +168,7 @@ impl<'a> Session<'a> {
             .iter()
             .map(|id| format!("composition \"{id}\" registered no timeline in window.__timelines"))
             .collect();
-        let settled = self.browser.evaluate::<bool>(page::SETTLE);
-        self.browser.ticking(settled).await??;
+        self.settle().await?;
         self.browser
             .tick(FIRST_FRAME_MS - self.fps.interval_ms(), self.fps.interval_ms(), Tick::Advance)
             .await?;
@@ -175,6 +177,27 @@ impl<'a> Session<'a> {
         self.refuse_early(&Status { errors: errors.clone(), ..Status::default() })?;
         warnings.extend(errors);
         Ok(Opened { duration: status.duration.unwrap_or_default(), warnings })
+    }
+
+    async fn look(&mut self) -> Result<Option<Status>> {
+        self.browser.tick_soon().await?;
+        self.browser.evaluate(page::STATUS).await
+    }
+
+    /// Waits for every pixel that has to be loaded.
+    async fn settle(&mut self) -> Result<()> {
+        self.browser.evaluate::<Option<()>>(page::SETTLE).await?;
+        loop {
+            let settled = self.browser.evaluate::<Value>(page::SETTLED);
+            match self.browser.ticking(settled).await?? {
+                Value::Bool(true) => return Ok(()),
+                Value::String(message) => {
+                    let during = "while it was loading".to_owned();
+                    return Err(Error::PageScript { during, message });
+                }
+                _ => {}
+            }
+        }
     }
 
     fn is_ready(&self, status: &Status) -> bool {

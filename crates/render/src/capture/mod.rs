@@ -227,7 +227,7 @@ pub async fn floor(
 fn may_pass(error: &Error, stalls: u32) -> bool {
     match error {
         Error::CaptureStalled { .. } => stalls < RELAUNCHES_AFTER_STALLS,
-        Error::BrowserLost { .. } | Error::Protocol { .. } => true,
+        Error::BrowserLost { .. } | Error::BrowserSilent { .. } | Error::Protocol { .. } => true,
         _ => false,
     }
 }

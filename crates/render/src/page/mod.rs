@@ -65,7 +65,11 @@ pub(crate) const STATUS: &str = "window.__fw ? __fw.status() : window.__HF_VIRTU
         infinite: false, missing: [], errors: __HF_VIRTUAL_TIME__.errors, startupError: null } \
     : null";
 
-pub(crate) const SETTLE: &str = "__fw.settle()";
+/// Starts to wait for every pixel that has to be loaded, which may take longer than one command may.
+pub(crate) const SETTLE: &str = "__fw.settled = false, __fw.settle().then(() => { __fw.settled = true; }, (e) => { __fw.settled = String(e); }), null";
+
+/// Whether that is over; a text says why it failed.
+pub(crate) const SETTLED: &str = "__fw.settled";
 
 pub(crate) const ERRORS: &str = "__fw.errors()";
 

@@ -104,12 +104,12 @@ pub(crate) fn open_chunk(dir: &Path, index: u32, ffmpeg_version: &str) -> Result
         let renderer = encoder_value["browserGpuMode"].to_string();
         return Err(Error::GpuNotSoftware { vendor: "as the plan asks".into(), renderer });
     }
+    if !encoder_value["runtimeEnv"].is_object() {
+        return Err(Error::RuntimeEnvMissing);
+    }
     let actual = plan_digest(dir, (&manifest).into())?;
     if actual != manifest.plan_hash {
         return Err(Error::PlanHash { expected: manifest.plan_hash, actual });
-    }
-    if !encoder_value["runtimeEnv"].is_object() {
-        return Err(Error::RuntimeEnvMissing);
     }
     let invalid = |reason: String| Error::PlanArtifactInvalid {
         artifact: layout::ENCODER_JSON.into(),

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, SdkConfig};
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{ResponseChecksumValidation, SharedHttpClient};
 use aws_sdk_s3::types::ChecksumMode;
@@ -83,8 +83,7 @@ impl S3Store {
         let addressing =
             if is_another_server { Addressing::InPath } else { Addressing::InHostName };
         let http = http_client();
-        let config =
-            aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await;
+        let config = aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await;
         Self::new(&config, addressing)
     }
 

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::os::unix::process::CommandExt;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,6 +31,23 @@ use crate::redact::redact;
 use crate::resources::lambda_workers;
 use crate::toolbox::{ChromeSource, Toolbox};
 use crate::workdir;
+
+/// glibc's setting for how many pools of memory threads may open, and how many serve this program.
+const ARENAS: (&str, &str) = ("MALLOC_ARENA_MAX", "2");
+
+/// Starts this program again with few pools of memory, unless it has been: each pool keeps what its thread no longer needs,
+/// and over many invocations that adds up. glibc reads the setting only when a program starts.
+pub(crate) fn settle_allocator() {
+    let (name, value) = ARENAS;
+    if std::env::var_os(name).is_none()
+        && let Ok(program) = std::env::current_exe()
+    {
+        let mut again = std::process::Command::new(program);
+        let failed = again.args(std::env::args_os().skip(1)).env(name, value).exec();
+        // It returns only if it fails; then the memory is somewhat larger.
+        tracing::debug!(error = %failed, "the allocator stays as it is");
+    }
+}
 
 /// A failed invocation as Lambda gets it.
 #[derive(Debug)]

@@ -27,6 +27,9 @@ use crate::cli::{Cli, Command};
 use crate::error::{Error, Result};
 
 fn main() -> ExitCode {
+    if is_on_lambda() {
+        lambda::settle_allocator();
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -25,15 +25,28 @@ pub(crate) struct Sandbox {
 pub(crate) struct Setup {
     pub(crate) seconds: u32,
     pub(crate) env: Vec<(&'static str, String)>,
-    /// A command that the emulator is started through, which gets the sandbox's directory as its first argument.
-    pub(crate) through: Option<&'static str>,
+    pub(crate) place: Place,
+}
+
+/// Where the emulator and the function run.
+#[derive(Debug, Clone)]
+pub(crate) enum Place {
+    /// On this machine, with its own scratch.
+    Here,
+    /// Through a shell script in namespaces of its own, which gets the sandbox's directory as its first argument.
+    Script(&'static str),
+    /// As on Lambda, from the files of a bundle alone.
+    Sandbox { root: PathBuf, task: PathBuf },
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { seconds: 120, env: Vec::new(), through: None }
+        Self { seconds: 120, env: Vec::new(), place: Place::Here }
     }
 }
+
+/// Memory of a sandbox that is like Lambda's.
+const SANDBOX_MIB: &str = "2048";
 
 /// A free port of loopback. Another process could take it before it is used; then the start fails and says so.
 fn free_port() -> u16 {
@@ -46,30 +59,42 @@ impl Sandbox {
         fs::create_dir(dir.path().join("tmp")).unwrap();
         let (port, api) = (free_port(), free_port());
         let rie = tool("lambda/aws-lambda-rie");
-        let mut command = match setup.through {
-            None => Command::new(rie),
-            Some(script) => {
+        let log = File::create(dir.path().join("log")).unwrap();
+        let tmp = dir.path().join("tmp");
+        let (mut command, bootstrap) = match &setup.place {
+            Place::Here => (Command::new(rie), env!("CARGO_BIN_EXE_bootstrap")),
+            Place::Script(script) => {
                 let mut command = Command::new("unshare");
                 command.args(["-rm", "sh", "-c", script, "sh"]).arg(dir.path()).arg(rie);
-                command
+                (command, env!("CARGO_BIN_EXE_bootstrap"))
+            }
+            Place::Sandbox { root: rootfs, task } => {
+                let mut command = Command::new(root().join("scripts/sandbox.sh"));
+                command.arg(rootfs).arg(task).arg(&tmp).args([SANDBOX_MIB, "/rie"]);
+                (command, "/var/task/bootstrap")
             }
         };
-        let log = File::create(dir.path().join("log")).unwrap();
         command
             .args(["--log-level", "warn"])
             .args(["--runtime-interface-emulator-address", &format!("127.0.0.1:{port}")])
             .args(["--runtime-api-address", &format!("127.0.0.1:{api}")])
-            .arg(env!("CARGO_BIN_EXE_bootstrap"))
+            .arg(bootstrap)
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
             .env("AWS_LAMBDA_FUNCTION_NAME", "render")
             .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
-            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "4096")
             .env("AWS_LAMBDA_FUNCTION_TIMEOUT", setup.seconds.to_string())
             .env("AWS_SESSION_TOKEN", "")
-            .env("HYPERFRAMES_RENDER_BUCKET", BUCKET)
-            .env("FRAMEWRIGHT_TOOLS", root().join(".tools"))
-            .env("TMPDIR", dir.path().join("tmp"))
+            .env("HYPERFRAMES_RENDER_BUCKET", BUCKET);
+        if let Place::Sandbox { .. } = setup.place {
+            command.env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", SANDBOX_MIB);
+        } else {
+            command
+                .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "4096")
+                .env("FRAMEWRIGHT_TOOLS", root().join(".tools"))
+                .env("TMPDIR", tmp);
+        }
+        command
             .envs(s3.env())
             .envs(setup.env)
             .stdin(Stdio::null())

@@ -15,5 +15,6 @@ mod lambda;
 mod lambda_faults;
 mod plans;
 mod s3;
+mod sandbox;
 mod store;
 mod warm;

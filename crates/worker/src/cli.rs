@@ -32,6 +32,9 @@ pub(crate) enum Command {
     /// Measure what Chrome alone takes per frame, for scripts/bench.sh
     #[command(hide = true)]
     Floor(FloorArgs),
+    /// Compress an unpacked Chrome for a bundle, for scripts/stage.sh
+    #[command(hide = true)]
+    Pack { from: PathBuf, to: PathBuf },
 }
 
 #[derive(Debug, Args)]

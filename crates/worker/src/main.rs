@@ -72,6 +72,7 @@ async fn run(cli: &Cli) -> Result<()> {
             Command::Render(args) => local::render(args).await,
             Command::Invoke(args) => local::invoke(args).await,
             Command::Floor(args) => local::floor(args).await,
+            Command::Pack { from, to } => pack::pack(from, to),
         }
     };
     tokio::select! {

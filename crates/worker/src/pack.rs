@@ -16,8 +16,11 @@ const PREFIX: &str = "chrome-pack-";
 /// In an unpacked directory: the size and path of each of its files.
 const MARKER: &str = ".complete";
 
-/// The window that packing with `zstd --long=27` needs.
+const EXECUTABLE: &str = "chromium";
+
+/// How far back a packed file may refer to itself, in bits, and how hard it is packed.
 const ZSTD_WINDOW_LOG: u32 = 27;
+const ZSTD_LEVEL: i32 = 19;
 
 const BUFFER: usize = 1 << 18;
 
@@ -61,6 +64,50 @@ pub(crate) fn unpack(pack: &Path, scratch: &Path) -> Result<PathBuf> {
     remove_leftovers(scratch);
     fill(&files, scratch, &target).map_err(failed)?;
     Ok(target)
+}
+
+/// Packs the directory `from`, as [`unpack`] makes it, into the new directory `to`: the executable alone, the rest together.
+pub(crate) fn pack(from: &Path, to: &Path) -> Result<()> {
+    let failed = |source: io::Error| Error::ChromePack {
+        pack: to.display().to_string(),
+        reason: source.to_string(),
+        source,
+    };
+    fs::create_dir_all(to).map_err(failed)?;
+    let executable = from.join(EXECUTABLE);
+    let alone = || deflate(&to.join(format!("{EXECUTABLE}.zst")), |out| {
+        io::copy(&mut File::open(&executable)?, out).map(drop)
+    });
+    let rest = || deflate(&to.join("rest.tar.zst"), |out| {
+        let mut tar = tar::Builder::new(out);
+        let mut files = Vec::new();
+        list(from, Path::new(""), &mut files)?;
+        for file in files.iter().filter(|file| file.from != executable) {
+            let mut header = tar::Header::new_gnu();
+            let source = File::open(&file.from)?;
+            header.set_size(source.metadata()?.len());
+            header.set_mode(0o755);
+            tar.append_data(&mut header, &file.to, source)?;
+        }
+        tar.finish()
+    });
+    thread::scope(|scope| {
+        let rest = scope.spawn(rest);
+        alone().and_then(|()| rest.join().expect("packing does not panic"))
+    })
+    .map_err(failed)
+}
+
+fn deflate(
+    to: &Path,
+    write: impl FnOnce(&mut zstd::stream::write::Encoder<'_, File>) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut out = zstd::stream::write::Encoder::new(File::create_new(to)?, ZSTD_LEVEL)?;
+    out.long_distance_matching(true)?;
+    out.window_log(ZSTD_WINDOW_LOG)?;
+    out.include_checksum(true)?;
+    write(&mut out)?;
+    out.finish().map(drop)
 }
 
 fn list(pack: &Path, inside: &Path, files: &mut Vec<Packed>) -> io::Result<()> {

@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Runs a command as Lambda would: scripts/sandbox.sh ROOT TASK TMP MEMORY_MIB COMMAND...
+# ROOT is a read-only root, TASK is read-only at /var/task, TMP is /tmp and all that can be written. No /dev/shm, five
+# devices, an own process table that ends with the command, no rights. As root also another user and a limit of memory.
+# The network stays the machine's.
+set -euo pipefail
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+
+if [ $# -lt 5 ]; then
+  sed -n '2,5s/^# //p' "$0" >&2
+  exit 2
+fi
+root="$1" task="$2" tmp="$3" memory="$4"
+shift 4
+
+if [ "$(id -u)" = 0 ]; then
+  namespaces=()
+  as=(--clear-groups --no-new-privs unshare --setgid 990 --setuid 993)
+  chown 993:990 "$tmp"
+  if [ -d /sys/fs/cgroup/memory ]; then # version 1
+    group="/sys/fs/cgroup/memory/framewright-$$"
+    mkdir "$group"
+    echo $((memory << 20)) > "$group/memory.limit_in_bytes"
+  else
+    group="/sys/fs/cgroup/framewright-$$"
+    mkdir "$group"
+    echo $((memory << 20)) > "$group/memory.max"
+  fi
+  echo $$ > "$group/cgroup.procs"
+else
+  echo "sandbox: not root, so without another user and without a limit of memory" >&2
+  namespaces=(--user --map-root-user)
+  as=(--no-new-privs unshare)
+fi
+
+# shellcheck disable=SC2016 # the inner shell expands it
+inner='
+set -eu
+root="$1" task="$2" tmp="$3"; shift 3
+mount --bind "$root" "$root"
+mount --bind "$task" "$root/var/task"
+mount --bind "$tmp" "$root/tmp"
+mount -t tmpfs -o size=64k,mode=755 none "$root/dev"
+for device in null zero full random urandom; do
+  : > "$root/dev/$device"
+  mount --bind "/dev/$device" "$root/dev/$device"
+done
+ln -s /proc/self/fd "$root/dev/fd"
+mount -o remount,bind,ro "$root/dev"
+mount -t proc none "$root/proc"
+mount -o remount,bind,ro "$root/var/task"
+mount -o remount,bind,ro "$root"
+ulimit -n 1024
+exec setpriv "$@"
+'
+exec unshare "${namespaces[@]}" --mount --pid --ipc --uts --fork --kill-child --propagation private \
+  bash -c "$inner" sandbox "$root" "$task" "$tmp" "${as[@]}" --root="$root" --wd=/var/task "$@"

@@ -1,0 +1,76 @@
+//! The function with nothing but its bundle, glibc and libgcc: a read-only root, another user, no /dev/shm, 2 GB.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::json;
+
+use crate::emulator::{Place, Sandbox, Setup};
+use crate::harness::{Bench, fixture, root, tool};
+use crate::lambda::{Cloud, chunk_of, sample, upload};
+use crate::s3::S3;
+
+/// All that is in the root beside the emulator: what every Linux of Amazon has.
+const LIBRARIES: [&str; 8] = [
+    "libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1", "libresolv.so.2", "libutil.so.1", "libgcc_s.so.1",
+];
+
+fn rootfs(dir: &Path) -> PathBuf {
+    let rootfs = dir.join("root");
+    for folder in ["dev", "proc", "tmp", "var/task", "lib64", "lib/x86_64-linux-gnu", "etc"] {
+        fs::create_dir_all(rootfs.join(folder)).unwrap();
+    }
+    let host = ["/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64"].map(Path::new);
+    for library in LIBRARIES {
+        let from = host.iter().map(|folder| folder.join(library)).find(|path| path.exists());
+        let from = from.unwrap_or_else(|| panic!("this machine has no {library}"));
+        fs::copy(from, rootfs.join("lib/x86_64-linux-gnu").join(library)).unwrap();
+    }
+    fs::copy("/lib64/ld-linux-x86-64.so.2", rootfs.join("lib64/ld-linux-x86-64.so.2")).unwrap();
+    fs::copy(tool("lambda/aws-lambda-rie"), rootfs.join("rie")).unwrap();
+    rootfs
+}
+
+#[test]
+fn a_bundle_renders_in_a_sandbox_that_has_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    // The user of the sandbox must be able to walk there.
+    Command::new("chmod").arg("755").arg(dir.path()).status().unwrap();
+    let task = dir.path().join("task");
+    let staged = Command::new(root().join("scripts/stage.sh"))
+        .arg(&task)
+        .arg("brotli")
+        .env("BOOTSTRAP", env!("CARGO_BIN_EXE_bootstrap"))
+        .output()
+        .unwrap();
+    assert!(staged.status.success(), "{}", String::from_utf8_lossy(&staged.stderr));
+    let place = Place::Sandbox { root: rootfs(dir.path()), task };
+    let s3 = S3::start();
+    let sandbox = Sandbox::start(&s3, Setup { place, ..Setup::default() });
+    let cloud = Cloud { s3, sandbox };
+    // WebGL, web fonts and text that falls back to the bundle's own font.
+    for project in ["three", "title-card"] {
+        upload(&cloud.s3, &fixture(project));
+        let plan = cloud.plan(&json!({"fps": 30, "chunkSize": 90}));
+        let chunks = plan["ChunkCount"].as_u64().unwrap();
+        let first = cloud.sandbox.invoke(&chunk_of(&plan, 0));
+        assert!(first["Sha256"].is_string(), "{first}\n{}", cloud.sandbox.log());
+        let assemble = cloud.chunks(&plan, chunks);
+        let done = cloud.sandbox.invoke(&assemble);
+        assert_eq!(done["FramesEncoded"], plan["TotalFrames"], "{done}");
+        let bench = Bench::new();
+        bench.render(&fixture(project), &["--chunk-size", "90"]);
+        let made = fs::read(cloud.s3.object("renders/demo/output.mp4")).unwrap();
+        assert!(made == fs::read(bench.path("out.mp4")).unwrap(), "{project}: another video than here");
+    }
+    cloud.sandbox.assert_idle();
+    // A page that asks for a secure host must not take Chrome down, which has no library for that here.
+    let page = crate::lambda::PAGE.replace("b.textContent", "fetch('https://example.org/').catch(() => {}); b.textContent");
+    cloud.page(&page);
+    let plan = cloud.plan(&json!({"fps": 30, "chunkSize": 60, "strictness": "best-effort"}));
+    let chunk = cloud.sandbox.invoke(&chunk_of(&plan, 0));
+    assert_eq!(chunk["FramesEncoded"], 60, "{chunk}\n{}", cloud.sandbox.log());
+    assert_eq!(cloud.sandbox.events("success").last().unwrap()["relaunches"], 0);
+    cloud.fails(&sample("broken"), "EVENT_INVALID");
+}

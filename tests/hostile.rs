@@ -38,7 +38,10 @@ impl Ear {
                     stream.set_nonblocking(false).unwrap();
                     stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
                     let length = stream.read(&mut text).unwrap_or(0);
-                    notes.lock().unwrap().push(format!("tcp {}", String::from_utf8_lossy(&text[..length])));
+                    notes
+                        .lock()
+                        .unwrap()
+                        .push(format!("tcp {}", String::from_utf8_lossy(&text[..length])));
                 }
                 if let Ok((length, _)) = udp.recv_from(&mut [0; 2000]) {
                     notes.lock().unwrap().push(format!("udp {length} bytes"));
@@ -75,7 +78,10 @@ fn a_hostile_page_learns_nothing_and_reaches_nothing() {
     }
     ear.heard.lock().unwrap().clear();
 
-    let cloud = Cloud::new(Setup { env: vec![("SECRET_OF_THE_TEST", "hunter2".to_owned())], ..Setup::default() });
+    let cloud = Cloud::new(Setup {
+        env: vec![("SECRET_OF_THE_TEST", "hunter2".to_owned())],
+        ..Setup::default()
+    });
     let html = std::fs::read_to_string(root().join("tests/hostile.html")).unwrap();
     let s3_port = cloud.s3.endpoint.rsplit(':').next().unwrap();
     let html = html
@@ -106,7 +112,12 @@ fn a_hostile_page_learns_nothing_and_reaches_nothing() {
     assert_eq!(chunk["FramesEncoded"], 60, "{chunk}");
     assert_eq!(ear.heard(), Vec::<String>::new());
     let asked = cloud.s3.requests();
-    assert!(asked[before..].iter().all(|line| !line.starts_with("GET") || line.contains("x-id=GetObject")), "{asked:?}");
+    assert!(
+        asked[before..]
+            .iter()
+            .all(|line| !line.starts_with("GET") || line.contains("x-id=GetObject")),
+        "{asked:?}"
+    );
 
     // What the page itself thinks of its attempts, in the last frame.
     let file = cloud.s3.object("renders/demo/chunks/0000.mp4");
@@ -127,10 +138,18 @@ fn a_hostile_page_learns_nothing_and_reaches_nothing() {
     assert!(told["blocked_requests"].as_u64().unwrap() >= 20, "{told}");
     let log = cloud.sandbox.log();
     for name in ["http://169.254.169.254/latest/meta-data", "127.0.0.1:9001", "leak.example"] {
-        assert!(log.contains(&format!("the page was kept from {name}")) || log.contains(&format!("kept from http://{name}")), "{name} is not in the log");
+        assert!(
+            log.contains(&format!("the page was kept from {name}"))
+                || log.contains(&format!("kept from http://{name}")),
+            "{name} is not in the log"
+        );
     }
     let warnings = chunk["Warnings"].as_array().unwrap();
-    assert!(warnings.len() <= 4 && warnings.iter().any(|warning| warning.as_str().unwrap().contains("kept from")), "{chunk}");
+    assert!(
+        warnings.len() <= 4
+            && warnings.iter().any(|warning| warning.as_str().unwrap().contains("kept from")),
+        "{chunk}"
+    );
 }
 
 #[test]
@@ -143,7 +162,10 @@ fn a_page_that_leaves_ends_the_render() {
         // Chrome does not even try: the page stays and is drawn.
         ("file:///proc/self/environ", &["none"]),
     ] {
-        let html = PAGE.replace("b.textContent = t.toFixed(3);", &format!("if (t > 1) location.href = '{away}';"));
+        let html = PAGE.replace(
+            "b.textContent = t.toFixed(3);",
+            &format!("if (t > 1) location.href = '{away}';"),
+        );
         assert_ne!(html, PAGE);
         cloud.page(&html);
         let config = json!({"fps": 30, "chunkSize": 60});

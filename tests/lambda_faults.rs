@@ -9,7 +9,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use crate::emulator::{Place, Setup};
-use crate::harness::{fixture, root};
+use crate::harness::fixture;
 use crate::lambda::{Cloud, PAGE, chunk_of, packed, sample, upload};
 use crate::s3::Trouble;
 
@@ -27,7 +27,7 @@ const STUCK: &str = "<!doctype html><html><body><div data-composition-id=\"a\" d
 
 impl Cloud {
     /// Asserts that the function still works.
-    fn assert_serves(&self) {
+    pub(crate) fn assert_serves(&self) {
         self.s3.stop_failing();
         self.page(PAGE);
         let plan = self.plan(&json!({"fps": 30, "chunkSize": 60, "variables": {"again": true}}));
@@ -57,16 +57,16 @@ fn work_stops_before_the_time_limit_and_says_what_would_have_fitted() {
     cloud.page(&slow_page());
     let plan = cloud.plan(&json!({"fps": 60, "chunkSize": 3600}));
     let message = cloud.fails(&chunk_of(&plan, 0), "CHUNK_DEADLINE_EXCEEDED");
-    let told = message.split(": ").nth(1).unwrap();
-    let number = |after: &str, before: &str| -> f64 {
-        told.split(after).last().unwrap().split(before).next().unwrap().trim().parse().unwrap()
+    let number = |before: &str, after: &str| -> f64 {
+        let text = message.split(before).last().unwrap().split(after).next().unwrap();
+        text.trim().parse().unwrap_or_else(|_| panic!("{text:?} in {message}"))
     };
-    let (done, rate, fitting) =
-        (number("xx", " of 3600"), number("done, ", " per"), number("of ", " would"));
-    assert!(done > 1.0 && rate > 1.0 && fitting >= 1.0 && fitting < 3600.0, "{message}");
-    assert!((done / rate) < 4.0 && fitting <= rate * 4.0, "{message}");
+    let done = number("ms: ", " of 3600");
+    let rate = number("done, ", " per second");
+    let fitting = number("chunkSize of ", " would");
+    assert!(done > 1.0 && rate > 1.0 && (1.0..3600.0).contains(&fitting), "{message}");
+    assert!(done / rate < 4.0 && fitting <= rate * 4.0, "{message}");
     // A plan that waits for a page that never gets ready.
-    upload(&cloud.s3, &fixture("broken-never-ready"));
     let event = Cloud::plan_event(&json!({"fps": 30}));
     let page = "<!doctype html><html><body><div data-composition-id=\"a\" data-width=\"320\" data-height=\"180\"></div>\
         <script>window.__hf = { duration: NaN, seek() {} };</script></body></html>";
@@ -273,7 +273,7 @@ fn an_archive_that_is_damaged_or_hostile_is_refused() {
         header.set_cksum();
         std::io::Write::write_all(&mut gzip, header.as_bytes()).unwrap();
         for _ in 0..200 {
-            std::io::Write::write_all(&mut gzip, &[0; 1 << 20]).unwrap();
+            std::io::Write::write_all(&mut gzip, &vec![0; 1 << 20]).unwrap();
         }
         gzip.finish().unwrap()
     };
@@ -303,51 +303,9 @@ fn a_full_scratch_disk_is_told_and_freed() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("index.html"), PAGE).unwrap();
     let noise: Vec<u8> =
-        (0..40_u32 << 20).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        (0..40_u32 << 20).map(|i| i.wrapping_mul(2_654_435_761).to_le_bytes()[2]).collect();
     fs::write(dir.path().join("large.bin"), noise).unwrap();
     upload(&cloud.s3, dir.path());
     cloud.fails(&sample("plan"), "DISK_FULL");
     cloud.assert_serves();
-}
-
-#[test]
-fn what_a_cut_off_invocation_left_is_gone_at_the_next_one() {
-    let cloud = Cloud::new(Setup::default());
-    let left = cloud.sandbox.tmp().join("framewright-left/plan");
-    fs::create_dir_all(&left).unwrap();
-    fs::write(left.join("plan.json"), "{}").unwrap();
-    cloud.assert_serves();
-    assert!(!left.exists());
-}
-
-#[test]
-fn an_unpacked_chrome_that_was_cut_off_is_unpacked_again() {
-    let pack = root().join(".tools/chrome-pack");
-    assert!(
-        pack.join("chromium.br").is_file(),
-        "{} is missing: run scripts/setup.sh",
-        pack.display()
-    );
-    let dir = tempfile::tempdir().unwrap();
-    for part in ["ffmpeg", "ffprobe", "runtime", "fonts"] {
-        std::os::unix::fs::symlink(root().join(".tools").join(part), dir.path().join(part))
-            .unwrap();
-    }
-    std::os::unix::fs::symlink(&pack, dir.path().join("chrome")).unwrap();
-    let tools = dir.path().to_str().unwrap().to_owned();
-    let cloud = Cloud::new(Setup { env: vec![("FRAMEWRIGHT_TOOLS", tools)], ..Setup::default() });
-    cloud.assert_serves();
-    let unpacked: Vec<_> =
-        fs::read_dir(cloud.sandbox.tmp()).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert_eq!(unpacked.len(), 1, "{unpacked:?}");
-    let chromium = unpacked[0].join("chromium");
-    let size = fs::metadata(&chromium).unwrap().len();
-    fs::File::options().write(true).open(&chromium).unwrap().set_len(size / 2).unwrap();
-    fs::remove_file(cloud.s3.object("renders/demo/chunks/0000.mp4")).unwrap();
-    cloud.assert_serves();
-    assert_eq!(fs::metadata(&chromium).unwrap().len(), size);
-    fs::remove_file(unpacked[0].join(".complete")).unwrap();
-    fs::remove_file(cloud.s3.object("renders/demo/chunks/0000.mp4")).unwrap();
-    cloud.assert_serves();
-    assert!(unpacked[0].join(".complete").is_file());
 }

@@ -13,6 +13,7 @@ mod harness;
 mod hostile;
 mod lambda;
 mod lambda_faults;
+mod measure;
 mod plans;
 mod s3;
 mod sandbox;

@@ -194,7 +194,9 @@ async fn answer(
         Some(Trouble::StallAfter(bytes)) => beginning(body, bytes, stream::pending().boxed()).await,
         Some(Trouble::Garbled) => {
             let mut whole = BodyExt::collect(body).await.unwrap().to_bytes().to_vec();
-            whole.iter_mut().for_each(|byte| *byte ^= 0x55);
+            for byte in &mut whole {
+                *byte ^= 0x55;
+            }
             full(whole)
         }
     };

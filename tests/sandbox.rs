@@ -13,7 +13,14 @@ use crate::s3::S3;
 
 /// All that is in the root beside the emulator: what every Linux of Amazon has.
 const LIBRARIES: [&str; 8] = [
-    "libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1", "libresolv.so.2", "libutil.so.1", "libgcc_s.so.1",
+    "libc.so.6",
+    "libm.so.6",
+    "libdl.so.2",
+    "libpthread.so.0",
+    "librt.so.1",
+    "libresolv.so.2",
+    "libutil.so.1",
+    "libgcc_s.so.1",
 ];
 
 fn rootfs(dir: &Path) -> PathBuf {
@@ -62,11 +69,15 @@ fn a_bundle_renders_in_a_sandbox_that_has_nothing_else() {
         let bench = Bench::new();
         bench.render(&fixture(project), &["--chunk-size", "90"]);
         let made = fs::read(cloud.s3.object("renders/demo/output.mp4")).unwrap();
-        assert!(made == fs::read(bench.path("out.mp4")).unwrap(), "{project}: another video than here");
+        assert!(
+            made == fs::read(bench.path("out.mp4")).unwrap(),
+            "{project}: another video than here"
+        );
     }
     cloud.sandbox.assert_idle();
     // A page that asks for a secure host must not take Chrome down, which has no library for that here.
-    let page = crate::lambda::PAGE.replace("b.textContent", "fetch('https://example.org/').catch(() => {}); b.textContent");
+    let page = crate::lambda::PAGE
+        .replace("b.textContent", "fetch('https://example.org/').catch(() => {}); b.textContent");
     cloud.page(&page);
     let plan = cloud.plan(&json!({"fps": 30, "chunkSize": 60, "strictness": "best-effort"}));
     let chunk = cloud.sandbox.invoke(&chunk_of(&plan, 0));

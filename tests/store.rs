@@ -10,7 +10,7 @@ use store::{About, Addressing, Error, LocalStore, S3Store, Store, Uri};
 
 use crate::s3::{BUCKET, KEY, S3, SECRET, Trouble};
 
-fn connect(s3: &S3, secret: &str) -> S3Store {
+pub(crate) fn connect(s3: &S3, secret: &str) -> S3Store {
     let credentials = Credentials::new(KEY, secret, None, None, "test");
     let config = aws_config::SdkConfig::builder()
         .endpoint_url(&s3.endpoint)
@@ -20,12 +20,12 @@ fn connect(s3: &S3, secret: &str) -> S3Store {
     S3Store::new(&config, Addressing::InPath)
 }
 
-fn uri(key: &str) -> Uri {
+pub(crate) fn uri(key: &str) -> Uri {
     Uri::parse(&format!("s3://{BUCKET}/{key}")).unwrap()
 }
 
 /// Bytes that do not repeat, so that a part in the wrong place is noticed.
-fn bytes(length: usize) -> Vec<u8> {
+pub(crate) fn bytes(length: usize) -> Vec<u8> {
     let mut state = 1_u64;
     (0..length.div_ceil(8))
         .flat_map(|_| {

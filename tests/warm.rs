@@ -1,11 +1,13 @@
-//! One sandbox serves event after event and is afterwards as it was.
+//! One sandbox serves event after event and is afterwards as it was; what was cut off heals.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
 use crate::emulator::{Sandbox, Setup};
+use crate::harness::tool;
 use crate::lambda::{Cloud, PAGE, chunk_of};
 
 /// What must not grow.
@@ -32,7 +34,9 @@ fn state(sandbox: &Sandbox) -> State {
 
 fn bytes(dir: &Path) -> u64 {
     let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
-    entries.map(|path| if path.is_dir() { bytes(&path) } else { fs::metadata(&path).unwrap().len() }).sum()
+    entries
+        .map(|path| if path.is_dir() { bytes(&path) } else { fs::metadata(&path).unwrap().len() })
+        .sum()
 }
 
 #[test]
@@ -55,7 +59,8 @@ fn fifty_events_leave_the_sandbox_as_it_was() {
             }
             _ => {
                 let index = round % 6;
-                fs::remove_file(cloud.s3.object(&format!("renders/demo/chunks/000{index}.mp4"))).unwrap();
+                fs::remove_file(cloud.s3.object(&format!("renders/demo/chunks/000{index}.mp4")))
+                    .unwrap();
                 let chunk: Value = cloud.sandbox.invoke(&chunk_of(&plan, index));
                 assert_eq!(chunk["FramesEncoded"], 10, "{chunk}");
             }
@@ -72,4 +77,40 @@ fn fifty_events_leave_the_sandbox_as_it_was() {
     let (first, last) = (resident(&states[5..15]), resident(&states[40..]));
     assert!(last < first + first / 8, "{first} KiB at first, {last} KiB at last: {states:?}");
     println!("early {early:?}, late {late:?}, peak {first} then {last} KiB");
+}
+
+#[test]
+fn what_a_cut_off_invocation_left_is_gone_at_the_next_one() {
+    let cloud = Cloud::new(Setup::default());
+    let left = cloud.sandbox.tmp().join("framewright-left/plan");
+    fs::create_dir_all(&left).unwrap();
+    fs::write(left.join("plan.json"), "{}").unwrap();
+    cloud.assert_serves();
+    assert!(!left.exists());
+}
+
+#[test]
+fn an_unpacked_chrome_that_was_cut_off_is_unpacked_again() {
+    let pack = tool("chrome-pack");
+    let dir = tempfile::tempdir().unwrap();
+    for part in ["ffmpeg", "ffprobe", "runtime", "fonts"] {
+        symlink(tool(part), dir.path().join(part)).unwrap();
+    }
+    symlink(&pack, dir.path().join("chrome")).unwrap();
+    let tools = dir.path().to_str().unwrap().to_owned();
+    let cloud = Cloud::new(Setup { env: vec![("FRAMEWRIGHT_TOOLS", tools)], ..Setup::default() });
+    cloud.assert_serves();
+    let unpacked: Vec<_> =
+        fs::read_dir(cloud.sandbox.tmp()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(unpacked.len(), 1, "{unpacked:?}");
+    let chromium = unpacked[0].join("chromium");
+    let size = fs::metadata(&chromium).unwrap().len();
+    fs::File::options().write(true).open(&chromium).unwrap().set_len(size / 2).unwrap();
+    fs::remove_file(cloud.s3.object("renders/demo/chunks/0000.mp4")).unwrap();
+    cloud.assert_serves();
+    assert_eq!(fs::metadata(&chromium).unwrap().len(), size);
+    fs::remove_file(unpacked[0].join(".complete")).unwrap();
+    fs::remove_file(cloud.s3.object("renders/demo/chunks/0000.mp4")).unwrap();
+    cloud.assert_serves();
+    assert!(unpacked[0].join(".complete").is_file());
 }

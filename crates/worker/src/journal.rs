@@ -1,4 +1,4 @@
-//! What an operator reads: JSON lines about the start and the end of every invocation, and its numbers as CloudWatch metrics.
+//! What an operator reads: JSON lines about the start and the end of every invocation, and its numbers as metrics.
 //! Nothing of an event's content is in them but names.
 
 use std::io::Write;

@@ -14,6 +14,8 @@ mod pack;
 mod progress;
 mod redact;
 mod resources;
+#[cfg(test)]
+mod state_machine_tests;
 mod toolbox;
 mod workdir;
 
@@ -70,7 +72,7 @@ async fn run(cli: &Cli) -> Result<()> {
     let work = async {
         match &cli.command {
             Command::Render(args) => local::render(args).await,
-            Command::Invoke(args) => local::invoke(args).await,
+            Command::Invoke(args) => Box::pin(local::invoke(args)).await,
             Command::Floor(args) => local::floor(args).await,
             Command::Pack { from, to } => pack::pack(from, to),
         }

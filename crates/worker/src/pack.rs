@@ -1,6 +1,7 @@
 //! Chrome as it travels in a bundle that has a size limit: some of its files compressed, inflated once into a directory that is
 //! named by what they are. The directory appears complete, and one that has lost anything since is made anew.
 
+use std::fmt::Write;
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -75,22 +76,26 @@ pub(crate) fn pack(from: &Path, to: &Path) -> Result<()> {
     };
     fs::create_dir_all(to).map_err(failed)?;
     let executable = from.join(EXECUTABLE);
-    let alone = || deflate(&to.join(format!("{EXECUTABLE}.zst")), |out| {
-        io::copy(&mut File::open(&executable)?, out).map(drop)
-    });
-    let rest = || deflate(&to.join("rest.tar.zst"), |out| {
-        let mut tar = tar::Builder::new(out);
-        let mut files = Vec::new();
-        list(from, Path::new(""), &mut files)?;
-        for file in files.iter().filter(|file| file.from != executable) {
-            let mut header = tar::Header::new_gnu();
-            let source = File::open(&file.from)?;
-            header.set_size(source.metadata()?.len());
-            header.set_mode(0o755);
-            tar.append_data(&mut header, &file.to, source)?;
-        }
-        tar.finish()
-    });
+    let alone = || {
+        deflate(&to.join(format!("{EXECUTABLE}.zst")), |out| {
+            io::copy(&mut File::open(&executable)?, out).map(drop)
+        })
+    };
+    let rest = || {
+        deflate(&to.join("rest.tar.zst"), |out| {
+            let mut tar = tar::Builder::new(out);
+            let mut files = Vec::new();
+            list(from, Path::new(""), &mut files)?;
+            for file in files.iter().filter(|file| file.from != executable) {
+                let mut header = tar::Header::new_gnu();
+                let source = File::open(&file.from)?;
+                header.set_size(source.metadata()?.len());
+                header.set_mode(0o755);
+                tar.append_data(&mut header, &file.to, source)?;
+            }
+            tar.finish()
+        })
+    };
     thread::scope(|scope| {
         let rest = scope.spawn(rest);
         alone().and_then(|()| rest.join().expect("packing does not panic"))
@@ -130,7 +135,8 @@ fn packed(pack: &Path, inside: &Path, name: &str) -> Packed {
     let coded =
         codings.iter().find_map(|(suffix, coding)| Some((name.strip_suffix(suffix)?, *coding)));
     let (plain, coding) = coded.unwrap_or((name, Coding::Plain));
-    let is_archive = coding != Coding::Plain && plain.ends_with(".tar");
+    let is_archive = coding != Coding::Plain
+        && Path::new(plain).extension().is_some_and(|extension| extension == "tar");
     let to = if is_archive { inside.to_owned() } else { inside.join(plain) };
     Packed { from: pack.join(inside).join(name), to, coding, is_archive }
 }
@@ -149,7 +155,9 @@ fn digest(files: &[Packed]) -> io::Result<String> {
         file.take(SAMPLE).read_to_end(&mut sample)?;
         hash.update(&sample);
     }
-    Ok(hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect())
+    let digest =
+        hash.finalize().iter().take(6).fold(0, |number, byte| number << 8 | u64::from(*byte));
+    Ok(format!("{digest:012x}"))
 }
 
 fn is_complete(target: &Path) -> bool {
@@ -248,140 +256,12 @@ fn mark(root: &Path, inside: &Path, marker: &mut String) -> io::Result<()> {
             mark(root, &path, marker)?;
         } else {
             let size = fs::metadata(entry.path())?.len();
-            marker.push_str(&format!("{size} {}\n", path.display()));
+            writeln!(marker, "{size} {}", path.display())
+                .expect("writing to a string does not fail");
         }
     }
     Ok(())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A pack with an archive and a file in it, in the coding asked for.
-    fn pack(dir: &Path, zstd: bool, content: &[u8]) {
-        fs::create_dir_all(dir.join("fontconfig")).unwrap();
-        let mut tar = tar::Builder::new(Vec::new());
-        let mut header = tar::Header::new_gnu();
-        header.set_size(4);
-        header.set_mode(0o644);
-        tar.append_data(&mut header, "fonts/a.ttf", &b"font"[..]).unwrap();
-        let tar = tar.into_inner().unwrap();
-        if zstd {
-            fs::write(dir.join("chromium.zst"), zstd::encode_all(content, 3).unwrap()).unwrap();
-            fs::write(dir.join("fontconfig/fonts.tar.zst"), zstd::encode_all(&tar[..], 3).unwrap())
-                .unwrap();
-        } else {
-            // A brotli stream of uncompressed blocks, which needs no encoder.
-            fs::write(dir.join("chromium.br"), stored(content)).unwrap();
-            fs::write(dir.join("fontconfig/fonts.tar.br"), stored(&tar)).unwrap();
-        }
-        fs::write(dir.join("LICENSE"), "words").unwrap();
-    }
-
-    /// Brotli's form of what is not compressed: a window of 16 bits, blocks of at most 65536 bytes, and an empty last block.
-    fn stored(content: &[u8]) -> Vec<u8> {
-        let mut bits: Vec<bool> = vec![false];
-        let mut out = Vec::new();
-        let flush = |bits: &mut Vec<bool>, out: &mut Vec<u8>| {
-            while bits.len() % 8 != 0 {
-                bits.push(false);
-            }
-            for byte in bits.chunks(8) {
-                out.push(byte.iter().enumerate().map(|(i, bit)| u8::from(*bit) << i).sum());
-            }
-            bits.clear();
-        };
-        for block in content.chunks(1 << 16) {
-            bits.extend([false, false, false]);
-            let length = block.len() - 1;
-            bits.extend((0..16).map(|i| length >> i & 1 == 1));
-            bits.push(true);
-            flush(&mut bits, &mut out);
-            out.extend_from_slice(block);
-        }
-        bits.extend([true, true]);
-        flush(&mut bits, &mut out);
-        out
-    }
-
-    fn content() -> Vec<u8> {
-        (0..300_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect()
-    }
-
-    #[test]
-    fn brotli_and_zstd_packs_unpack_to_the_same_files_once() {
-        use std::os::unix::fs::PermissionsExt;
-        for zstd in [false, true] {
-            let dir = tempfile::tempdir().unwrap();
-            let (from, scratch) = (dir.path().join("pack"), dir.path().join("scratch"));
-            fs::create_dir(&scratch).unwrap();
-            pack(&from, zstd, &content());
-            let unpacked = unpack(&from, &scratch).unwrap();
-            assert_eq!(fs::read(unpacked.join("chromium")).unwrap(), content());
-            assert_eq!(fs::read(unpacked.join("fontconfig/fonts/a.ttf")).unwrap(), b"font");
-            assert_eq!(fs::read(unpacked.join("LICENSE")).unwrap(), b"words");
-            let mode = fs::metadata(unpacked.join("chromium")).unwrap().permissions().mode();
-            assert_eq!(mode & 0o111, 0o111);
-            let made = fs::metadata(unpacked.join("chromium")).unwrap().modified().unwrap();
-            assert_eq!(unpack(&from, &scratch).unwrap(), unpacked);
-            assert_eq!(fs::metadata(unpacked.join("chromium")).unwrap().modified().unwrap(), made);
-            assert_eq!(fs::read_dir(&scratch).unwrap().count(), 1);
-        }
-    }
-
-    #[test]
-    fn what_an_interrupted_or_an_older_unpack_left_is_replaced() {
-        let dir = tempfile::tempdir().unwrap();
-        let (from, scratch) = (dir.path().join("pack"), dir.path().join("scratch"));
-        fs::create_dir_all(scratch.join("chrome-pack-part-x")).unwrap();
-        fs::create_dir_all(scratch.join("chrome-pack-0123")).unwrap();
-        pack(&from, true, &content());
-        let unpacked = unpack(&from, &scratch).unwrap();
-        assert_eq!(fs::read_dir(&scratch).unwrap().count(), 1);
-        let chromium = unpacked.join("chromium");
-        let spoils: [&dyn Fn(); 4] = [
-            &|| File::options().write(true).open(&chromium).unwrap().set_len(1000).unwrap(),
-            &|| fs::remove_file(unpacked.join("fontconfig/fonts/a.ttf")).unwrap(),
-            &|| fs::remove_file(unpacked.join(MARKER)).unwrap(),
-            &|| fs::write(unpacked.join(MARKER), "300000 chromium\n").unwrap(),
-        ];
-        for spoil in spoils {
-            spoil();
-            assert_eq!(unpack(&from, &scratch).unwrap(), unpacked);
-            assert_eq!(fs::read(&chromium).unwrap(), content());
-            assert_eq!(fs::read(unpacked.join("fontconfig/fonts/a.ttf")).unwrap(), b"font");
-        }
-        // Another Chrome of the same size is another pack.
-        let mut other = content();
-        other[0] ^= 1;
-        fs::remove_dir_all(&from).unwrap();
-        pack(&from, true, &other);
-        let newer = unpack(&from, &scratch).unwrap();
-        assert_eq!(fs::read(newer.join("chromium")).unwrap(), other);
-        assert_eq!(fs::read_dir(&scratch).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn a_damaged_pack_leaves_nothing_behind_and_says_which_file() {
-        for zstd in [false, true] {
-            let dir = tempfile::tempdir().unwrap();
-            let (from, scratch) = (dir.path().join("pack"), dir.path().join("scratch"));
-            fs::create_dir(&scratch).unwrap();
-            pack(&from, zstd, &content());
-            let name = if zstd { "chromium.zst" } else { "chromium.br" };
-            File::options().write(true).open(from.join(name)).unwrap().set_len(5000).unwrap();
-            let error = unpack(&from, &scratch).unwrap_err();
-            assert_eq!(error.code().name(), "CHROME_UNPACK_FAILED");
-            assert!(error.to_string().contains(name), "{error}");
-            assert_eq!(fs::read_dir(&scratch).unwrap().count(), 0);
-        }
-    }
-
-    #[test]
-    fn a_directory_without_compressed_files_is_used_where_it_is() {
-        let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("chromium"), "x").unwrap();
-        assert_eq!(unpack(dir.path(), Path::new("/nonexistent")).unwrap(), dir.path());
-    }
-}
+mod tests;

@@ -79,7 +79,7 @@ impl Toolbox {
         };
         if drawing.is_none() {
             let ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-            tracing::debug!(ms, "Chrome is unpacked");
+            tracing::info!(ms, "Chrome is ready to start");
             *drawing = Some(self.joining.clone().with_chrome(chrome)?);
         }
         Ok(drawing.clone().expect("it was just put in"))

@@ -2,6 +2,7 @@
 
 mod diagnosis;
 mod flags;
+mod readiness;
 pub(crate) mod session;
 
 use std::path::{Path, PathBuf};
@@ -182,11 +183,18 @@ impl Browser {
             .build()
             .expect("a url is all that is required");
         let page = connection.new_page(target).await.map_err(failed)?;
-        let link = Link { page, life: child.life() };
+        let channel = Link { page, life: child.life() };
         let metrics =
             SetDeviceMetricsOverrideParams::new(i64::from(width), i64::from(height), 1.0, false);
-        link.send(metrics, "while setting its size").await?;
-        Ok(Self { link, _connection: connection, _pump: pump, child, _home: home, clock: 0.0 })
+        channel.send(metrics, "while setting its size").await?;
+        Ok(Self {
+            link: channel,
+            _connection: connection,
+            _pump: pump,
+            child,
+            _home: home,
+            clock: 0.0,
+        })
     }
 
     /// The id of Chrome's main process.

@@ -112,3 +112,37 @@ pub(crate) fn picture(
     buffers.put_back(pixels);
     Ok(Picture { planes, rgb_sha256 })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn png(width: u32, height: u32, colour: ColorType, pixels: &[u8]) -> String {
+        let mut bytes = Vec::new();
+        let mut encoder = png::Encoder::new(&mut bytes, width, height);
+        encoder.set_color(colour);
+        encoder.write_header().unwrap().write_image_data(pixels).unwrap();
+        STANDARD.encode(bytes)
+    }
+
+    fn converted(png: &str) -> Result<Picture> {
+        let viewport = Viewport { width: 2, height: 2 };
+        picture(png, 7, viewport, FrameHashes::Skip, &Buffers::default())
+    }
+
+    #[test]
+    fn what_is_not_the_frame_is_refused_with_the_frame_and_the_reason() {
+        let red = [255, 0, 0].repeat(4);
+        assert_eq!(converted(&png(2, 2, ColorType::Rgb, &red)).unwrap().planes.len(), 6);
+        for (sent, reason) in [
+            ("not base64 !".to_owned(), "Invalid"),
+            (STANDARD.encode("not a png"), "signature"),
+            (png(2, 1, ColorType::Rgb, &red[..6]), "it has 2x1 pixels"),
+            (png(2, 2, ColorType::Grayscale, &[0; 4]), "its pixels are Grayscale"),
+        ] {
+            let error = converted(&sent).unwrap_err();
+            assert!(matches!(error, Error::BadFrame { frame: 7, .. }), "{error}");
+            assert!(error.to_string().contains(reason), "{error}");
+        }
+    }
+}

@@ -70,7 +70,7 @@ async fn get(
         .set_if_match(etag.map(str::to_owned))
         .send()
         .await
-        .map_err(|error| explain(error, ACTION, uri))
+        .map_err(|error| explain(&error, ACTION, uri))
 }
 
 /// Bytes in the whole object.

@@ -9,13 +9,17 @@ use crate::{Error, Uri};
 const PASSING: &[&str] =
     &["RequestTimeout", "BadDigest", "IncompleteBody", "XAmzContentSHA256Mismatch"];
 
-pub(super) fn explain<E>(error: SdkError<E, HttpResponse>, action: &'static str, uri: &Uri) -> Error
+pub(super) fn explain<E>(
+    error: &SdkError<E, HttpResponse>,
+    action: &'static str,
+    uri: &Uri,
+) -> Error
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     let uri = uri.clone();
-    let SdkError::ServiceError(context) = &error else {
-        let reason = cause(&error);
+    let SdkError::ServiceError(context) = error else {
+        let reason = cause(error);
         return match error {
             SdkError::ConstructionFailure(_) => Error::Refused { action, uri, reason },
             _ => Error::Unavailable { action, uri, reason },

@@ -173,7 +173,7 @@ impl Store for S3Store {
         let head = match request.checksum_mode(ChecksumMode::Enabled).send().await {
             Ok(head) => head,
             Err(error) => {
-                return match explain(error, "look at", uri) {
+                return match explain(&error, "look at", uri) {
                     Error::Missing { .. } => Ok(None),
                     other => Err(other),
                 };

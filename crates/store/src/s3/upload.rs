@@ -71,7 +71,7 @@ async fn upload_whole(
         .body(body(from, 0, None).await?)
         .send()
         .await
-        .map_err(|error| explain(error, ACTION, uri))?;
+        .map_err(|error| explain(&error, ACTION, uri))?;
     Ok(())
 }
 
@@ -93,7 +93,7 @@ async fn upload_parts(
         .checksum_algorithm(ChecksumAlgorithm::Sha256)
         .send()
         .await
-        .map_err(|error| explain(error, ACTION, uri))?;
+        .map_err(|error| explain(&error, ACTION, uri))?;
     let id = created.upload_id.ok_or_else(|| Error::Refused {
         action: ACTION,
         uri: uri.clone(),
@@ -134,7 +134,7 @@ async fn send_parts(
             .body(body(from, index * part, Some(part)).await?)
             .send()
             .await
-            .map_err(|error| explain(error, ACTION, uri))?;
+            .map_err(|error| explain(&error, ACTION, uri))?;
         Ok::<_, Error>(
             CompletedPart::builder()
                 .part_number(number)
@@ -152,7 +152,7 @@ async fn send_parts(
         .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts)).build())
         .send()
         .await
-        .map_err(|error| explain(error, ACTION, uri))?;
+        .map_err(|error| explain(&error, ACTION, uri))?;
     Ok(())
 }
 

@@ -194,3 +194,77 @@ fn a_chunk_s_answer_is_short_whatever_happened() {
     assert!(answer(vec!["é".repeat(1000); 50]).len() < 700);
     assert!(answer(vec!["w".to_owned(); 5]).contains(r#""Warnings":["w","w","w","and 2 more"]"#));
 }
+
+fn golden(name: &str) -> Value {
+    let path = format!("{}/../../fixtures/events/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    serde_json::from_str(&text).unwrap()
+}
+
+#[test]
+fn the_events_of_the_wire_format_are_read_field_for_field() {
+    let uri = |text: &str| Uri::parse(text).unwrap();
+    let plan = Event::Plan {
+        project: uri("s3://bucket/sites/0123456789abcdef/project.tar.gz"),
+        output_prefix: uri("s3://bucket/renders/r1/"),
+        config: golden("plan.event")["Config"].as_object().unwrap().clone(),
+    };
+    let chunk = Event::RenderChunk {
+        plan: uri("s3://bucket/renders/r1/plan.tar.gz"),
+        plan_hash: "0".repeat(64),
+        chunk_index: 3,
+        output_prefix: uri("s3://bucket/renders/r1/"),
+    };
+    let assemble = Event::Assemble {
+        plan: uri("s3://bucket/renders/r1/plan.tar.gz"),
+        chunks: vec![
+            uri("s3://bucket/renders/r1/chunks/0000.mp4"),
+            uri("s3://bucket/renders/r1/chunks/0001.mp4"),
+        ],
+        audio: None,
+        output: uri("s3://bucket/renders/r1/output.mp4"),
+    };
+    for (name, expected) in [("plan", plan), ("render-chunk", chunk), ("assemble", assemble)] {
+        assert_eq!(Request::parse(golden(&format!("{name}.event"))).unwrap().event, expected);
+    }
+}
+
+#[test]
+fn answers_have_the_shapes_of_the_wire_format() {
+    let plan = Answer::Plan {
+        plan_uri: "s3://bucket/renders/r1/plan.tar.gz".to_owned(),
+        plan_hash: "0".repeat(64),
+        chunk_count: 2,
+        total_frames: 480,
+        fps: 30000.0 / 1001.0,
+        width: 1920,
+        height: 1080,
+        format: "mp4",
+        has_audio: false,
+        audio_uri: None,
+        ffmpeg_version: "ffmpeg version 7.0.2".to_owned(),
+        producer_version: "0.1.0",
+        duration_ms: 1500,
+        warnings: vec![],
+        seconds: 16.0,
+    };
+    let chunk = Answer::RenderChunk {
+        chunk_uri: "s3://bucket/renders/r1/chunks/0003.mp4".to_owned(),
+        chunk_index: 3,
+        sha256: "f".repeat(64),
+        frames_encoded: 240,
+        capture_mode: "beginframe",
+        duration_ms: 1500,
+        warnings: vec!["the page was kept from http://169.254.169.254/".to_owned()],
+        report: None,
+    };
+    let assemble = Answer::Assemble {
+        output_uri: "s3://bucket/renders/r1/output.mp4".to_owned(),
+        frames_encoded: 480,
+        file_size: 123_456,
+        duration_ms: 1500,
+    };
+    for (name, answer) in [("plan", plan), ("render-chunk", chunk), ("assemble", assemble)] {
+        assert_eq!(serde_json::to_value(answer).unwrap(), golden(&format!("{name}.answer")));
+    }
+}

@@ -1,0 +1,97 @@
+//! The state machine in `sam/` speaks of the same codes and the same fields as this crate.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use crate::error::{Code, Retry};
+use crate::event::Request;
+
+/// Codes that only the command line has.
+const LOCAL: [Code; 2] = [Code::ArgumentInvalid, Code::Cancelled];
+
+fn read(path: &str) -> Value {
+    let path = format!("{}/../../{path}", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    serde_json::from_str(&text).unwrap()
+}
+
+/// Every task, by its name.
+fn tasks() -> Vec<(String, Value)> {
+    let machine = read("sam/render.asl.json");
+    let states = machine["States"].as_object().unwrap().clone();
+    let inner = states["RenderChunks"]["ItemProcessor"]["States"].as_object().unwrap().clone();
+    let is_task = |(_, state): &(String, Value)| state["Type"] == "Task";
+    let tasks: Vec<_> = states.into_iter().chain(inner).filter(is_task).collect();
+    assert_eq!(tasks.len(), 3);
+    tasks
+}
+
+fn named(value: &Value) -> BTreeSet<String> {
+    value.as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect()
+}
+
+fn codes(retry: Retry) -> BTreeSet<String> {
+    let of_lambda = Code::ALL.iter().filter(|code| !LOCAL.contains(code));
+    of_lambda.filter(|code| code.retry() == retry).map(|code| code.name().to_owned()).collect()
+}
+
+#[test]
+fn every_task_retries_what_can_help_and_nothing_else() {
+    for (name, task) in tasks() {
+        let classes = task["Retry"].as_array().unwrap();
+        let errors = |class: usize| named(&classes[class]["ErrorEquals"]);
+        let attempts = |class: usize| classes[class]["MaxAttempts"].as_u64().unwrap();
+        assert_eq!((errors(0), attempts(0)), (codes(Retry::Never), 0), "{name}");
+        assert!(
+            errors(1).contains("Lambda.TooManyRequestsException") && attempts(1) >= 12,
+            "{name}"
+        );
+        assert_eq!(classes[1]["JitterStrategy"], "FULL", "{name}");
+        assert!(errors(2).contains("Sandbox.Timedout") && attempts(2) <= 1, "{name}");
+        assert_eq!((errors(3), attempts(3)), (codes(Retry::Transient), 3), "{name}");
+        assert_eq!((errors(4), attempts(4)), (["States.ALL".to_owned()].into(), 2), "{name}");
+    }
+}
+
+#[test]
+fn every_task_sends_an_event_and_reads_an_answer_that_exist() {
+    for (name, task) in tasks() {
+        let sent = task["Parameters"]["Payload"].as_object().unwrap();
+        let file = match sent["Action"].as_str().unwrap() {
+            "renderChunk" => "render-chunk",
+            action => action,
+        };
+        let sample = read(&format!("sam/events/{file}.json"));
+        let event: Map<String, Value> = sent
+            .keys()
+            .map(|field| field.trim_end_matches(".$"))
+            .map(|field| (field.to_owned(), sample[field].clone()))
+            .collect();
+        let absent: Vec<_> =
+            event.keys().filter(|field| sample.get(field.as_str()).is_none()).collect();
+        assert!(absent.is_empty(), "{name} sends {absent:?}, which no event has");
+        assert_eq!(event.len(), sample.as_object().unwrap().len(), "{name} leaves something out");
+        Request::parse(event.into()).unwrap();
+        let answer = read(&format!("fixtures/events/{file}.answer.json"));
+        for path in task["ResultSelector"].as_object().unwrap().values() {
+            let field = path.as_str().unwrap().strip_prefix("$.Payload.").unwrap();
+            assert!(answer.get(field).is_some(), "{name} reads {field}, which no answer has");
+        }
+    }
+}
+
+#[test]
+fn every_failure_ends_in_one_state_with_its_error_and_cause() {
+    let machine = read("sam/render.asl.json");
+    for name in ["Plan", "RenderChunks", "Assemble"] {
+        let caught = &machine["States"][name]["Catch"][0];
+        assert_eq!(named(&caught["ErrorEquals"]), ["States.ALL".to_owned()].into(), "{name}");
+        assert_eq!(caught["Next"], "Failed", "{name}");
+    }
+    let failed = &machine["States"]["Failed"];
+    assert_eq!(
+        (&failed["ErrorPath"], &failed["CausePath"]),
+        (&"$.Error.Error".into(), &"$.Error.Cause".into())
+    );
+}

@@ -19,6 +19,7 @@ use crate::event::{Answer, Event, Request};
 use crate::progress::{Meter, line};
 use crate::resources::default_workers;
 use crate::toolbox::{ChromeSource, Toolbox};
+use crate::workdir::WorkDir;
 
 /// Renders a project to a video.
 pub(crate) async fn render(args: &RenderArgs) -> Result<()> {
@@ -47,14 +48,7 @@ async fn render_with(args: &RenderArgs, meter: &Meter) -> Result<Value> {
     let output = output_path(&args.output)?;
     let scratch = scratch(&args.place);
     let toolbox = open_toolbox(&args.place, &scratch)?;
-    let bench =
-        tempfile::Builder::new().prefix("framewright-").tempdir_in(&scratch).map_err(|source| {
-            Error::Io {
-                action: "make a work directory in",
-                path: scratch.display().to_string(),
-                source,
-            }
-        })?;
+    let bench = WorkDir::make(&scratch)?;
     let env = environment();
     let options = ChunkOptions {
         reuse: if args.no_reuse { Reuse::Never } else { Reuse::Proven },

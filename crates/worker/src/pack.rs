@@ -11,6 +11,7 @@ use brotli_decompressor::Decompressor;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
+use crate::workdir::claim;
 
 const PREFIX: &str = "chrome-pack-";
 
@@ -174,7 +175,9 @@ fn is_complete(target: &Path) -> bool {
 fn remove_leftovers(scratch: &Path) {
     let Ok(entries) = fs::read_dir(scratch) else { return };
     for entry in entries.flatten() {
-        if entry.file_name().to_string_lossy().starts_with(PREFIX) {
+        // One that another process is filling is claimed by it.
+        let is_ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        if is_ours && claim(&entry.path()).is_some() {
             tracing::warn!(path = %entry.path().display(), "removing an incomplete or outdated Chrome");
             if let Err(error) = fs::remove_dir_all(entry.path()) {
                 tracing::warn!(%error, "it is left there");
@@ -186,6 +189,7 @@ fn remove_leftovers(scratch: &Path) {
 /// Inflates all files at the same time, each on a thread of its own, beside the target, and moves the directory there.
 fn fill(files: &[Packed], scratch: &Path, target: &Path) -> io::Result<()> {
     let beside = tempfile::Builder::new().prefix(&format!("{PREFIX}part-")).tempdir_in(scratch)?;
+    let _claim = claim(beside.path());
     thread::scope(|scope| {
         let threads: Vec<_> =
             files.iter().map(|file| scope.spawn(|| inflate(file, beside.path()))).collect();

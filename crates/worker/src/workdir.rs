@@ -1,8 +1,10 @@
 //! The directory of one invocation: gone when the invocation is over, and what an earlier one left behind gone before.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, flock};
 
 use crate::error::{Error, Result};
 
@@ -14,6 +16,14 @@ const REMOVE_LIMIT: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub(crate) struct WorkDir {
     path: PathBuf,
+    /// Says to other processes that the directory is in use; the kernel takes it back when this one dies.
+    _claim: Option<File>,
+}
+
+/// Claims a directory for this process, or `None` if another one has it.
+pub(crate) fn claim(dir: &Path) -> Option<File> {
+    let dir = File::open(dir).ok()?;
+    flock(&dir, FlockOperation::NonBlockingLockExclusive).ok().map(|()| dir)
 }
 
 impl WorkDir {
@@ -24,7 +34,8 @@ impl WorkDir {
             path: scratch.display().to_string(),
             source,
         })?;
-        Ok(Self { path: made.keep() })
+        let path = made.keep();
+        Ok(Self { _claim: claim(&path), path })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -45,13 +56,17 @@ impl Drop for WorkDir {
     }
 }
 
-/// Removes the work directories of invocations that were cut off. Only for a scratch directory that nobody shares.
+/// Removes the work directories of invocations that were cut off: those that no running process claims.
 pub(crate) fn remove_stale(scratch: &Path) {
     let Ok(entries) = fs::read_dir(scratch) else { return };
     for entry in entries.flatten() {
-        if entry.file_name().to_string_lossy().starts_with(PREFIX) {
-            tracing::warn!(path = %entry.path().display(), "removing what an earlier invocation left");
-            drop(WorkDir { path: entry.path() });
+        if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
+            continue;
+        }
+        let path = entry.path();
+        if let Some(claim) = claim(&path) {
+            tracing::warn!(path = %path.display(), "removing what an earlier invocation left");
+            drop(WorkDir { path, _claim: Some(claim) });
         }
     }
 }
@@ -79,6 +94,18 @@ mod tests {
         // Whatever the writer made after the end is stale, and goes before the next invocation.
         remove_stale(scratch.path());
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_work_directory_in_use_is_not_stale() {
+        let scratch = tempfile::tempdir().unwrap();
+        let work = WorkDir::make(scratch.path()).unwrap();
+        remove_stale(scratch.path());
+        assert!(work.path().exists());
+        let path = work.path().to_owned();
+        std::mem::forget(work);
+        remove_stale(scratch.path());
+        assert!(path.exists(), "a claim lasts as long as the process");
     }
 
     #[test]

@@ -17,6 +17,8 @@ if [ "$(id -u)" = 0 ]; then
   namespaces=()
   as=(--clear-groups --no-new-privs unshare --setgid 990 --setuid 993)
   chown 993:990 "$tmp"
+  # Groups of sandboxes that are over are empty, and only empty ones can be removed.
+  rmdir /sys/fs/cgroup/memory/framewright-* /sys/fs/cgroup/framewright-* 2>/dev/null || true
   if [ -d /sys/fs/cgroup/memory ]; then # version 1
     group="/sys/fs/cgroup/memory/framewright-$$"
     mkdir "$group"

@@ -87,6 +87,12 @@ fn what_is_wrong_with_a_project_is_said_when_it_is_planned() {
         cloud.page(&html);
         cloud.fails(&Cloud::plan_event(&config), code);
     }
+    // What scripts ask for in vain, however much, does not hide an element without its file.
+    let many =
+        "<script>for (let i = 0; i < 300; i += 1) fetch(`x${i}`);</script><img src=\"absent.png\">";
+    cloud.page(&page(many, ""));
+    let message = cloud.fails(&Cloud::plan_event(&json!({"fps": 30})), "PAGE_ASSET_MISSING");
+    assert!(message.contains("absent.png"), "{message}");
     // With a duration the page is first opened by a chunk.
     cloud.page(&page("<script src=\"js/absent.js\"></script>", lasting));
     let plan = cloud.plan(&json!({"fps": 30}));

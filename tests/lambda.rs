@@ -262,10 +262,13 @@ fn every_invocation_is_told_in_two_lines_of_json_and_one_of_metrics() {
 #[test]
 fn what_is_no_event_is_refused_by_its_field_and_the_next_one_is_served() {
     let cloud = Cloud::new(Setup::default());
-    let answer: Value =
-        serde_json::from_str(&cloud.sandbox.invoke_text("{\"Action\": \"plan\"")).unwrap();
-    assert_eq!(answer["errorType"], "EVENT_INVALID");
-    assert_eq!(answer["errorMessage"], "event: it must be a JSON object, not null");
+    let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
+    // Cut off, half a character, a number that none is, deeper than anyone reads.
+    for body in ["{\"Action\": \"plan\"", "{\"Action\": \"\\ud800\"}", "[1e999]", &deep] {
+        let answer: Value = serde_json::from_str(&cloud.sandbox.invoke_text(body)).unwrap();
+        assert_eq!(answer["errorType"], "EVENT_INVALID", "{body}");
+        assert_eq!(answer["errorMessage"], "event: it must be a JSON object, not null");
+    }
     let message = cloud.fails(&sample("broken"), "EVENT_INVALID");
     assert_eq!(message, "event: ChunkIndex must be a whole number, not \"first\"");
     let mut v2 = sample("plan");
@@ -280,6 +283,8 @@ fn a_place_outside_the_list_is_refused_before_anything_is_asked_for() {
     let list = [("HYPERFRAMES_RENDER_BUCKET", "other-bucket, render-bucket/renders".to_owned())];
     let cloud = Cloud::new(Setup { env: list.into(), ..Setup::default() });
     let message = cloud.fails(&sample("plan"), "S3_URI_NOT_ALLOWED");
+    let told = cloud.sandbox.events("failure").pop().unwrap();
+    assert_eq!((&told["action"], &told["render_id"]), (&json!("plan"), &json!("demo")));
     assert!(message.starts_with("event: ProjectS3Uri s3://render-bucket/sites/"), "{message}");
     let mut event = sample("render-chunk");
     event["PlanS3Uri"] = "file:///etc/passwd".into();

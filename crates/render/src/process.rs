@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 /// How many of a child's last stderr lines are kept for its error message.
 const TAIL_LINES: usize = 20;
 const TAIL_LINE_BYTES: usize = 500;
+const LONGEST_LINE: u64 = 16 << 10;
 
 /// How long a killed child may take to be gone.
 const KILL_LIMIT: Duration = Duration::from_secs(2);
@@ -178,8 +179,12 @@ async fn drain(
     found: watch::Sender<Option<String>>,
     watched: fn(&str) -> bool,
 ) {
-    let mut lines = BufReader::new(stderr).lines();
-    while let Ok(Some(mut line)) = lines.next_line().await {
+    let mut stderr = BufReader::new(stderr);
+    let mut bytes = Vec::new();
+    // A line may hold anything and be of any length; what is too long for us goes on as another one.
+    while matches!((&mut stderr).take(LONGEST_LINE).read_until(b'\n', &mut bytes).await, Ok(1..)) {
+        let mut line = String::from_utf8_lossy(&bytes).trim_end().to_owned();
+        bytes.clear();
         tracing::trace!(line, "child stderr");
         if found.borrow().is_none() && watched(&line) {
             let _nobody_waits = found.send(Some(line.clone()));

@@ -111,10 +111,10 @@ fn unpack_blocking(
     if file.metadata().map_err(scratch("look at", from))?.len() == 0 {
         return Err(Error::Archive { archive: name.to_owned(), reason: "it is empty".into() });
     }
-    let consumed = Cell::new(0);
-    let counted = Counted { inner: stop.watch(file), count: &consumed };
+    let meter = Meter::new(limits);
+    let counted = Packed { inner: stop.watch(file), meter: &meter };
     let gzip = MultiGzDecoder::new(BufReader::with_capacity(1 << 18, counted));
-    match unpack_entries(gzip, into, limits, &consumed) {
+    match unpack_entries(Plain { inner: gzip, meter: &meter }, into, &meter) {
         Ok(()) => Ok(()),
         Err(Failure::Bad(reason)) => Err(Error::Archive { archive: name.to_owned(), reason }),
         Err(Failure::Write(path, source)) => {
@@ -124,101 +124,139 @@ fn unpack_blocking(
 }
 
 fn unpack_entries(
-    gzip: impl Read,
+    plain: Plain<'_, impl Read>,
     into: &Path,
-    limits: Limits,
-    consumed: &Cell<u64>,
+    meter: &Meter,
 ) -> std::result::Result<(), Failure> {
-    let unreadable = |error: io::Error| Failure::Bad(format!("it is damaged or cut off: {error}"));
-    let mut archive = Archive::new(gzip);
-    let (mut entries, mut bytes) = (0, 0);
-    for entry in archive.entries().map_err(unreadable)? {
-        let mut entry = entry.map_err(unreadable)?;
-        let shown = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+    let mut archive = Archive::new(plain);
+    let mut all = archive.entries().map_err(|error| unreadable(&error))?;
+    let mut entries = 0;
+    loop {
+        meter.allow_a_header();
+        let Some(entry) = all.next() else { break };
+        let mut entry = entry.map_err(|error| unreadable(&error))?;
+        meter.allow_content();
         entries += 1;
-        if entries > limits.entries {
-            return Err(Failure::Bad(format!("it has more than {} entries", limits.entries)));
+        if entries > meter.limits.entries {
+            let most = meter.limits.entries;
+            return Err(Failure::Bad(format!("it has more than {most} entries")));
         }
-        let kind = entry.header().entry_type();
-        if kind == EntryType::XGlobalHeader {
-            continue;
-        }
-        let path = into.join(safe_path(&entry.path().map_err(unreadable)?, &shown)?);
-        match kind {
-            EntryType::Directory => {
-                fs::create_dir_all(&path).map_err(|error| Failure::Write(path, error))?;
-                continue;
-            }
-            EntryType::Regular | EntryType::Continuous => {}
-            EntryType::Symlink | EntryType::Link => {
-                return Err(Failure::Bad(format!(
-                    "{shown} is a link; only files and directories are taken"
-                )));
-            }
-            _ => {
-                return Err(Failure::Bad(format!(
-                    "{shown} is neither a file nor a directory; only those are taken"
-                )));
-            }
-        }
-        bytes += entry.size();
-        if bytes > limits.bytes {
-            return Err(Failure::Bad(format!("it unpacks to more than {} bytes", limits.bytes)));
-        }
-        let write = |error| Failure::Write(path.clone(), error);
-        fs::create_dir_all(path.parent().unwrap_or(into)).map_err(write)?;
-        let file = File::create_new(&path).map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => Failure::Bad(format!("{shown} is in it twice")),
-            _ => write(error),
-        })?;
-        let before = bytes - entry.size();
-        copy(&mut entry, file, |done| {
-            let unpacked = before + done;
-            if unpacked > RATIO_MATTERS_FROM && unpacked / limits.ratio > consumed.get() {
-                return Err(Failure::Bad(format!(
-                    "it unpacks to more than {} times its size",
-                    limits.ratio
-                )));
-            }
-            Ok(())
-        })
-        .map_err(|failure| match failure {
-            Copying::Read(error) => unreadable(error),
-            Copying::Write(error) => Failure::Write(path.clone(), error),
-            Copying::Refused(failure) => failure,
-        })?;
+        unpack_entry(&mut entry, into)?;
     }
+    meter.allow_content();
     // What follows the last entry is only padding, but reading it makes gzip compare its checksum.
     let mut padding = archive.into_inner().take(1 << 20);
-    io::copy(&mut padding, &mut io::sink()).map_err(unreadable)?;
+    io::copy(&mut padding, &mut io::sink()).map_err(|error| unreadable(&error))?;
     if entries == 0 {
         return Err(Failure::Bad("it has no entries".into()));
     }
     Ok(())
 }
 
-enum Copying {
-    Read(io::Error),
-    Write(io::Error),
-    Refused(Failure),
-}
-
-/// Copies everything, asking before each piece whether it may go on.
-fn copy(
-    from: &mut impl Read,
-    mut to: File,
-    may: impl Fn(u64) -> std::result::Result<(), Failure>,
-) -> std::result::Result<(), Copying> {
+fn unpack_entry<R: Read>(
+    entry: &mut tar::Entry<'_, R>,
+    into: &Path,
+) -> std::result::Result<(), Failure> {
+    let shown = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+    let kind = entry.header().entry_type();
+    if kind == EntryType::XGlobalHeader {
+        return Ok(());
+    }
+    let path = entry.path().map_err(|error| unreadable(&error))?;
+    let path = into.join(safe_path(&path, &shown)?);
+    let write = |error| cannot_be_made(&shown, &path, error);
+    match kind {
+        EntryType::Directory => return fs::create_dir_all(&path).map_err(write),
+        EntryType::Regular | EntryType::Continuous => {}
+        EntryType::Symlink | EntryType::Link => {
+            let reason = format!("{shown} is a link; only files and directories are taken");
+            return Err(Failure::Bad(reason));
+        }
+        _ => {
+            let reason = format!("{shown} is neither a file nor a directory; only those are taken");
+            return Err(Failure::Bad(reason));
+        }
+    }
+    fs::create_dir_all(path.parent().unwrap_or(into)).map_err(write)?;
+    let mut file = File::create_new(&path).map_err(write)?;
     let mut buffer = vec![0; 1 << 16];
-    let mut done = 0;
     loop {
-        let length = from.read(&mut buffer).map_err(Copying::Read)?;
+        let length = entry.read(&mut buffer).map_err(|error| unreadable(&error))?;
         if length == 0 {
             return Ok(());
         }
-        done += length as u64;
-        may(done).map_err(Copying::Refused)?;
-        to.write_all(&buffer[..length]).map_err(Copying::Write)?;
+        file.write_all(&buffer[..length]).map_err(write)?;
+    }
+}
+
+/// Whether it is the archive's fault or the disk's that an entry cannot be made.
+fn cannot_be_made(shown: &str, path: &Path, error: io::Error) -> Failure {
+    use io::ErrorKind as Kind;
+    match error.kind() {
+        Kind::AlreadyExists => Failure::Bad(format!("{shown} is in it twice")),
+        Kind::NotADirectory | Kind::IsADirectory | Kind::InvalidFilename | Kind::InvalidInput => {
+            Failure::Bad(format!("{shown} cannot be the name of a file"))
+        }
+        _ => Failure::Write(path.to_owned(), error),
+    }
+}
+
+fn unreadable(error: &io::Error) -> Failure {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(found) = cause {
+        let inner = found.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        if let Some(TooMuch(reason)) = inner.and_then(|inner| inner.downcast_ref()) {
+            return Failure::Bad(reason.clone());
+        }
+        cause = inner.map_or_else(|| found.source(), |inner| inner.source());
+    }
+    Failure::Bad(format!("it is damaged or cut off: {error}"))
+}
+
+/// What was read is more than may be.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct TooMuch(String);
+
+/// Counts what comes out of an archive, wherever it goes: names and attributes of any length are read into memory.
+#[derive(Debug)]
+struct Meter {
+    limits: Limits,
+    packed: Cell<u64>,
+    plain: Cell<u64>,
+    /// Where reading must stop for now.
+    until: Cell<u64>,
+}
+
+/// The most that may stand between the contents of two files.
+const LONGEST_HEADER: u64 = 1 << 20;
+
+impl Meter {
+    fn new(limits: Limits) -> Self {
+        Self { limits, packed: Cell::new(0), plain: Cell::new(0), until: Cell::new(0) }
+    }
+
+    fn allow_a_header(&self) {
+        self.until.set(self.plain.get() + LONGEST_HEADER);
+    }
+
+    fn allow_content(&self) {
+        self.until.set(u64::MAX);
+    }
+
+    fn check(&self) -> io::Result<()> {
+        let Limits { entries: _, bytes, ratio } = self.limits;
+        let plain = self.plain.get();
+        let reason = if plain > bytes.saturating_add(LONGEST_HEADER) {
+            format!("it unpacks to more than {bytes} bytes")
+        } else if plain > RATIO_MATTERS_FROM && plain / ratio > self.packed.get() {
+            format!("it unpacks to more than {ratio} times its size")
+        } else if plain > self.until.get() {
+            "a name or attribute in it is too long".to_owned()
+        } else {
+            return Ok(());
+        };
+        Err(io::Error::other(TooMuch(reason)))
     }
 }
 
@@ -237,16 +275,31 @@ fn safe_path(path: &Path, shown: &str) -> std::result::Result<PathBuf, Failure> 
     Ok(safe)
 }
 
-/// Counts what is read.
-struct Counted<'a, R> {
+/// Counts what is read from the file.
+struct Packed<'a, R> {
     inner: R,
-    count: &'a Cell<u64>,
+    meter: &'a Meter,
 }
 
-impl<R: Read> Read for Counted<'_, R> {
+impl<R: Read> Read for Packed<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = self.inner.read(buffer)?;
-        self.count.set(self.count.get() + length as u64);
+        self.meter.packed.set(self.meter.packed.get() + length as u64);
+        Ok(length)
+    }
+}
+
+/// Counts and bounds what comes out of it.
+struct Plain<'a, R> {
+    inner: R,
+    meter: &'a Meter,
+}
+
+impl<R: Read> Read for Plain<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.inner.read(buffer)?;
+        self.meter.plain.set(self.meter.plain.get() + length as u64);
+        self.meter.check()?;
         Ok(length)
     }
 }

@@ -43,7 +43,10 @@ impl AllowList {
                     return refused("HYPERFRAMES_RENDER_BUCKET names no bucket");
                 }
                 Uri::S3 { bucket, key } => {
-                    if !self.0.iter().any(|place| place.holds(bucket, key)) {
+                    // A prefix may be the whole of what is allowed; what is below it is written with a name of its own.
+                    let key =
+                        if field.ends_with("Prefix") { format!("{key}/") } else { key.clone() };
+                    if !self.0.iter().any(|place| place.holds(bucket, &key)) {
                         return refused("it is outside what HYPERFRAMES_RENDER_BUCKET lists");
                     }
                 }
@@ -67,7 +70,7 @@ mod tests {
 
     fn event(uri: &str) -> Event {
         Event::RenderChunk {
-            plan: Uri::parse("s3://ours/renders/a/plan.tar.gz").unwrap(),
+            plan: Uri::parse("s3://ours/renders/b/plan.tar.gz").unwrap(),
             plan_hash: String::new(),
             chunk_index: 0,
             output_prefix: Uri::parse(uri).unwrap(),
@@ -81,6 +84,9 @@ mod tests {
             (" ours , theirs/out/ ", "s3://theirs/out/x", true),
             ("s3://ours/renders", "s3://ours/renders/b", true),
             ("ours/renders", "s3://ours/renders-of-others/b", false),
+            ("ours/renders", "s3://ours/renders", true),
+            ("ours/renders", "s3://ours/renders/", true),
+            ("ours/renders/b", "s3://ours/renders", false),
             ("ours/renders", "s3://ours/sites/b", false),
             ("ours,theirs/out", "s3://theirs/secret", false),
             ("ours", "s3://ours2/x", false),

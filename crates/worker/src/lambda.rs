@@ -24,7 +24,7 @@ use crate::allow::{self, AllowList};
 use crate::deadline::{Deadline, Tally};
 use crate::dispatch::{Facts, Worker};
 use crate::error::{Code, Error, Result};
-use crate::event::{Answer, Label, Request};
+use crate::event::{Answer, Event, Label};
 use crate::journal::{self, Journal, Usage};
 use crate::observe::{Observer, used};
 use crate::redact::redact;
@@ -48,6 +48,9 @@ pub(crate) fn settle_allocator() {
         tracing::debug!(error = %failed, "the allocator stays as it is");
     }
 }
+
+/// The protocol's client gives a browser 30 s for one command.
+const LONGEST_FRAME: u64 = 28;
 
 /// A failed invocation as Lambda gets it.
 #[derive(Debug)]
@@ -105,7 +108,7 @@ pub(crate) async fn serve(
 
 /// A payload that is no JSON becomes null, which is refused like every other event that is none.
 fn only_json(invocation: LambdaInvocation) -> LambdaInvocation {
-    let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(&invocation.body).is_ok();
+    let is_json = serde_json::from_slice::<Value>(&invocation.body).is_ok();
     if is_json { invocation } else { LambdaInvocation { body: "null".into(), ..invocation } }
 }
 
@@ -119,6 +122,15 @@ async fn prepare(function: Arc<Function>) {
 
 impl Function {
     async fn handle(&self, event: LambdaEvent<Value>) -> std::result::Result<Value, Failure> {
+        let answered = guarded(self.answer(event).map(Ok), &self.panic).await;
+        answered.unwrap_or_else(|error| {
+            let (code, message) = (error.code(), redact(&error.chain()));
+            tracing::error!(event = "failure", code = code.name(), error = message);
+            Err(Failure { code, message })
+        })
+    }
+
+    async fn answer(&self, event: LambdaEvent<Value>) -> std::result::Result<Value, Failure> {
         let LambdaEvent { payload, context } = event;
         let deadline = Deadline::at(context.deadline);
         let start = Instant::now();
@@ -127,25 +139,27 @@ impl Function {
         workdir::remove_stale(&self.scratch);
         let observer = Observer::start(&self.scratch);
         let tally = Tally::default();
-        let parsed = Request::parse(payload).and_then(|request| {
-            self.allowed.check(&request.event)?;
-            Ok(request)
+        let label = Label::of(&payload);
+        let parsed = Event::parse(payload).and_then(|event| {
+            self.allowed.check(&event)?;
+            Ok(event)
         });
-        let label =
-            parsed.as_ref().map_or_else(|_| Label::default(), |request| request.label.clone());
         let journal = Journal { request_id, label, is_cold };
         let span = tracing::info_span!("invocation", request_id = journal.request_id);
         let outcome = match parsed {
-            Ok(request) => {
-                let uris = request.event.uris();
+            Ok(event) => {
+                let uris = event.uris();
                 let places: Vec<_> =
                     uris.iter().take(3).map(|(_, uri)| redact(&uri.to_string())).collect();
                 journal.start(deadline.remaining(), &places);
-                let work = self.within(deadline, request, &tally);
+                let work = self.within(deadline, event, &tally);
                 guarded(work, &self.panic).instrument(span).await
             }
             Err(error) => Err(error),
         };
+        if outcome.is_err() {
+            self.store.settle(deadline.remaining() / 2).await;
+        }
         let usage = Usage {
             elapsed: start.elapsed(),
             remaining: deadline.remaining(),
@@ -155,7 +169,8 @@ impl Function {
             first_frame: tally.first_frame().map(|first| first.duration_since(start)),
         };
         match outcome {
-            Ok((answer, facts)) => {
+            Ok((mut answer, facts)) => {
+                answer.edit_warnings(redact);
                 journal.success(&answer, &facts, usage);
                 Ok(serde_json::to_value(answer).expect("an answer has nothing that JSON has not"))
             }
@@ -171,10 +186,10 @@ impl Function {
     async fn within(
         &self,
         deadline: Deadline,
-        request: Request,
+        event: Event,
         tally: &Tally,
     ) -> Result<(Answer, Facts)> {
-        let Request { event, label } = request;
+        let action = event.action();
         let work = async {
             let worker = Worker {
                 store: &self.store,
@@ -187,7 +202,7 @@ impl Function {
         };
         match tokio::time::timeout_at(deadline.stop().into(), work).await {
             Ok(done) => done,
-            Err(_elapsed) => Err(deadline.exceeded(label.action, tally)),
+            Err(_elapsed) => Err(deadline.exceeded(action, tally)),
         }
     }
 
@@ -209,14 +224,16 @@ impl Function {
 
     fn options<'a>(&self, tally: &'a Tally) -> ChunkOptions<'a> {
         let number = |name: &str| self.env.get(name).and_then(|text| text.parse().ok());
-        let seconds = |name, default| Duration::from_secs(number(name).unwrap_or(default));
+        let seconds = |name, default: u64, most| {
+            Duration::from_secs(number(name).unwrap_or(default).clamp(1, most))
+        };
         ChunkOptions {
             workers: lambda_workers(number("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")),
             reuse: Reuse::Proven,
             hashes: FrameHashes::Skip,
             patience: Patience {
-                ready: seconds("FRAMEWRIGHT_READY_TIMEOUT", 45),
-                frame: seconds("FRAMEWRIGHT_FRAME_TIMEOUT", 25),
+                ready: seconds("FRAMEWRIGHT_READY_TIMEOUT", 45, 600),
+                frame: seconds("FRAMEWRIGHT_FRAME_TIMEOUT", 25, LONGEST_FRAME),
                 strictness: Strictness::Strict,
             },
             progress: tally,
@@ -226,7 +243,7 @@ impl Function {
 
 /// A panic ends an invocation, not the process.
 async fn guarded<T>(work: impl Future<Output = Result<T>>, last: &LastPanic) -> Result<T> {
-    last.forget();
+    last.watch();
     AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|payload| {
         Err(Error::Panic { message: last.take().unwrap_or_else(|| text(&*payload)) })
     })
@@ -237,9 +254,12 @@ fn text(payload: &(dyn Any + Send)) -> String {
     text.or_else(|| payload.downcast_ref().cloned()).unwrap_or_else(|| "no message".to_owned())
 }
 
-/// Where the first panic of an invocation was, instead of lines that are not JSON.
+/// Where the first panic of an invocation was, instead of lines that are not JSON. One outside of invocations is told at once.
 #[derive(Debug, Clone, Default)]
-struct LastPanic(Arc<Mutex<Option<String>>>);
+struct LastPanic {
+    message: Arc<Mutex<Option<String>>>,
+    is_watched: Arc<AtomicBool>,
+}
 
 impl LastPanic {
     fn install() -> Self {
@@ -248,19 +268,23 @@ impl LastPanic {
         std::panic::set_hook(Box::new(move |info| {
             let place = info.location().map(ToString::to_string).unwrap_or_default();
             let message = format!("{} at {place}", text(info.payload()));
-            if let Ok(mut kept) = kept.0.lock() {
+            if !kept.is_watched.load(Ordering::Relaxed) {
+                let code = Code::InternalError.name();
+                tracing::error!(event = "failure", code, error = redact(&message));
+            } else if let Ok(mut kept) = kept.message.lock() {
                 kept.get_or_insert(message);
             }
         }));
         last
     }
 
-    fn forget(&self) {
+    fn watch(&self) {
+        self.is_watched.store(true, Ordering::Relaxed);
         self.take();
     }
 
     fn take(&self) -> Option<String> {
-        self.0.lock().ok().and_then(|mut kept| kept.take())
+        self.message.lock().ok().and_then(|mut kept| kept.take())
     }
 }
 
@@ -271,7 +295,7 @@ mod tests {
     #[tokio::test]
     async fn a_panic_becomes_an_error_with_its_code_and_place() {
         let last = LastPanic::default();
-        last.0.lock().unwrap().replace("index out of bounds at src/x.rs:3".to_owned());
+        last.message.lock().unwrap().replace("index out of bounds at src/x.rs:3".to_owned());
         let fine = guarded(async { Ok(7) }, &last).await.unwrap();
         assert_eq!((fine, last.take()), (7, None), "what was before does not count");
         let failed: Result<()> = guarded(async { panic!("boom {}", 3) }, &last).await;

@@ -15,7 +15,7 @@ use store::{LocalStore, S3Store, Uri};
 use crate::cli::{Cli, Command, FloorArgs, InvokeArgs, Place, RenderArgs};
 use crate::dispatch::Worker;
 use crate::error::{Error, Result};
-use crate::event::{Answer, Event, Request};
+use crate::event::{Answer, Event};
 use crate::progress::{Meter, line};
 use crate::resources::default_workers;
 use crate::toolbox::{ChromeSource, Toolbox};
@@ -138,7 +138,7 @@ pub(crate) async fn invoke(args: &InvokeArgs) -> Result<()> {
         std::fs::read(&args.event).map_err(|error| bad(format!("cannot be read: {error}")))?;
     let event =
         serde_json::from_slice(&text).map_err(|error| bad(format!("is not JSON: {error}")))?;
-    let Request { event, label: _ } = Request::parse(event)?;
+    let event = Event::parse(event)?;
     let meter = Meter::Silent;
     let (env, scratch) = (environment(), scratch(&args.place));
     let toolbox = open_toolbox(&args.place, &scratch)?;

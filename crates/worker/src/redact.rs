@@ -12,11 +12,16 @@ const SYSTEM: &[&str] = &[
 /// `message` with the last part of every path and without the queries of URLs, cut to a length that fits into a cause.
 pub(crate) fn redact(message: &str) -> String {
     let is_edge = |c: char| c.is_whitespace() || "\"'()[]{}<>,;".contains(c);
+    // A query may hold any of those but a blank or a quote.
+    let is_edge_of_url = |c: char| c.is_whitespace() || "\"'<>".contains(c);
     let mut redacted = String::with_capacity(message.len());
     let mut rest = message;
     while let Some(start) = rest.find(|c| !is_edge(c)) {
         let (edge, from) = rest.split_at(start);
-        let end = from.find(is_edge).unwrap_or(from.len());
+        let mut end = from.find(is_edge).unwrap_or(from.len());
+        if from[..end].contains("://") || from[..end].contains('?') {
+            end = from.find(is_edge_of_url).unwrap_or(from.len());
+        }
         redacted.push_str(edge);
         redacted.push_str(&word(&from[..end]));
         rest = &from[end..];
@@ -27,21 +32,25 @@ pub(crate) fn redact(message: &str) -> String {
 
 /// One run of characters without blanks, quotes or brackets.
 fn word(word: &str) -> String {
-    if let Some((scheme, place)) = word.split_once("://") {
-        let file = scheme.ends_with("file");
-        let place = place.split(['?', '#']).next().unwrap_or_default();
-        // What stands before an "@" is a name and a password.
-        let place = place.split_once('@').map_or(place, |(_secret, place)| place);
-        return if file {
-            format!("{scheme}://{}", path(place))
-        } else {
-            format!("{scheme}://{place}")
+    let Some((scheme, place)) = word.split_once("://") else {
+        let named = if word.contains('/') { without_query(word) } else { word };
+        return match named.find('/') {
+            Some(start) => format!("{}{}", &named[..start], path(&named[start..])),
+            None => named.to_owned(),
         };
+    };
+    let place = without_query(place);
+    if scheme.ends_with("file") {
+        return format!("{scheme}://{}", path(place));
     }
-    match word.find('/') {
-        Some(start) => format!("{}{}", &word[..start], path(&word[start..])),
-        None => word.to_owned(),
-    }
+    // What stands before the last "@" of the host is a name and a password.
+    let (host, rest) = place.split_at(place.find('/').unwrap_or(place.len()));
+    let host = host.rsplit_once('@').map_or(host, |(_secret, host)| host);
+    format!("{scheme}://{host}{rest}")
+}
+
+fn without_query(text: &str) -> &str {
+    text.split(['?', '#']).next().unwrap_or_default()
 }
 
 fn path(path: &str) -> String {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use crate::error::{Code, Retry};
-use crate::event::Request;
+use crate::event::Event;
 
 /// Codes that only the command line has.
 const LOCAL: [Code; 2] = [Code::ArgumentInvalid, Code::Cancelled];
@@ -72,7 +72,7 @@ fn every_task_sends_an_event_and_reads_an_answer_that_exist() {
             event.keys().filter(|field| sample.get(field.as_str()).is_none()).collect();
         assert!(absent.is_empty(), "{name} sends {absent:?}, which no event has");
         assert_eq!(event.len(), sample.as_object().unwrap().len(), "{name} leaves something out");
-        Request::parse(event.into()).unwrap();
+        Event::parse(event.into()).unwrap();
         let answer = read(&format!("fixtures/events/{file}.answer.json"));
         for path in task["ResultSelector"].as_object().unwrap().values() {
             let field = path.as_str().unwrap().strip_prefix("$.Payload.").unwrap();

@@ -1,6 +1,7 @@
 //! The tools of this process: what joining needs at once, and Chrome when something is to be drawn.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use render::tools::{Chrome, Tools};
@@ -50,14 +51,14 @@ pub(crate) struct Toolbox {
     joining: Tools,
     chrome: ChromeSource,
     scratch: PathBuf,
-    drawing: Mutex<Option<Tools>>,
+    drawing: Arc<Mutex<Option<Tools>>>,
 }
 
 impl Toolbox {
     /// Checks what is in `dir`. Chrome is unpacked below `scratch` when it is first asked for.
     pub(crate) fn open(dir: &Path, chrome: ChromeSource, scratch: &Path) -> Result<Self> {
         let joining = Tools::open(dir)?;
-        Ok(Self { joining, chrome, scratch: scratch.to_owned(), drawing: Mutex::new(None) })
+        Ok(Self { joining, chrome, scratch: scratch.to_owned(), drawing: Arc::default() })
     }
 
     /// Enough to join chunks.
@@ -67,22 +68,24 @@ impl Toolbox {
 
     /// With Chrome. What fails is tried again by the next who asks; what was unpacked is looked at by everyone.
     pub(crate) async fn drawing(&self) -> Result<Tools> {
-        let mut drawing = self.drawing.lock().await;
-        let start = Instant::now();
-        let chrome = match &self.chrome {
-            ChromeSource::Installed(chrome) => chrome.clone(),
-            ChromeSource::Pack(pack) => {
-                let (pack, scratch) = (pack.clone(), self.scratch.clone());
-                let unpacking = tokio::task::spawn_blocking(move || pack::unpack(&pack, &scratch));
-                Chrome::in_dir(&unpacking.await.expect("unpacking does not panic")?)
+        // Whoever unpacks holds the lock to the end, also when nobody waits any more: the next one must not come between.
+        let mut drawing = Arc::clone(&self.drawing).lock_owned().await;
+        let (joining, chrome, scratch) =
+            (self.joining.clone(), self.chrome.clone(), self.scratch.clone());
+        let preparing = tokio::task::spawn_blocking(move || {
+            let start = Instant::now();
+            let chrome = match chrome {
+                ChromeSource::Installed(chrome) => chrome,
+                ChromeSource::Pack(pack) => Chrome::in_dir(&pack::unpack(&pack, &scratch)?),
+            };
+            let tools = joining.with_chrome(chrome)?;
+            if drawing.replace(tools.clone()).is_none() {
+                let ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+                tracing::info!(ms, "Chrome is ready to start");
             }
-        };
-        if drawing.is_none() {
-            let ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-            tracing::info!(ms, "Chrome is ready to start");
-            *drawing = Some(self.joining.clone().with_chrome(chrome)?);
-        }
-        Ok(drawing.clone().expect("it was just put in"))
+            Ok(tools)
+        });
+        preparing.await.expect("unpacking does not panic")
     }
 }
 

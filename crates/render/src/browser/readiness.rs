@@ -130,8 +130,7 @@ impl Session<'_> {
                     let reason = "is not part of the project: put the file beside the HTML and refer to it there";
                     return Err(Error::PageAsset { what: url, reason });
                 }
-                // What a script fetches may be optional; what an element asks for is not.
-                Unserved::Missing { wanted_as, .. } if wanted_as == "empty" => {}
+                missing if missing.is_optional() => {}
                 Unserved::Missing { path, wanted_as } => {
                     let reason = "is not in the project";
                     return Err(Error::PageAsset {

@@ -157,8 +157,10 @@ async fn draw_every<'a>(
             match session.frame(index, stage.reuse).await {
                 Ok(shot) => break shot,
                 Err(error) if relaunches < RELAUNCHES && may_pass(&error, stalls) => {
-                    tracing::warn!(frame = index, error = %error, "browser lost, starting another");
-                    stalls += u32::from(matches!(error, Error::CaptureStalled { .. }));
+                    // What the page said stays with the page's owner; a log is read by others.
+                    let stalled = matches!(error, Error::CaptureStalled { .. });
+                    tracing::warn!(frame = index, stalled, "browser lost, starting another");
+                    stalls += u32::from(stalled);
                     relaunches += 1;
                     screenshots += session.captured();
                     drop(session);

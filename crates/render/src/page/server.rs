@@ -41,6 +41,13 @@ pub(crate) enum Unserved {
     Outside { url: String },
 }
 
+impl Unserved {
+    /// Whether a page can be complete without it: what a script fetches may be there or not.
+    pub(crate) fn is_optional(&self) -> bool {
+        matches!(self, Self::Missing { wanted_as, .. } if wanted_as == "empty")
+    }
+}
+
 /// A running server. Dropping it ends it and every connection.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -223,8 +230,8 @@ impl Site {
                 .and_then(|v| v.to_str().ok())
                 .unwrap_or("empty");
             self.note(Unserved::Missing {
-                path: request.uri().path().to_owned(),
-                wanted_as: wanted_as.to_owned(),
+                path: shortened(request.uri().path()),
+                wanted_as: shortened(wanted_as),
             });
             empty(StatusCode::NOT_FOUND)
         })
@@ -233,7 +240,9 @@ impl Site {
     fn note(&self, unserved: Unserved) {
         tracing::debug!(?unserved, "request without an answer");
         let mut list = self.unserved.lock().expect("nothing panics while holding the list");
-        if list.len() < MOST_NAMED && !list.contains(&unserved) {
+        // Each kind has its own room: what a script asks for in vain must not hide that an element is without its file.
+        let alike = list.iter().filter(|noted| noted.is_optional() == unserved.is_optional());
+        if alike.count() < MOST_NAMED && !list.contains(&unserved) {
             list.push(unserved);
         }
     }

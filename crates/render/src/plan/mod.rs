@@ -73,10 +73,15 @@ pub async fn plan(
     fs::create_dir_all(&work).map_err(Error::io("make", &work))?;
 
     let page_dir = work.join(layout::COMPILED);
-    tree::copy_project(project, &page_dir)?;
     let index = page_dir.join("index.html");
+    let (from, to, within, limit) =
+        (project.to_owned(), page_dir.clone(), work.clone(), settings.plan_limit);
+    blocking(move || {
+        tree::copy_project(&from, &to)?;
+        size::check_size(&within, limit)
+    })
+    .await?;
     fs::write(&index, &compiled.html).map_err(Error::io("write", &index))?;
-    size::check_size(&work, settings.plan_limit)?;
 
     let in_snapshot = |name: &str| SNAPSHOT_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
     let runtime_env: BTreeMap<_, _> = env
@@ -119,9 +124,22 @@ pub async fn plan(
         chunks,
     };
     write_meta(out, settings, runtime_env, &compiled, &planned, chunk_size)?;
-    planned.plan_hash = freeze(out, &manifest(tools, settings, &planned)?)?;
-    size::check_size(out, settings.plan_limit)?;
+    let (dir, limit) = (out.to_owned(), settings.plan_limit);
+    let manifest = manifest(tools, settings, &planned)?;
+    planned.plan_hash = blocking(move || {
+        let plan_hash = freeze(&dir, &manifest)?;
+        size::check_size(&dir, limit)?;
+        Ok(plan_hash)
+    })
+    .await?;
     Ok(planned)
+}
+
+/// Runs what walks through large trees where it may block. If nobody waits any more, it ends when its directory is gone.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.expect("copying and hashing do not panic")
 }
 
 /// Opens the page to see how long it lasts.

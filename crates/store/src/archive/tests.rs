@@ -143,8 +143,8 @@ async fn a_bomb_is_refused_before_it_fills_the_disk() {
     let error = unpacked(&bomb, Limits::default()).await.unwrap_err();
     assert!(error.contains("200 times its size"), "{error}");
     let small = Limits { bytes: 1000, ..Limits::default() };
-    let error =
-        unpacked(&entry(EntryType::Regular, "a", None, &[7; 1001]), small).await.unwrap_err();
+    let large = vec![7; 1000 + (1 << 20) + 1];
+    let error = unpacked(&entry(EntryType::Regular, "a", None, &large), small).await.unwrap_err();
     assert!(error.contains("more than 1000 bytes"), "{error}");
     let few = Limits { entries: 2, ..Limits::default() };
     let many = gzip(|tar| {
@@ -154,4 +154,41 @@ async fn a_bomb_is_refused_before_it_fills_the_disk() {
     });
     let error = unpacked(&many, few).await.unwrap_err();
     assert!(error.contains("more than 2 entries"), "{error}");
+}
+
+#[tokio::test]
+async fn a_name_or_attribute_without_end_is_not_read_into_memory() {
+    for kind in [EntryType::GNULongName, EntryType::GNULongLink, EntryType::XHeader] {
+        let archive = gzip(|tar| {
+            append(tar, kind, "././@LongLink", None, &vec![b'n'; 48 << 20]);
+            append(tar, EntryType::Regular, "a", None, b"x");
+        });
+        let error = unpacked(&archive, Limits::default()).await.unwrap_err();
+        assert!(error.contains("a name or attribute in it is too long"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn names_that_contradict_each_other_or_the_file_system_are_the_archive_s_fault() {
+    let (file, dir) = (EntryType::Regular, EntryType::Directory);
+    let two = |first: (EntryType, &str), second: (EntryType, &str)| {
+        gzip(|tar| {
+            append(tar, first.0, first.1, None, b"");
+            append(tar, second.0, second.1, None, b"");
+        })
+    };
+    let long = gzip(|tar| {
+        let mut header = Header::new_gnu();
+        header.set_size(0);
+        tar.append_data(&mut header, "n".repeat(300), io::empty()).unwrap();
+    });
+    for archive in [
+        two((file, "a"), (file, "a/b")),
+        two((file, "a"), (dir, "a")),
+        two((dir, "a"), (file, "a")),
+        long,
+    ] {
+        let error = unpacked(&archive, Limits::default()).await.unwrap_err();
+        assert!(error.starts_with("project.tar.gz cannot be unpacked"), "{error}");
+    }
 }

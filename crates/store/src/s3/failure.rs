@@ -33,6 +33,9 @@ where
         (code, Some(message)) => format!("S3 answered {status} {code}: {message}"),
     };
     match status {
+        // Writing asks for nothing that could be missing but the bucket, or the upload that an earlier try completed.
+        404 if code == "NoSuchUpload" => Error::Unavailable { action, uri, reason },
+        404 if action == "write" => Error::Refused { action, uri, reason },
         404 => Error::Missing { uri },
         401 | 403 => Error::Denied { action, uri, reason },
         408 | 429 | 500..=599 => Error::Unavailable { action, uri, reason },

@@ -6,6 +6,7 @@ mod upload;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
@@ -19,6 +20,7 @@ use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 
 use crate::s3::failure::explain;
+use crate::s3::upload::Unfinished;
 use crate::{About, Error, Fetched, Limits, Result, Store, Uri, archive};
 
 /// The metadata that holds an object's digest.
@@ -71,6 +73,7 @@ fn http_client() -> SharedHttpClient {
 #[derive(Debug, Clone)]
 pub struct S3Store {
     client: Client,
+    unfinished: Arc<Unfinished>,
 }
 
 impl S3Store {
@@ -108,7 +111,18 @@ impl S3Store {
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
             .force_path_style(addressing == Addressing::InPath)
             .build();
-        Self { client: Client::from_conf(config) }
+        Self { client: Client::from_conf(config), unfinished: Arc::default() }
+    }
+
+    /// Waits until what was given up half-way is taken back, at most for `limit`.
+    pub async fn settle(&self, limit: Duration) {
+        let mut unfinished = {
+            let mut kept = self.unfinished.lock().expect("nothing panics while holding it");
+            std::mem::take(&mut *kept)
+        };
+        let all = async { while unfinished.join_next().await.is_some() {} };
+        let _in_time = tokio::time::timeout(limit, all).await;
+        unfinished.detach_all();
     }
 
     /// Brings an object into a new file in `scratch`; one that arrives with another digest is asked for once more.
@@ -191,7 +205,7 @@ impl Store for S3Store {
     }
 
     async fn put_file(&self, from: &Path, uri: &Uri, about: &About) -> Result<()> {
-        upload::upload(&self.client, from, Object::try_from(uri)?, about).await
+        upload::upload(&self.client, from, Object::try_from(uri)?, about, &self.unfinished).await
     }
 
     async fn put_tree(&self, from: &Path, uri: &Uri) -> Result<()> {
@@ -204,6 +218,7 @@ impl Store for S3Store {
         let dir = tempfile::Builder::new().prefix("packed-").tempdir_in(folder).map_err(scratch)?;
         let packed = dir.path().join("tree.tar.gz");
         archive::pack(from, &packed).await?;
-        upload::upload(&self.client, &packed, Object::try_from(uri)?, &About::default()).await
+        let (object, about) = (Object::try_from(uri)?, About::default());
+        upload::upload(&self.client, &packed, object, &about, &self.unfinished).await
     }
 }

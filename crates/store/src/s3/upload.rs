@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::Duration;
 
+use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::{ByteStream, Length};
 use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
@@ -13,6 +15,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures::{StreamExt, TryStreamExt, stream};
 use sha2::{Digest, Sha256};
+use tokio::task::JoinSet;
 
 use crate::blocking::blocking;
 use crate::s3::failure::explain;
@@ -29,13 +32,20 @@ const MOST_PARTS: u64 = 10_000;
 /// How long taking back a broken upload may take.
 const ABORT_LIMIT: Duration = Duration::from_secs(5);
 
+/// For sending one body; one that stalls is given up sooner.
+const BODY_LIMIT: Duration = Duration::from_mins(5);
+
 const ACTION: &str = "write";
+
+/// Requests that take back uploads which nobody waits for any more.
+pub(super) type Unfinished = Mutex<JoinSet<()>>;
 
 pub(super) async fn upload(
     client: &Client,
     from: &Path,
     object: Object<'_>,
     about: &About,
+    unfinished: &Unfinished,
 ) -> Result<()> {
     let metadata = tokio::fs::metadata(from).await.map_err(reading(from))?;
     let length = metadata.len();
@@ -49,7 +59,10 @@ pub(super) async fn upload(
     labels.insert(DIGEST.to_owned(), digests.whole.clone());
     match part {
         None => upload_whole(client, from, object, labels, &digests.whole).await,
-        Some(part) => upload_parts(client, from, object, labels, part, digests.parts).await,
+        Some(part) => {
+            let digests = digests.parts;
+            upload_parts(client, from, object, labels, part, digests, unfinished).await
+        }
     }
 }
 
@@ -69,6 +82,8 @@ async fn upload_whole(
         .set_metadata(Some(labels))
         .checksum_sha256(to_base64(sha256))
         .body(body(from, 0, None).await?)
+        .customize()
+        .config_override(patient())
         .send()
         .await
         .map_err(|error| explain(&error, ACTION, uri))?;
@@ -82,6 +97,7 @@ async fn upload_parts(
     labels: HashMap<String, String>,
     part: u64,
     digests: Vec<String>,
+    unfinished: &Unfinished,
 ) -> Result<()> {
     let Object { bucket, key, uri } = object;
     let created = client
@@ -99,7 +115,7 @@ async fn upload_parts(
         uri: uri.clone(),
         reason: "S3 gave the upload no id".to_owned(),
     })?;
-    let pending = Pending::new(client, object, id);
+    let pending = Pending::new(client, object, id, unfinished);
     match send_parts(client, from, object, &pending.id, part, digests).await {
         Ok(()) => {
             pending.done();
@@ -132,6 +148,8 @@ async fn send_parts(
             .part_number(number)
             .checksum_sha256(&sum)
             .body(body(from, index * part, Some(part)).await?)
+            .customize()
+            .config_override(patient())
             .send()
             .await
             .map_err(|error| explain(&error, ACTION, uri))?;
@@ -162,11 +180,12 @@ struct Pending<'a> {
     object: Object<'a>,
     id: String,
     is_open: bool,
+    unfinished: &'a Unfinished,
 }
 
 impl<'a> Pending<'a> {
-    fn new(client: &'a Client, object: Object<'a>, id: String) -> Self {
-        Self { client, object, id, is_open: true }
+    fn new(client: &'a Client, object: Object<'a>, id: String, unfinished: &'a Unfinished) -> Self {
+        Self { client, object, id, is_open: true, unfinished }
     }
 
     fn done(mut self) {
@@ -174,8 +193,8 @@ impl<'a> Pending<'a> {
     }
 
     async fn abort(mut self) {
-        self.is_open = false;
         self.aborting().await;
+        self.is_open = false;
     }
 
     fn aborting(&self) -> impl Future<Output = ()> + Send + use<> {
@@ -194,10 +213,17 @@ impl<'a> Pending<'a> {
 impl Drop for Pending<'_> {
     fn drop(&mut self) {
         if self.is_open {
-            // Nobody waits for it; what this does not manage, the bucket's rule for incomplete uploads does.
-            tokio::spawn(self.aborting());
+            // What this does not manage, the bucket's rule for incomplete uploads does.
+            let aborting = self.aborting();
+            self.unfinished.lock().expect("nothing panics while holding it").spawn(aborting);
         }
     }
+}
+
+/// The limit of an answer begins with the request, and this one has a large body.
+fn patient() -> aws_sdk_s3::config::Builder {
+    let times = TimeoutConfig::builder().read_timeout(BODY_LIMIT).build();
+    aws_sdk_s3::Config::builder().timeout_config(times)
 }
 
 /// A part of a file as a body that is read while it is sent, and again for another try.

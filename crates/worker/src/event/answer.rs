@@ -55,6 +55,15 @@ pub(crate) enum Answer {
 }
 
 impl Answer {
+    /// The same with each warning as `edit` makes it.
+    pub(crate) fn edit_warnings(&mut self, edit: impl Fn(&str) -> String) {
+        if let Self::Plan { warnings, .. } | Self::RenderChunk { warnings, .. } = self {
+            for warning in warnings {
+                *warning = edit(warning);
+            }
+        }
+    }
+
     pub(crate) fn warnings(&self) -> &[String] {
         match self {
             Self::Plan { warnings, .. } | Self::RenderChunk { warnings, .. } => warnings,

@@ -16,25 +16,6 @@ const DEEPEST: usize = 4;
 
 const ACTIONS: [&str; 3] = ["plan", "renderChunk", "assemble"];
 
-/// What is sent with every action.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Request {
-    pub(crate) event: Event,
-    pub(crate) label: Label,
-}
-
-/// What an invocation is called in logs.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Label {
-    pub(crate) action: &'static str,
-    /// The execution this belongs to, if its sender says so.
-    pub(crate) render_id: Option<String>,
-    /// How often Step Functions has tried this before.
-    pub(crate) attempt: Option<u64>,
-    pub(crate) plan_hash: Option<String>,
-    pub(crate) chunk: Option<u32>,
-}
-
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Event {
     Plan { project: Uri, output_prefix: Uri, config: Map<String, Value> },
@@ -42,40 +23,73 @@ pub(crate) enum Event {
     Assemble { plan: Uri, chunks: Vec<Uri>, audio: Option<Uri>, output: Uri },
 }
 
-impl Request {
-    /// Reads an event, which may be wrapped up to four levels deep in `Payload` or `Input`.
-    pub(crate) fn parse(value: Value) -> Result<Self> {
-        let mut fields = unwrap(value)?;
-        let action = fields.action()?;
-        let event = match action {
-            "plan" => plan(&mut fields),
-            "renderChunk" => render_chunk(&mut fields),
-            _ => assemble(&mut fields),
-        }?;
-        let (plan_hash, chunk) = match &event {
-            Event::RenderChunk { plan_hash, chunk_index, .. } => {
-                (Some(plan_hash.clone()), Some(*chunk_index))
-            }
-            Event::Plan { .. } | Event::Assemble { .. } => (None, None),
-        };
-        let render_id = fields.optional_text("RenderId")?;
-        let attempt = fields.optional_number("Attempt")?;
-        Ok(Self { event, label: Label { action, render_id, attempt, plan_hash, chunk } })
-    }
+/// What an invocation is called in logs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Label {
+    /// Empty if nobody knows it.
+    pub(crate) action: &'static str,
+    /// The execution this belongs to, if its sender says so.
+    pub(crate) render_id: Option<String>,
+    /// How often Step Functions has tried this before.
+    pub(crate) attempt: Option<u64>,
+    pub(crate) plan_hash: Option<String>,
+    pub(crate) chunk: Option<u64>,
 }
 
-impl From<Event> for Request {
-    fn from(event: Event) -> Self {
-        let action = match &event {
-            Event::Plan { .. } => "plan",
-            Event::RenderChunk { .. } => "renderChunk",
-            Event::Assemble { .. } => "assemble",
+/// What is longer is no name that we gave.
+const LONGEST_NAME: usize = 128;
+
+impl Label {
+    /// What can be said of a payload, also of one that is no event.
+    pub(crate) fn of(payload: &Value) -> Self {
+        let action = |level: &Value| {
+            ACTIONS.into_iter().find(|action| level["Action"].as_str() == Some(*action))
         };
-        Self { event, label: Label { action, ..Label::default() } }
+        let mut level = payload;
+        for _ in 0..DEEPEST {
+            let wrapped = ["Payload", "Input"].into_iter().find_map(|name| level.get(name));
+            match wrapped {
+                Some(wrapped) if action(level).is_none() => level = wrapped,
+                _ => break,
+            }
+        }
+        let name = |field: &str| {
+            let text = level[field].as_str()?;
+            Some(text[..text.floor_char_boundary(LONGEST_NAME)].to_owned())
+        };
+        Self {
+            action: action(level).unwrap_or_default(),
+            render_id: name("RenderId"),
+            attempt: level["Attempt"].as_u64(),
+            plan_hash: name("PlanHash"),
+            chunk: level["ChunkIndex"].as_u64(),
+        }
     }
 }
 
 impl Event {
+    /// Reads an event, which may be wrapped up to four levels deep in `Payload` or `Input`.
+    pub(crate) fn parse(value: Value) -> Result<Self> {
+        let mut fields = unwrap(value)?;
+        let event = match fields.action()? {
+            "plan" => plan(&mut fields),
+            "renderChunk" => render_chunk(&mut fields),
+            _ => assemble(&mut fields),
+        }?;
+        // Only the log speaks of these.
+        fields.optional_text("RenderId")?;
+        fields.optional_number("Attempt")?;
+        Ok(event)
+    }
+
+    pub(crate) fn action(&self) -> &'static str {
+        match self {
+            Self::Plan { .. } => "plan",
+            Self::RenderChunk { .. } => "renderChunk",
+            Self::Assemble { .. } => "assemble",
+        }
+    }
+
     /// Every place it names, with the field that names it.
     pub(crate) fn uris(&self) -> Vec<(String, &Uri)> {
         let named = |name: &str, uri| (name.to_owned(), uri);

@@ -16,7 +16,7 @@ fn with(mut event: Value, name: &str, value: Value) -> Value {
 }
 
 fn refusal(event: Value) -> (Code, String) {
-    let error = Request::parse(event).unwrap_err();
+    let error = Event::parse(event).unwrap_err();
     (error.code(), error.to_string())
 }
 
@@ -90,23 +90,23 @@ fn a_long_value_is_cut_in_its_message() {
 #[test]
 fn an_event_is_found_four_levels_deep_and_not_five() {
     let mut event = chunk();
-    let bare = Request::parse(event.clone()).unwrap();
+    let bare = Event::parse(event.clone()).unwrap();
     for wrapping in ["Payload", "Input", "Payload", "Input"] {
         event = json!({wrapping: event, "StatusCode": 200});
-        assert_eq!(Request::parse(event.clone()).unwrap(), bare);
+        assert_eq!(Event::parse(event.clone()).unwrap(), bare);
     }
     let (code, message) = refusal(json!({"Payload": event}));
     assert_eq!(code, Code::EventInvalid);
     assert!(message.starts_with("event: Payload.Input.Payload.Input.Action must be"), "{message}");
     // A known action wins over what is wrapped beside it.
     let both = with(chunk(), "Payload", json!({"Action": "plan"}));
-    assert_eq!(Request::parse(both).unwrap(), bare);
+    assert_eq!(Event::parse(both).unwrap(), bare);
 }
 
 #[test]
 fn unknown_fields_of_the_envelope_are_tolerated() {
     let event = with(with(chunk(), "TraceHeader", json!("x")), "PlanProtocol", json!("v1"));
-    assert_eq!(Request::parse(event).unwrap(), Request::parse(chunk()).unwrap());
+    assert_eq!(Event::parse(event).unwrap(), Event::parse(chunk()).unwrap());
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn formats_of_other_versions_and_a_constant_frame_rate_are_refused_as_such() {
     for event in [with(chunk(), "Format", json!("webm")), assemble.clone()] {
         assert_eq!(refusal(event).0, Code::FormatNotSupportedInDistributed);
     }
-    assert!(Request::parse(with(assemble, "Cfr", json!(false))).is_ok());
+    assert!(Event::parse(with(assemble, "Cfr", json!(false))).is_ok());
 }
 
 #[test]
@@ -138,17 +138,18 @@ fn the_sample_events_are_read_field_for_field() {
     let sample = |name: &str| {
         let path = format!("{}/../../sam/events/{name}.json", env!("CARGO_MANIFEST_DIR"));
         let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-        Request::parse(serde_json::from_str(&text).unwrap())
+        Event::parse(serde_json::from_str(&text).unwrap())
     };
     let uri = |text: &str| Uri::parse(text).unwrap();
-    let plan = sample("plan").unwrap();
-    let Event::Plan { project, output_prefix, config } = plan.event else { panic!("{plan:?}") };
+    let Event::Plan { project, output_prefix, config } = sample("plan").unwrap() else {
+        panic!("another event")
+    };
     assert_eq!(project, uri("s3://render-bucket/sites/title-card/project.tar.gz"));
     assert_eq!(output_prefix, uri("s3://render-bucket/renders/demo"));
     assert_eq!(config["fps"], json!(30));
     let chunk = sample("render-chunk").unwrap();
     assert_eq!(
-        chunk.event,
+        chunk,
         Event::RenderChunk {
             plan: uri("s3://render-bucket/renders/demo/plan.tar.gz"),
             plan_hash: "0".repeat(64),
@@ -156,10 +157,9 @@ fn the_sample_events_are_read_field_for_field() {
             output_prefix: uri("s3://render-bucket/renders/demo"),
         }
     );
-    assert_eq!((chunk.label.render_id.as_deref(), chunk.label.attempt), (Some("demo"), Some(0)));
     let assemble = sample("assemble").unwrap();
     assert_eq!(
-        assemble.event,
+        assemble,
         Event::Assemble {
             plan: uri("s3://render-bucket/renders/demo/plan.tar.gz"),
             chunks: vec![
@@ -225,7 +225,7 @@ fn the_events_of_the_wire_format_are_read_field_for_field() {
         output: uri("s3://bucket/renders/r1/output.mp4"),
     };
     for (name, expected) in [("plan", plan), ("render-chunk", chunk), ("assemble", assemble)] {
-        assert_eq!(Request::parse(golden(&format!("{name}.event"))).unwrap().event, expected);
+        assert_eq!(Event::parse(golden(&format!("{name}.event"))).unwrap(), expected);
     }
 }
 
@@ -266,5 +266,21 @@ fn answers_have_the_shapes_of_the_wire_format() {
     };
     for (name, answer) in [("plan", plan), ("render-chunk", chunk), ("assemble", assemble)] {
         assert_eq!(serde_json::to_value(answer).unwrap(), golden(&format!("{name}.answer")));
+    }
+}
+
+#[test]
+fn the_log_knows_what_a_refused_event_was_called() {
+    let sent = json!({"Payload": {"Input": with(with(chunk(), "RenderId", json!("r7")), "ChunkIndex", json!("x"))}});
+    assert!(Event::parse(sent.clone()).is_err());
+    let expected = Label {
+        action: "renderChunk",
+        render_id: Some("r7".to_owned()),
+        plan_hash: Some("0".repeat(64)),
+        ..Label::default()
+    };
+    assert_eq!(Label::of(&sent), expected);
+    for payload in [json!(null), json!([]), json!({"Payload": 3}), json!({"Action": "x"})] {
+        assert_eq!(Label::of(&payload), Label::default());
     }
 }

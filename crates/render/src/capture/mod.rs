@@ -77,9 +77,10 @@ pub(crate) async fn capture(
     let mut sessions = Vec::new();
     let mut captured = Captured::default();
     for result in opened {
-        let (session, warnings) = result?;
+        let Ready { session, warnings, relaunches } = result?;
         sessions.push(session);
         captured.warnings = warnings;
+        captured.relaunches += relaunches;
     }
     captured.boot = start.elapsed();
     let (senders, mut receivers): (Vec<_>, Vec<_>) =
@@ -129,11 +130,29 @@ pub(crate) async fn capture(
     Ok(captured)
 }
 
-async fn open(stage: Stage<'_>) -> Result<(Session<'_>, Vec<String>)> {
+/// A browser that can draw.
+struct Ready<'a> {
+    session: Session<'a>,
+    warnings: Vec<String>,
+    relaunches: u32,
+}
+
+/// Starts a browser; one that dies before it is ready gets a second chance, as it does afterwards.
+async fn open(stage: Stage<'_>) -> Result<Ready<'_>> {
+    match open_once(stage).await {
+        Err(error) if is_lost(&error) => {
+            tracing::warn!(%error, "browser lost while it was getting ready, starting another");
+            Ok(Ready { relaunches: 1, ..open_once(stage).await? })
+        }
+        opened => opened,
+    }
+}
+
+async fn open_once(stage: Stage<'_>) -> Result<Ready<'_>> {
     let Stage { tools, server, scratch, viewport, fps, patience, reuse: _, hashes: _ } = stage;
     let (session, opened) = Session::open(tools, scratch, server, viewport, fps, patience).await?;
     tracing::debug!(pid = session.process_id(), "browser ready");
-    Ok((session, opened.warnings))
+    Ok(Ready { session, warnings: opened.warnings, relaunches: 0 })
 }
 
 /// What became of one browser.
@@ -164,7 +183,7 @@ async fn draw_every<'a>(
                     relaunches += 1;
                     screenshots += session.captured();
                     drop(session);
-                    (session, _) = open(stage).await?;
+                    session = open(stage).await?.session;
                 }
                 Err(error) => return Err(error),
             }
@@ -211,7 +230,7 @@ pub async fn floor(
     let stage = Stage { tools, server: &server, scratch, viewport, fps, patience, reuse, hashes };
     let mut sessions = Vec::new();
     for opened in join_all((0..browsers).map(|_| open(stage))).await {
-        sessions.push(opened?.0);
+        sessions.push(opened?.session);
     }
     let start = Instant::now();
     let step = usize::try_from(browsers).expect("a count of browsers fits");
@@ -229,7 +248,14 @@ pub async fn floor(
 fn may_pass(error: &Error, stalls: u32) -> bool {
     match error {
         Error::CaptureStalled { .. } => stalls < RELAUNCHES_AFTER_STALLS,
-        Error::BrowserLost { .. } | Error::BrowserSilent { .. } | Error::Protocol { .. } => true,
-        _ => false,
+        error => is_lost(error),
     }
+}
+
+/// Whether a browser is gone, or as good as gone.
+fn is_lost(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::BrowserLost { .. } | Error::BrowserSilent { .. } | Error::Protocol { .. }
+    )
 }

@@ -49,7 +49,7 @@ fn page(body: &str, duration: &str) -> String {
 
 #[test]
 fn what_is_wrong_with_a_project_is_said_when_it_is_planned() {
-    let env = vec![("FRAMEWRIGHT_READY_TIMEOUT", "2".to_owned())];
+    let env = vec![("FRAMEWRIGHT_READY_TIMEOUT", "5".to_owned())];
     let cloud = Cloud::new(Setup { env, ..Setup::default() });
     let lasting = " data-duration=\"2\"";
     let seek = "<script>window.__hf = { duration: 1, seek() {} };</script>";

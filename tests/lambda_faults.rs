@@ -53,7 +53,7 @@ fn kill(ids: &[i32]) {
 
 #[test]
 fn work_stops_before_the_time_limit_and_says_what_would_have_fitted() {
-    let cloud = Cloud::new(Setup { seconds: 4, ..Setup::default() });
+    let cloud = Cloud::new(Setup { seconds: 7, ..Setup::default() });
     cloud.page(&slow_page());
     let plan = cloud.plan(&json!({"fps": 60, "chunkSize": 3600}));
     let message = cloud.fails(&chunk_of(&plan, 0), "CHUNK_DEADLINE_EXCEEDED");
@@ -64,8 +64,8 @@ fn work_stops_before_the_time_limit_and_says_what_would_have_fitted() {
     let done = number("ms: ", " of 3600");
     let rate = number("done, ", " per second");
     let fitting = number("chunkSize of ", " would");
-    assert!(done > 1.0 && rate > 1.0 && (1.0..3600.0).contains(&fitting), "{message}");
-    assert!(done / rate < 4.0 && fitting <= rate * 4.0, "{message}");
+    assert!(done > 1.0 && rate > 0.3 && (1.0..3600.0).contains(&fitting), "{message}");
+    assert!(done / rate < 7.0 && fitting <= rate * 7.0, "{message}");
     // A plan that waits for a page that never gets ready.
     let event = Cloud::plan_event(&json!({"fps": 30}));
     let page = "<!doctype html><html><body><div data-composition-id=\"a\" data-width=\"320\" data-height=\"180\"></div>\
@@ -84,13 +84,13 @@ fn work_stops_before_the_time_limit_and_says_what_would_have_fitted() {
 
 #[test]
 fn a_page_that_is_stuck_gets_a_second_browser_and_then_its_last_words_are_told() {
-    let env = vec![("FRAMEWRIGHT_FRAME_TIMEOUT", "1".to_owned())];
+    let env = vec![("FRAMEWRIGHT_FRAME_TIMEOUT", "3".to_owned())];
     let cloud = Cloud::new(Setup { env, ..Setup::default() });
     cloud.page(STUCK);
     let plan = cloud.plan(&json!({"fps": 30, "chunkSize": 60, "strictness": "best-effort"}));
     let message = cloud.fails(&chunk_of(&plan, 0), "CAPTURE_STALLED");
     assert!(
-        message.contains("frame 15 was not drawn within 1 s") || message.contains("frame 16 was"),
+        message.contains("frame 15 was not drawn within 3 s") || message.contains("frame 16 was"),
         "{message}"
     );
     assert!(message.contains("late at 0.5"), "{message}");

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -99,7 +100,8 @@ impl Sandbox {
             .envs(setup.env)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
-            .stderr(log);
+            .stderr(log)
+            .process_group(0);
         let child = command.spawn().unwrap();
         let until = Instant::now() + Duration::from_secs(20);
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
@@ -107,6 +109,19 @@ impl Sandbox {
             std::thread::sleep(Duration::from_millis(10));
         }
         Self { dir, child, port }
+    }
+
+    /// The id of the emulator's process in a sandbox like Lambda's.
+    pub(crate) fn emulator(&self) -> u32 {
+        let port = format!("127.0.0.1:{}", self.port);
+        let ids = fs::read_dir("/proc").unwrap().flatten();
+        let mut ids = ids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        ids.find(|id| {
+            let line = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+            let line = String::from_utf8_lossy(&line).into_owned();
+            line.starts_with("/rie") && line.contains(&port)
+        })
+        .unwrap()
     }
 
     /// Sends one event and returns the answer: the function's, or `{errorType, errorMessage}`.
@@ -215,7 +230,9 @@ impl Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        let _gone = self.child.kill();
+        // Its group, since in namespaces of its own the emulator is below what was started here.
+        let group = format!("-{}", self.child.id());
+        let _gone = Command::new("kill").args(["-KILL", "--", &group]).status();
         let _gone = self.child.wait();
         // The emulator starts the function in a process group of its own.
         for (id, _) in self.processes() {

@@ -9,7 +9,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Resource, Rlimit, Signal};
+use rustix::process::{Pid, Resource, Rlimit, Signal, WaitOptions};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{ChildStdin, Command};
 use tokio::sync::watch;
@@ -161,6 +161,19 @@ impl Child {
     }
 }
 
+impl Child {
+    /// Where this process adopts orphans, the helpers that a child leaves behind are its own to bury. Elsewhere there are none.
+    fn reap_helpers(&self, until: Instant) {
+        while Instant::now() < until {
+            match rustix::process::waitpgid(self.group, WaitOptions::NOHANG) {
+                Ok(Some(_buried)) => {}
+                Ok(None) => std::thread::sleep(Duration::from_millis(1)),
+                Err(_none_left) => return,
+            }
+        }
+    }
+}
+
 impl Drop for Child {
     fn drop(&mut self) {
         self.drain.abort();
@@ -170,6 +183,7 @@ impl Drop for Child {
         while Instant::now() < until && matches!(self.inner.try_wait(), Ok(None)) {
             std::thread::sleep(Duration::from_millis(1));
         }
+        self.reap_helpers(until);
     }
 }
 

@@ -84,6 +84,7 @@ pub(crate) async fn serve(
 ) -> std::result::Result<(), lambda_runtime::Error> {
     journal::install(env.get("AWS_LAMBDA_LOG_LEVEL").map(String::as_str));
     let panic = LastPanic::install();
+    adopt_orphans();
     let function = Arc::new(Function {
         allowed: AllowList::parse(env.get(allow::SETTING).map(String::as_str)),
         scratch: env.get("TMPDIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from),
@@ -104,6 +105,13 @@ pub(crate) async fn serve(
         async move { function.handle(event).await }.boxed_local()
     });
     Runtime::new(handler).layer(ServiceBuilder::new().map_request(only_json)).run().await
+}
+
+/// Makes Chrome's helpers ours when Chrome dies: what is above us may not bury them, and they would add up.
+fn adopt_orphans() {
+    if let Err(errno) = rustix::process::set_child_subreaper(Some(rustix::process::getpid())) {
+        tracing::debug!(%errno, "orphans are left to others");
+    }
 }
 
 /// A payload that is no JSON becomes null, which is refused like every other event that is none.

@@ -27,6 +27,35 @@ pub enum Error {
     Duration { seconds: f64, hint: String },
     #[error("{} in the project is neither a file nor a directory", path.display())]
     SpecialFile { path: PathBuf },
+    /// A nested composition that cannot be put in its place; one line for each.
+    #[error("{problems}")]
+    Nested { problems: String },
+    /// A source that is not there, cannot be read, or has nothing to show or to be heard where it is wanted.
+    #[error("{element}: {reason}")]
+    MediaUnusable { element: String, reason: String },
+    /// What was downloaded, or lies in the project, is a web page or JSON under a media file's name.
+    #[error("{element}: {reason}")]
+    NotMedia { element: String, reason: String },
+    /// A media file of another kind than its element plays.
+    #[error("{element}: {reason}")]
+    MediaKind { element: String, reason: String },
+    /// A remote file that will not come, however often it is asked for.
+    #[error("{what} cannot be fetched: {reason}")]
+    RemoteRefused { what: String, reason: String },
+    /// A remote file that may come the next time.
+    #[error("{what} could not be fetched: {reason}")]
+    RemoteUnavailable { what: String, reason: String },
+    /// A font family that nobody offers.
+    #[error("font family \"{family}\", wanted by {selector}: {reason}")]
+    FontMissing { family: String, selector: String, reason: String },
+    /// A font family that may be fetched the next time.
+    #[error("font family \"{family}\", wanted by {selector}: {reason}")]
+    FontUnavailable { family: String, selector: String, reason: String },
+    /// Text that asks for whatever font a machine happens to have.
+    #[error("{selector}: {reason}")]
+    SystemFont { selector: String, reason: String },
+    #[error("variable \"{name}\": {reason}")]
+    Variable { name: String, reason: String },
 
     // The plan.
     #[error("the plan has {} bytes, the limit is {limit}: {breakdown}", breakdown.total_bytes)]

@@ -24,6 +24,7 @@ mod compose;
 mod error;
 mod ffmpeg;
 mod hash;
+mod media;
 mod page;
 mod process;
 

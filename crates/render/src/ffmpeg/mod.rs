@@ -3,6 +3,7 @@
 pub(crate) mod concat;
 pub(crate) mod encode;
 pub(crate) mod probe;
+pub(crate) mod source;
 
 use std::time::Duration;
 

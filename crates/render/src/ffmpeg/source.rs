@@ -1,0 +1,150 @@
+//! What a source file of an author holds, as ffprobe reads it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::error::{Error, Result};
+use crate::process::{Cmd, run};
+use crate::tools::Tools;
+
+const LIMIT: Duration = Duration::from_mins(1);
+
+/// A readable media file.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Source {
+    /// Seconds, as the container says.
+    pub(crate) duration: Option<f64>,
+    pub(crate) picture: Option<Picture>,
+    pub(crate) sound: Option<Sound>,
+}
+
+/// The first video stream that is not a cover picture.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Picture {
+    pub(crate) codec: String,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) pixel_format: String,
+    /// As `num/den`; `0/0` where it is not known.
+    pub(crate) frame_rate: String,
+    pub(crate) average_frame_rate: String,
+    pub(crate) duration: Option<f64>,
+    pub(crate) start: f64,
+    /// Empty where the file does not say.
+    pub(crate) transfer: String,
+    pub(crate) primaries: String,
+    pub(crate) matrix: String,
+    pub(crate) range: String,
+    /// Whether the file says that it has transparency beside its picture, as WebM does.
+    pub(crate) alpha_mode: bool,
+}
+
+/// The first audio stream.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Sound {
+    pub(crate) codec: String,
+    pub(crate) channels: u32,
+    pub(crate) sample_rate: u32,
+    pub(crate) duration: Option<f64>,
+}
+
+fn command(tools: &Tools, file: &Path) -> Cmd {
+    Cmd::new(&tools.ffprobe())
+        .words("-v error -of json -show_format -show_streams")
+        .arg("--")
+        .arg(file)
+}
+
+#[derive(Deserialize)]
+struct Printed {
+    #[serde(default)]
+    streams: Vec<Stream>,
+    #[serde(default)]
+    format: Format,
+}
+
+#[derive(Deserialize, Default)]
+struct Format {
+    duration: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+struct Stream {
+    codec_type: String,
+    codec_name: String,
+    width: u32,
+    height: u32,
+    pix_fmt: String,
+    r_frame_rate: String,
+    avg_frame_rate: String,
+    duration: Option<String>,
+    start_time: Option<String>,
+    color_transfer: String,
+    color_primaries: String,
+    color_space: String,
+    color_range: String,
+    channels: u32,
+    sample_rate: Option<String>,
+    tags: serde_json::Map<String, serde_json::Value>,
+    disposition: Disposition,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Disposition {
+    attached_pic: u8,
+}
+
+/// Reads `file`; one that FFmpeg cannot read is an [`Error::Command`] with what it said.
+pub(crate) async fn probe_source(tools: &Tools, file: &Path) -> Result<Source> {
+    let printed = run(&command(tools, file), LIMIT).await?;
+    let Printed { streams, format } =
+        serde_json::from_slice(&printed).map_err(|error| Error::Verify {
+            what: "the media file",
+            path: file.to_owned(),
+            expected: "what ffprobe can describe".into(),
+            found: error.to_string(),
+        })?;
+    let of = |kind: &str| {
+        streams.iter().find(|s| s.codec_type == kind && s.disposition.attached_pic == 0)
+    };
+    Ok(Source {
+        duration: seconds(format.duration.as_ref()),
+        picture: of("video").map(picture),
+        sound: of("audio").map(|stream| Sound {
+            codec: stream.codec_name.clone(),
+            channels: stream.channels,
+            sample_rate: stream.sample_rate.as_ref().and_then(|r| r.parse().ok()).unwrap_or(0),
+            duration: seconds(stream.duration.as_ref()),
+        }),
+    })
+}
+
+fn picture(stream: &Stream) -> Picture {
+    let alpha_mode = stream.tags.iter().any(|(name, value)| {
+        name.eq_ignore_ascii_case("alpha_mode") && matches!(value.as_str(), Some("1"))
+    });
+    Picture {
+        codec: stream.codec_name.clone(),
+        width: stream.width,
+        height: stream.height,
+        pixel_format: stream.pix_fmt.clone(),
+        frame_rate: stream.r_frame_rate.clone(),
+        average_frame_rate: stream.avg_frame_rate.clone(),
+        duration: seconds(stream.duration.as_ref()),
+        start: seconds(stream.start_time.as_ref()).unwrap_or(0.0),
+        transfer: stream.color_transfer.clone(),
+        primaries: stream.color_primaries.clone(),
+        matrix: stream.color_space.clone(),
+        range: stream.color_range.clone(),
+        alpha_mode,
+    }
+}
+
+fn seconds(text: Option<&String>) -> Option<f64> {
+    text.and_then(|text| text.parse::<f64>().ok()).filter(|value| value.is_finite())
+}

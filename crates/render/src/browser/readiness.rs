@@ -68,7 +68,8 @@ impl Session<'_> {
         self.errors_seen = errors.len();
         self.refuse_early(&Status { errors: errors.clone(), ..Status::default() })?;
         warnings.extend(errors);
-        Ok(Opened { duration: status.duration.unwrap_or_default(), warnings })
+        let timelines = self.browser.evaluate(page::TIMELINES).await?;
+        Ok(Opened { duration: status.duration.unwrap_or_default(), timelines, warnings })
     }
 
     async fn look(&mut self) -> Result<Option<Status>> {

@@ -1,5 +1,6 @@
 //! A browser with the composition loaded and ready: it can be asked for any frame, in any order.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -41,6 +42,8 @@ impl Patience {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Opened {
     pub(crate) duration: f64,
+    /// Seconds of each registered timeline, by its composition's id.
+    pub(crate) timelines: BTreeMap<String, f64>,
     pub(crate) warnings: Vec<String>,
 }
 

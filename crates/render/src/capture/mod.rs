@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use crate::browser::session::{Patience, Reuse, Session, Shot};
 use crate::browser::{Browser, Viewport};
 use crate::capture::picture::{Buffers, FrameHashes, Picture, picture};
-use crate::compose;
+use crate::compose::{self, Check, Given};
 use crate::config::Strictness;
 use crate::error::{Error, Result};
 use crate::frame::{Fps, FrameRange};
@@ -219,7 +219,13 @@ pub async fn floor(
 ) -> Result<Duration> {
     let html_path = page_dir.join("index.html");
     let html = std::fs::read_to_string(&html_path).map_err(Error::io("read", &html_path))?;
-    let viewport = compose::compile(&html, "index.html")?.viewport;
+    let viewport = compose::compile(
+        &html,
+        "index.html",
+        page_dir,
+        Given { variables: None, check: Check::Loose },
+    )?
+    .viewport;
     let fps = Fps { num: 30, den: 1 };
     let env = BTreeMap::new();
     let source =

@@ -1,11 +1,23 @@
 //! The composition: an author's HTML in, the HTML that is served out, with what can be known without a browser.
 
+mod assets;
+mod css;
+mod entry;
+pub(crate) mod html;
+pub(crate) mod media;
+mod nested;
 mod number;
+pub(crate) mod times;
 mod timing;
+mod variables;
+
+use std::path::Path;
 
 use dom_query::{Document, Selection};
+use serde_json::{Map, Value};
 
 use crate::browser::Viewport;
+use crate::compose::variables::Force;
 use crate::error::{Error, Result};
 use crate::page::inject::{inject, is_document};
 
@@ -33,29 +45,99 @@ pub(crate) struct Compiled {
     pub(crate) warnings: Vec<String>,
 }
 
-/// Compiles the HTML of `file`, a path inside the project.
-pub(crate) fn compile(html: &str, file: &str) -> Result<Compiled> {
+/// What a render sets in a composition.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Given<'a> {
+    pub(crate) variables: Option<&'a Map<String, Value>>,
+    pub(crate) check: Check,
+}
+
+/// Whether what a render sets must be what the composition declares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Check {
+    Strict,
+    Loose,
+}
+
+/// Compiles the HTML of `file`, a path inside the project in the directory `project`, with every nested composition in it.
+pub(crate) fn compile(
+    html: &str,
+    file: &str,
+    project: &Path,
+    given: Given<'_>,
+) -> Result<Compiled> {
+    let entry = entry::isolate(html, file, project)?;
+    let html = entry.as_deref().unwrap_or(html);
     let full = if is_document(html) {
         html.to_owned()
     } else {
         format!("{FRAGMENT_HEAD}{html}</body></html>")
     };
-    let document = Document::from(full.as_str());
+    let document = html::parse(&full);
+    let untouched = html::serialize(&html::parse(&full));
+    let is_in_folder = entry.is_none() && file.contains('/');
     refuse_what_is_not_supported(&document, file)?;
+    let mut warnings = Vec::new();
+    set_variables(&document, file, given, &mut warnings)?;
+    let address_root = if is_in_folder { "/" } else { "" };
+    warnings.extend(nested::inline(&document, project, file, address_root)?.warnings);
+    media::mark(&document);
     let root = root(&document, file)?;
     let viewport = Viewport {
         width: side(&root, "data-width", DEFAULT_WIDTH, file)?,
         height: side(&root, "data-height", DEFAULT_HEIGHT, file)?,
     };
+    times::Times::of(&document, &times::Known::default(), file).check()?;
     let seconds =
         |name| root.attr(name).and_then(|value| js_number(&value)).filter(|value| *value > 0.0);
+    let duration = seconds("data-duration").or_else(|| seconds("data-composition-duration"));
+    warnings.extend(timing::warnings(&document));
+    let image_count = u32::try_from(document.select("img[src]").length()).unwrap_or(u32::MAX);
+    let head_start = head_start(&document, if is_in_folder { file } else { "index.html" });
+    // What is not changed keeps its author's bytes and line numbers.
+    let changed = html::serialize(&document);
+    let html = if changed == untouched { full } else { changed };
     Ok(Compiled {
-        html: inject(&full, &head_start(&document, file), "", ""),
+        html: inject(&html, &head_start, "", ""),
         viewport,
-        duration: seconds("data-duration").or_else(|| seconds("data-composition-duration")),
-        image_count: u32::try_from(document.select("img[src]").length()).unwrap_or(u32::MAX),
-        warnings: timing::warnings(&document),
+        duration,
+        image_count,
+        warnings,
     })
+}
+
+/// Puts the document's own variables where scripts, styles and elements ask for them.
+fn set_variables(
+    document: &Document,
+    file: &str,
+    given: Given<'_>,
+    warnings: &mut Vec<String>,
+) -> Result<()> {
+    let mut carriers = vec![document.html_root()];
+    carriers.extend(document.select_single("[data-composition-id]").nodes().first());
+    let declared = variables::declared(&carriers, file, warnings);
+    let nothing = Map::new();
+    let overrides = given.variables.unwrap_or(&nothing);
+    if given.check == Check::Strict {
+        variables::check(&declared, overrides)?;
+    }
+    let values = variables::values(&declared, overrides);
+    variables::bind(&variables::bound_elements(document, None), &values);
+    let defaults = variables::values(&declared, &nothing);
+    let absent = variables::custom_properties("html", &defaults, Force::WhereAbsent);
+    let forced = variables::custom_properties(
+        "html,body,body>[data-composition-id]",
+        overrides,
+        Force::Always,
+    );
+    let head = document.head().expect("a parsed document has a head");
+    if !absent.is_empty() {
+        head.prepend_html(format!("<style>{absent}</style>"));
+    }
+    if !forced.is_empty() {
+        head.append_html(format!("<style>{forced}</style>"));
+    }
+    Ok(())
 }
 
 fn head_start(document: &Document, file: &str) -> String {
@@ -100,21 +182,14 @@ fn side(root: &Selection<'_>, name: &str, default: u32, file: &str) -> Result<u3
     })
 }
 
-/// How an error names an element: its tag, with its id or composition id.
+/// How an error names the first element of a selection.
 fn describe(element: &Selection<'_>) -> String {
-    let tag = element.nodes().first().and_then(dom_query::NodeRef::node_name).unwrap_or_default();
-    let marked = |name: &str| {
-        element.attr(name).map(|value| format!(" {name}=\"{value}\"")).unwrap_or_default()
-    };
-    format!("<{tag}{}{}{}>", marked("id"), marked("data-composition-id"), marked("src"))
+    element.nodes().first().map(html::describe).unwrap_or_default()
 }
 
 /// What would come out wrong is refused by name before anything is rendered.
 fn refuse_what_is_not_supported(document: &Document, file: &str) -> Result<()> {
     for (selector, reason) in [
-        ("[data-composition-src]", "nested compositions are not supported by this version"),
-        ("video", "video is not supported by this version"),
-        ("audio", "audio is not supported by this version"),
         ("script[src^='http:'], script[src^='https:'], script[src^='//']", REMOTE),
         (
             "link[rel~='stylesheet'][href^='http:'], link[rel~='stylesheet'][href^='https:'], link[rel~='stylesheet'][href^='//']",
@@ -140,6 +215,11 @@ const REMOTE: &str = "remote files are not fetched by this version: put the file
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn compile(html: &str, file: &str) -> Result<Compiled> {
+        let project = tempfile::tempdir().unwrap();
+        super::compile(html, file, project.path(), Given { variables: None, check: Check::Loose })
+    }
 
     fn compile_root(attributes: &str) -> Result<Compiled> {
         compile(
@@ -226,9 +306,7 @@ mod tests {
     #[test]
     fn what_this_version_cannot_render_is_refused_by_name() {
         for (inner, named) in [
-            ("<video src=a.mp4></video>", "<video src=\"a.mp4\">"),
-            ("<audio id=music></audio>", "<audio id=\"music\">"),
-            ("<div data-composition-src=b.html></div>", "nested compositions"),
+            ("<div data-composition-src=b.html></div>", "b.html does not exist"),
             ("<script src=https://cdn.example/x.js></script>", "remote files"),
         ] {
             let html =

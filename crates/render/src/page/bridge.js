@@ -131,6 +131,12 @@
   window.__fw = {
     errors: allErrors,
 
+    // Seconds of every registered timeline that has an end, by composition.
+    timelines() {
+      const lasts = ([id, timeline]) => [id, timeline && typeof timeline.duration === 'function' ? Number(timeline.duration()) : NaN];
+      return Object.fromEntries(Object.entries(window.__timelines || {}).map(lasts).filter(([, seconds]) => Number.isFinite(seconds)));
+    },
+
     // What is still missing before the first frame can be drawn.
     status() {
       connect();

@@ -71,6 +71,9 @@ pub(crate) const SETTLE: &str = "__fw.settled = false, __fw.settle().then(() => 
 /// Whether that is over; a text says why it failed.
 pub(crate) const SETTLED: &str = "__fw.settled";
 
+/// Seconds of every registered timeline, by composition.
+pub(crate) const TIMELINES: &str = "__fw.timelines()";
+
 pub(crate) const ERRORS: &str = "__fw.errors()";
 
 /// What a seek answers.

@@ -3,6 +3,7 @@
 pub(crate) mod canonical;
 pub(crate) mod hash;
 pub(crate) mod layout;
+mod media;
 pub(crate) mod open;
 pub mod size;
 pub(crate) mod tree;
@@ -15,7 +16,7 @@ use serde::Serialize;
 
 use crate::browser::Viewport;
 use crate::browser::session::{Opened, Patience, Session};
-use crate::compose::{self, Compiled};
+use crate::compose::{self, Check, Compiled, Given};
 use crate::config::{Rate, Settings, Strictness};
 use crate::error::{Error, Result};
 use crate::ffmpeg;
@@ -27,6 +28,7 @@ use crate::plan::canonical::canonical_json;
 use crate::plan::layout::{
     ChunkEntry, Composition, Dimensions, EncoderPlan, Manifest, Protocol, Videos,
 };
+use crate::plan::media::{Media, Played};
 use crate::tools::Tools;
 
 /// The maker's version, as it goes into the plan and its hash.
@@ -67,7 +69,8 @@ pub async fn plan(
         element: "the document".to_owned(),
         reason: format!("is not UTF-8: {}", error.utf8_error()),
     })?;
-    let compiled = compose::compile(&html, &settings.entry)?;
+    let given = Given { variables: settings.variables.as_ref(), check: Check::Loose };
+    let compiled = compose::compile(&html, &settings.entry, project, given)?;
     let work = out.join(layout::SCRATCH);
     remove_if_there(&work)?;
     fs::create_dir_all(&work).map_err(Error::io("make", &work))?;
@@ -81,7 +84,9 @@ pub async fn plan(
         size::check_size(&within, limit)
     })
     .await?;
-    fs::write(&index, &compiled.html).map_err(Error::io("write", &index))?;
+    let mut media = Media::read(tools, &compiled.html, &page_dir, &settings.entry).await?;
+    let html = media.write_durations(&compiled.html);
+    fs::write(&index, &html).map_err(Error::io("write", &index))?;
 
     let in_snapshot = |name: &str| SNAPSHOT_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
     let runtime_env: BTreeMap<_, _> = env
@@ -90,9 +95,8 @@ pub async fn plan(
         .map(|(n, v)| (n.clone(), v.clone()))
         .collect();
     let mut warnings = compiled.warnings.clone();
-    let duration = if let Some(seconds) = compiled.duration {
-        seconds
-    } else {
+    let mut duration = compiled.duration;
+    if duration.is_none() || media.need_the_page(&html) {
         let source = PageSource {
             root: &page_dir,
             runtime: tools.runtime(),
@@ -102,13 +106,17 @@ pub async fn plan(
         };
         let opened = ask_page(tools, &source, &work, compiled.viewport, patience).await?;
         warnings.extend(opened.warnings);
-        opened.duration
-    };
+        duration = duration.or(Some(opened.duration));
+        media.known.timelines = opened.timelines;
+    }
+    let duration = duration.unwrap_or_default();
     let total_frames = settings.fps.frames_in(duration).map_err(|range| Error::Duration {
         seconds: range.seconds,
         hint: "give the root element a data-duration in seconds".to_owned(),
     })?;
     let (chunk_size, chunks) = slice_chunks(total_frames, settings.sizing);
+    let Played { videos: _videos, sounds: _sounds } =
+        media.play(&html, &settings.entry, duration)?;
 
     let promoted = out.join(layout::COMPILED);
     fs::rename(&page_dir, &promoted).map_err(Error::io("move", &page_dir))?;

@@ -1,0 +1,236 @@
+//! Nested compositions: each file that a host names is put into it, with styles and scripts that reach that instance only.
+
+pub(crate) mod mount;
+pub(crate) mod preflight;
+pub(crate) mod scene;
+pub(crate) mod script;
+pub(crate) mod selector;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::Path;
+
+use dom_query::{Document, NodeRef};
+use serde_json::{Map, Value};
+
+use crate::compose::assets::Base;
+use crate::compose::css::{Place, places, rewrite};
+use crate::compose::html::{escape_attribute, json_in_script};
+use crate::compose::nested::mount::mount;
+use crate::compose::nested::scene::{Scene, Script, load};
+use crate::compose::nested::selector::{Scope, quoted};
+use crate::compose::variables::{Force, bind, bound_elements, custom_properties, values};
+use crate::error::{Error, Result};
+
+/// What putting the scenes in told.
+#[derive(Debug, Default)]
+pub(crate) struct Inlined {
+    pub(crate) scenes: usize,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// What the whole document gets at its ends, collected scene by scene.
+#[derive(Default)]
+struct Collected {
+    /// At the start of the head: properties that give way to any of the author's.
+    defaults: String,
+    links: String,
+    styles: String,
+    scripts: String,
+    variables: Map<String, Value>,
+    linked: BTreeSet<String>,
+    loaded: BTreeSet<String>,
+}
+
+/// Puts every nested composition of `document` into its host. `root` is what an address from the project's root begins with.
+pub(crate) fn inline(
+    document: &Document,
+    project: &Path,
+    file: &str,
+    root: &str,
+) -> Result<Inlined> {
+    let mut inlined = Inlined::default();
+    preflight::check(document, project, file, &mut inlined.warnings)?;
+    let mut names = Names::of(document);
+    let mut collected = Collected {
+        linked: addresses(document, "link[href]", "href"),
+        loaded: addresses(document, "script[src]", "src"),
+        ..Collected::default()
+    };
+    let mut queue: VecDeque<NodeRef<'_>> = preflight::hosts(document).into();
+    while let Some(host) = queue.pop_front() {
+        let src = preflight::source(&host).unwrap_or_default();
+        let host_id = host
+            .attr("data-composition-id")
+            .map(|id| id.trim().to_owned())
+            .filter(|id| !id.is_empty());
+        let folder = src.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let base = Base { project, folder, root };
+        let mut scene = load(base, &src, host_id.as_deref())
+            .map_err(|reason| Error::Nested { problems: format!("{src} {reason}") })?;
+        inlined.warnings.append(&mut scene.warnings);
+        let authored = host_id.unwrap_or_else(|| scene.declared_id.clone());
+        let scope = Scope {
+            instance: names.next(&authored, host.has_attr("data-fw-late")),
+            authored,
+            root: scene.content.root_id(),
+        };
+        host.remove_attr("data-fw-late");
+        mount(&host, &scene, &scope, &src);
+        let given = given_values(&host, &mut inlined.warnings);
+        let instance = values(&scene.variables, &given);
+        bind(&bound_elements(document, Some(&host)), &instance);
+        collected.add_variables(
+            &host,
+            &scope,
+            &values(&scene.variables, &Map::new()),
+            &given,
+            instance,
+        );
+        collected.add(&scene, &scope, &src);
+        for nested in preflight::hosts_in(&host) {
+            nested.set_attr("data-fw-late", "");
+            queue.push_back(nested);
+        }
+        inlined.scenes += 1;
+    }
+    if inlined.scenes > 0 {
+        collected.write_into(document);
+    }
+    Ok(inlined)
+}
+
+/// Ids of instances: an id that is mounted once keeps it, any other gets a number.
+struct Names {
+    once: BTreeSet<String>,
+    next: BTreeMap<String, u32>,
+}
+
+impl Names {
+    fn of(document: &Document) -> Self {
+        let mut counts: BTreeMap<String, u32> = BTreeMap::new();
+        for host in preflight::hosts(document) {
+            let id = host.attr("data-composition-id").unwrap_or_default().trim().to_owned();
+            *counts.entry(id).or_default() += 1;
+        }
+        let once = counts.into_iter().filter(|(id, count)| *count == 1 && !id.is_empty());
+        Self { once: once.map(|(id, _)| id).collect(), next: BTreeMap::new() }
+    }
+
+    fn next(&mut self, authored: &str, is_late: bool) -> String {
+        let next = self.next.entry(authored.to_owned()).or_default();
+        if !is_late && self.once.contains(authored) {
+            return authored.to_owned();
+        }
+        *next += 1;
+        format!("{authored}__hf{next}")
+    }
+}
+
+fn addresses(document: &Document, selector: &str, name: &str) -> BTreeSet<String> {
+    let nodes = document.select(selector);
+    nodes
+        .nodes()
+        .iter()
+        .filter_map(|node| node.attr(name))
+        .map(|address| address.to_string())
+        .collect()
+}
+
+/// The values that a host gives its instance.
+fn given_values(host: &NodeRef<'_>, warnings: &mut Vec<String>) -> Map<String, Value> {
+    let Some(text) = host.attr("data-variable-values") else { return Map::new() };
+    match serde_json::from_str(&text) {
+        Ok(values) => values,
+        Err(error) => {
+            let host = crate::compose::html::describe(host);
+            warnings.push(format!("{host}: data-variable-values gives nothing: {error}"));
+            Map::new()
+        }
+    }
+}
+
+impl Collected {
+    fn add_variables(
+        &mut self,
+        host: &NodeRef<'_>,
+        scope: &Scope,
+        defaults: &Map<String, Value>,
+        given: &Map<String, Value>,
+        instance: Map<String, Value>,
+    ) {
+        if instance.is_empty() {
+            return;
+        }
+        host.set_attr("data-hf-var-scope", &scope.instance);
+        let selector = format!("[data-hf-var-scope={}]", quoted(&scope.instance));
+        self.defaults.push_str(&custom_properties(&selector, defaults, Force::WhereAbsent));
+        let everywhere = format!("{selector},{selector}>[data-hf-inner-root]");
+        let forced = custom_properties(&everywhere, given, Force::Always);
+        if !forced.is_empty() {
+            self.styles.push_str(&format!("<style>{forced}</style>"));
+        }
+        self.variables.insert(scope.instance.clone(), Value::Object(instance));
+    }
+
+    fn add(&mut self, scene: &Scene, scope: &Scope, src: &str) {
+        for link in &scene.links {
+            if self.linked.insert(link.address.clone()) {
+                self.links.push_str(&link.html);
+            }
+        }
+        for style in &scene.styles {
+            let scoped = rewrite(&style.css, &places(&style.css), |place| match place {
+                Place::Selectors(at) => Some(scope.list(&style.css[at.clone()])),
+                Place::Url { .. } => None,
+            });
+            let media = style
+                .media
+                .as_deref()
+                .map(|media| format!(" media=\"{}\"", escape_attribute(media)));
+            self.styles.push_str(&format!("<style{}>{scoped}</style>", media.unwrap_or_default()));
+        }
+        for script in &scene.scripts {
+            let (kind, text) = match script {
+                Script::External { address, html } => {
+                    if self.loaded.insert(address.clone()) {
+                        self.scripts.push_str(html);
+                    }
+                    continue;
+                }
+                Script::ImportMap(text) => (" type=\"importmap\"", text.clone()),
+                Script::Module(text) => {
+                    (" type=\"module\"", script::wrap_module(text, scope, &scene.declared_id, src))
+                }
+                Script::Classic(text) => ("", script::wrap(text, scope, &scene.declared_id, src)),
+            };
+            self.scripts.push_str(&format!("<script{kind}>{text}</script>"));
+        }
+    }
+
+    /// Scenes come after the document's own styles and scripts, so that they win over and know of them.
+    fn write_into(self, document: &Document) {
+        let Self { defaults, links, styles, scripts, variables, linked: _, loaded: _ } = self;
+        let head = document.head().expect("a parsed document has a head");
+        let body = document.body().expect("a parsed document has a body");
+        let mut first = String::new();
+        if !variables.is_empty() {
+            let table = json_in_script(&Value::Object(variables));
+            first = format!(
+                "<script>window.__hfVariablesByComp=Object.assign(window.__hfVariablesByComp||{{}},{table});</script>"
+            );
+        }
+        if !defaults.is_empty() {
+            first.push_str(&format!("<style>{defaults}</style>"));
+        }
+        if !scripts.is_empty() {
+            first.push_str(&format!("<script>{}</script>", script::PRELUDE));
+        }
+        if !first.is_empty() {
+            head.prepend_html(first);
+        }
+        head.append_html(format!("{links}{styles}"));
+        if !scripts.is_empty() {
+            body.append_html(scripts);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! What of a composition's media is seen and heard when, from its files and, where those do not say it, from its page.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use futures::StreamExt;
+use futures::stream;
+
+use crate::compose::html::{parse, serialize};
+use crate::compose::media::{Kind, Medium, clips, element, list};
+use crate::compose::times::{Known, Times};
+use crate::error::{Error, Result};
+use crate::ffmpeg::source::{Source, probe_source};
+use crate::media::{Clip, Sound, Volume};
+use crate::tools::Tools;
+
+/// Files that are read at the same time.
+const PROBES: usize = 4;
+
+/// The media of a compiled document and what their files hold.
+#[derive(Debug, Default)]
+pub(super) struct Media {
+    pub(super) list: Vec<Medium>,
+    sources: BTreeMap<PathBuf, Source>,
+    pub(super) known: Known,
+}
+
+/// What is seen and heard.
+#[derive(Debug, Default)]
+pub(super) struct Played {
+    pub(super) videos: Vec<Clip>,
+    pub(super) sounds: Vec<Sound>,
+}
+
+impl Media {
+    /// Reads the media of `html`, which is served from `dir` and which errors call `file`.
+    pub(super) async fn read(tools: &Tools, html: &str, dir: &Path, file: &str) -> Result<Self> {
+        let list = list(&parse(html), dir, file)?;
+        let files: BTreeMap<_, _> =
+            list.iter().rev().map(|medium| (medium.file.clone(), medium.clone())).collect();
+        let probing = stream::iter(files.into_values()).map(|medium| probe(tools, medium));
+        let mut sources = BTreeMap::new();
+        for probed in probing.buffered(PROBES).collect::<Vec<_>>().await {
+            let (file, source) = probed?;
+            sources.insert(file, source);
+        }
+        let mut known = Known::default();
+        for medium in &list {
+            let source = &sources[&medium.file];
+            check(medium, source)?;
+            if let Some(seconds) = lasts(medium.kind, source) {
+                known.sources.insert(medium.id.clone(), seconds);
+            }
+        }
+        Ok(Self { list, sources, known })
+    }
+
+    /// `html` with how long each element lasts whose author does not say it, since the page does not load its file.
+    pub(super) fn write_durations(&self, html: &str) -> String {
+        let document = parse(html);
+        let times = Times::of(&document, &self.known, "");
+        let mut changed = false;
+        for medium in &self.list {
+            let Some(node) = element(&document, &medium.id) else { continue };
+            if node.has_attr("data-duration") || node.has_attr("data-end") || node.has_attr("loop")
+            {
+                continue;
+            }
+            if let Some(seconds) = times.duration(&node, 0.0) {
+                node.set_attr("data-duration", &seconds.to_string());
+                node.set_attr("data-hf-inferred-duration", "");
+                changed = true;
+            }
+        }
+        if changed { serialize(&document) } else { html.to_owned() }
+    }
+
+    /// Whether only the page can tell when its media are on: a composition around one has no duration of its own.
+    pub(super) fn need_the_page(&self, html: &str) -> bool {
+        let document = parse(html);
+        let is_open = |id: &str| {
+            element(&document, id).is_some_and(|node| {
+                let above =
+                    node.ancestors_it(None).filter(|above| above.has_attr("data-composition-id"));
+                let mut compositions: Vec<_> = above.collect();
+                compositions.pop();
+                compositions
+                    .iter()
+                    .any(|host| !host.has_attr("data-duration") && !host.has_attr("data-end"))
+                    || node
+                        .attr("data-start")
+                        .is_some_and(|start| crate::compose::js_number(&start).is_none())
+            })
+        };
+        self.list.iter().any(|medium| is_open(&medium.id))
+    }
+
+    /// What is on within the first `total` seconds.
+    pub(super) fn play(&self, html: &str, file: &str, total: f64) -> Result<Played> {
+        let document = parse(html);
+        let times = Times::of(&document, &self.known, file);
+        let mut played = Played::default();
+        for (medium, clip) in clips(&document, &self.list, &times, total)? {
+            let source = &self.sources[&medium.file];
+            if medium.audible && source.sound.is_some() {
+                let volume = Volume::Constant(medium.gain);
+                played.sounds.push(Sound { clip: clip.clone(), volume });
+            }
+            if medium.kind == Kind::Video && source.picture.is_some() {
+                played.videos.push(clip);
+            }
+        }
+        Ok(played)
+    }
+}
+
+async fn probe(tools: &Tools, medium: Medium) -> Result<(PathBuf, Source)> {
+    match probe_source(tools, &medium.file).await {
+        Ok(source) => Ok((medium.file, source)),
+        Err(Error::Command { stderr, .. }) => Err(Error::MediaUnusable {
+            element: medium.element,
+            reason: format!("its file cannot be read: {}", last_part(&stderr)),
+        }),
+        Err(error) => Err(error),
+    }
+}
+
+/// What FFmpeg says without the path it says it about.
+fn last_part(stderr: &str) -> &str {
+    stderr.rsplit(": ").next().unwrap_or(stderr)
+}
+
+fn check(medium: &Medium, source: &Source) -> Result<()> {
+    let Medium { kind, id: _, element, src: _, file: _, audible: _, gain: _ } = medium;
+    match (kind, &source.picture, &source.sound) {
+        (Kind::Video, None, Some(_)) => Err(Error::MediaKind {
+            element: element.clone(),
+            reason: "its file has sound only; use <audio> for it".to_owned(),
+        }),
+        (Kind::Video | Kind::Audio, None, None) => Err(Error::MediaUnusable {
+            element: element.clone(),
+            reason: "its file has neither pictures nor sound".to_owned(),
+        }),
+        (Kind::Audio, Some(_), None) => Err(Error::MediaUnusable {
+            element: element.clone(),
+            reason: "its file has no sound".to_owned(),
+        }),
+        (Kind::Video, Some(_), _) | (Kind::Audio, _, Some(_)) => Ok(()),
+    }
+}
+
+/// Seconds that the stream which an element plays lasts.
+fn lasts(kind: Kind, source: &Source) -> Option<f64> {
+    let stream = match kind {
+        Kind::Video => source.picture.as_ref().and_then(|picture| picture.duration),
+        Kind::Audio => source.sound.as_ref().and_then(|sound| sound.duration),
+    };
+    stream.or(source.duration).filter(|seconds| *seconds > 0.0)
+}

@@ -16,10 +16,10 @@ use crate::compose::assets::Base;
 use crate::compose::css::{Place, places, rewrite};
 use crate::compose::html::{escape_attribute, json_in_script};
 use crate::compose::nested::mount::mount;
-use crate::compose::nested::scene::{Scene, Script, load};
+use crate::compose::nested::scene::{Scene, Script, declared_id, load};
 use crate::compose::nested::selector::{Scope, quoted};
 use crate::compose::variables::{Force, bind, bound_elements, custom_properties, values};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// What putting the scenes in told.
 #[derive(Debug, Default)]
@@ -32,10 +32,10 @@ pub(crate) struct Inlined {
 #[derive(Default)]
 struct Collected {
     /// At the start of the head: properties that give way to any of the author's.
-    defaults: String,
-    links: String,
-    styles: String,
-    scripts: String,
+    defaults: Vec<String>,
+    links: Vec<String>,
+    styles: Vec<String>,
+    scripts: Vec<String>,
     variables: Map<String, Value>,
     linked: BTreeSet<String>,
     loaded: BTreeSet<String>,
@@ -50,6 +50,7 @@ pub(crate) fn inline(
 ) -> Result<Inlined> {
     let mut inlined = Inlined::default();
     preflight::check(document, project, file, &mut inlined.warnings)?;
+    name_hosts(document, project)?;
     let mut names = Names::of(document);
     let mut collected = Collected {
         linked: addresses(document, "link[href]", "href"),
@@ -65,8 +66,7 @@ pub(crate) fn inline(
             .filter(|id| !id.is_empty());
         let folder = src.rsplit_once('/').map_or("", |(folder, _)| folder);
         let base = Base { project, folder, root };
-        let mut scene = load(base, &src, host_id.as_deref())
-            .map_err(|reason| Error::Nested { problems: format!("{src} {reason}") })?;
+        let mut scene = load(base, &src, host_id.as_deref())?;
         inlined.warnings.append(&mut scene.warnings);
         let authored = host_id.unwrap_or_else(|| scene.declared_id.clone());
         let scope = Scope {
@@ -97,6 +97,18 @@ pub(crate) fn inline(
         collected.write_into(document);
     }
     Ok(inlined)
+}
+
+/// Gives a host without a composition id that of its file.
+fn name_hosts(document: &Document, project: &Path) -> Result<()> {
+    for host in preflight::hosts(document) {
+        if host.attr("data-composition-id").is_none_or(|id| id.trim().is_empty()) {
+            let src = preflight::source(&host).unwrap_or_default();
+            let id = declared_id(project, &src)?;
+            host.set_attr("data-composition-id", &id);
+        }
+    }
+    Ok(())
 }
 
 /// Ids of instances: an id that is mounted once keeps it, any other gets a number.
@@ -163,11 +175,11 @@ impl Collected {
         }
         host.set_attr("data-hf-var-scope", &scope.instance);
         let selector = format!("[data-hf-var-scope={}]", quoted(&scope.instance));
-        self.defaults.push_str(&custom_properties(&selector, defaults, Force::WhereAbsent));
+        self.defaults.push(custom_properties(&selector, defaults, Force::WhereAbsent));
         let everywhere = format!("{selector},{selector}>[data-hf-inner-root]");
         let forced = custom_properties(&everywhere, given, Force::Always);
         if !forced.is_empty() {
-            self.styles.push_str(&format!("<style>{forced}</style>"));
+            self.styles.push(format!("<style>{forced}</style>"));
         }
         self.variables.insert(scope.instance.clone(), Value::Object(instance));
     }
@@ -175,7 +187,7 @@ impl Collected {
     fn add(&mut self, scene: &Scene, scope: &Scope, src: &str) {
         for link in &scene.links {
             if self.linked.insert(link.address.clone()) {
-                self.links.push_str(&link.html);
+                self.links.push(link.html.clone());
             }
         }
         for style in &scene.styles {
@@ -187,13 +199,13 @@ impl Collected {
                 .media
                 .as_deref()
                 .map(|media| format!(" media=\"{}\"", escape_attribute(media)));
-            self.styles.push_str(&format!("<style{}>{scoped}</style>", media.unwrap_or_default()));
+            self.styles.push(format!("<style{}>{scoped}</style>", media.unwrap_or_default()));
         }
         for script in &scene.scripts {
             let (kind, text) = match script {
                 Script::External { address, html } => {
                     if self.loaded.insert(address.clone()) {
-                        self.scripts.push_str(html);
+                        self.scripts.push(html.clone());
                     }
                     continue;
                 }
@@ -203,7 +215,7 @@ impl Collected {
                 }
                 Script::Classic(text) => ("", script::wrap(text, scope, &scene.declared_id, src)),
             };
-            self.scripts.push_str(&format!("<script{kind}>{text}</script>"));
+            self.scripts.push(format!("<script{kind}>{text}</script>"));
         }
     }
 
@@ -212,25 +224,26 @@ impl Collected {
         let Self { defaults, links, styles, scripts, variables, linked: _, loaded: _ } = self;
         let head = document.head().expect("a parsed document has a head");
         let body = document.body().expect("a parsed document has a body");
-        let mut first = String::new();
+        let mut first = Vec::new();
         if !variables.is_empty() {
             let table = json_in_script(&Value::Object(variables));
-            first = format!(
+            first.push(format!(
                 "<script>window.__hfVariablesByComp=Object.assign(window.__hfVariablesByComp||{{}},{table});</script>"
-            );
+            ));
         }
+        let defaults = defaults.concat();
         if !defaults.is_empty() {
-            first.push_str(&format!("<style>{defaults}</style>"));
+            first.push(format!("<style>{defaults}</style>"));
         }
         if !scripts.is_empty() {
-            first.push_str(&format!("<script>{}</script>", script::PRELUDE));
+            first.push(format!("<script>{}</script>", script::PRELUDE));
         }
         if !first.is_empty() {
-            head.prepend_html(first);
+            head.prepend_html(first.concat());
         }
-        head.append_html(format!("{links}{styles}"));
+        head.append_html([links, styles].concat().concat());
         if !scripts.is_empty() {
-            body.append_html(scripts);
+            body.append_html(scripts.concat());
         }
     }
 }

@@ -76,9 +76,9 @@ fn first_element(content: &Document) -> Option<NodeRef<'_>> {
     content.select_single("html").nodes().first().and_then(NodeRef::first_element_child)
 }
 
-/// A host without a size of its own is as large as its scene.
+/// A host without a size of its own is as large as its scene, and without a timeline if its scene is.
 fn copy_size(root: &NodeRef<'_>, host: &NodeRef<'_>) {
-    for name in ["data-width", "data-height"] {
+    for name in ["data-width", "data-height", "data-no-timeline"] {
         if let (Some(value), false) = (root.attr(name), host.has_attr(name)) {
             host.set_attr(name, &value);
         }

@@ -5,8 +5,8 @@ use std::path::Path;
 use dom_query::{Document, NodeRef};
 
 use crate::compose::assets::normalized;
-use crate::compose::html::{describe, inner_html, parse};
-use crate::compose::nested::scene::read;
+use crate::compose::html::describe;
+use crate::compose::nested::scene::{NO_COMPOSITION, content, read};
 use crate::error::{Error, Result};
 
 /// Deeper nesting than this is taken for a mistake.
@@ -57,7 +57,7 @@ pub(crate) fn check(
             warnings.push(format!("{file}: {} names no file yet and stays empty", describe(host)));
         }
     }
-    walk(document, project, &mut vec![file.to_owned()], &mut problems);
+    walk(document, project, &mut vec![file.to_owned()], &mut problems)?;
     if problems.is_empty() {
         return Ok(());
     }
@@ -66,7 +66,12 @@ pub(crate) fn check(
     Err(Error::Nested { problems: problems.join("; ") })
 }
 
-fn walk(document: &Document, project: &Path, above: &mut Vec<String>, problems: &mut Vec<String>) {
+fn walk(
+    document: &Document,
+    project: &Path,
+    above: &mut Vec<String>,
+    problems: &mut Vec<String>,
+) -> Result<()> {
     for host in hosts(document) {
         let src = source(&host).unwrap_or_default();
         let from = above.last().cloned().unwrap_or_default();
@@ -86,30 +91,26 @@ fn walk(document: &Document, project: &Path, above: &mut Vec<String>, problems: 
         }
         let text = match read(project, &src) {
             Ok(text) => text,
-            Err(reason) => {
-                refuse(format!("{src} {reason}"));
+            Err(Error::Nested { problems }) => {
+                refuse(problems);
                 continue;
             }
+            Err(error) => return Err(error),
         };
-        let whole = parse(&text);
-        let template = whole.select_single("template").nodes().first().copied();
-        let content = match template {
-            Some(template) => Document::fragment(inner_html(&template)),
-            None => whole,
-        };
+        let content = content(&text);
         if content.select("[data-composition-id]").is_empty() {
             let has_any = content
                 .select("body *, html > *")
                 .nodes()
                 .iter()
                 .any(|node| !node.has_name("head") && !node.has_name("body"));
-            let reason =
-                if has_any { "has no element with data-composition-id" } else { "is empty" };
+            let reason = if has_any { NO_COMPOSITION } else { "is empty" };
             refuse(format!("{src} {reason}"));
             continue;
         }
         above.push(src);
-        walk(&content, project, above, problems);
+        walk(&content, project, above, problems)?;
         above.pop();
     }
+    Ok(())
 }

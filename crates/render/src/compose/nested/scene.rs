@@ -8,6 +8,7 @@ use dom_query::{Document, NodeRef};
 use crate::compose::assets::Base;
 use crate::compose::html::{inner_html, outer_html, parse};
 use crate::compose::variables::{Declared, declared};
+use crate::error::{Error, Result};
 
 /// A file's parts, with every address as the whole document writes it.
 #[derive(Debug)]
@@ -56,22 +57,22 @@ pub(crate) enum Script {
 }
 
 /// Reads `src`, a path from the root of the project, for a host with the composition id `host_id`, if it has one.
-pub(crate) fn load(base: Base<'_>, src: &str, host_id: Option<&str>) -> Result<Scene, String> {
+pub(crate) fn load(base: Base<'_>, src: &str, host_id: Option<&str>) -> Result<Scene> {
     let document = parse(&read(base.project, src)?);
     let mut warnings = Vec::new();
     let template = document.select_single("template").nodes().first().copied();
-    let body = document.body().ok_or("has no content")?;
+    let body = document.body().ok_or_else(|| problem(src, "has no content"))?;
     let content = match &template {
         Some(template) => inner_html(template),
         None if body.has_attr("data-composition-id") => {
-            let root = document.body().ok_or("has no content")?;
+            let root = document.body().ok_or_else(|| problem(src, "has no content"))?;
             root.rename("div");
             outer_html(&root)
         }
         None => inner_html(&body),
     };
     if content.trim().is_empty() {
-        return Err("is empty".to_owned());
+        return Err(problem(src, "is empty"));
     }
     let content = Document::fragment(content);
     let roots = content.select("[data-composition-id]");
@@ -83,7 +84,7 @@ pub(crate) fn load(base: Base<'_>, src: &str, host_id: Option<&str>) -> Result<S
         None => roots.nodes().first(),
     };
     let Some(declaring) = own_root.or_else(|| roots.nodes().first()) else {
-        return Err("has no element with data-composition-id".to_owned());
+        return Err(problem(src, NO_COMPOSITION));
     };
     let declared_id = declaring.attr("data-composition-id").unwrap_or_default().to_string();
     let mut carriers = vec![document.html_root()];
@@ -116,16 +117,37 @@ pub(crate) fn load(base: Base<'_>, src: &str, host_id: Option<&str>) -> Result<S
 }
 
 /// The text of a file that a host names.
-pub(crate) fn read(project: &Path, src: &str) -> Result<String, String> {
+pub(crate) fn read(project: &Path, src: &str) -> Result<String> {
     let path = project.join(src);
-    let real = fs::canonicalize(&path).map_err(|_| "does not exist".to_owned())?;
+    let real = fs::canonicalize(&path).map_err(|_| problem(src, "does not exist"))?;
     if !real.is_file() {
-        return Err("is not a file".to_owned());
+        return Err(problem(src, "is not a file"));
     }
-    let bytes = fs::read(&real).map_err(|error| format!("cannot be read: {error}"))?;
-    let text = String::from_utf8(bytes)
-        .map_err(|error| format!("is not UTF-8: {}", error.utf8_error()))?;
-    if text.trim().is_empty() { Err("is empty".to_owned()) } else { Ok(text) }
+    let bytes = fs::read(&real).map_err(Error::io("read", &real))?;
+    let text = String::from_utf8(bytes).map_err(|_| problem(src, "is not UTF-8"))?;
+    if text.trim().is_empty() { Err(problem(src, "is empty")) } else { Ok(text) }
+}
+
+/// The composition id that a file declares.
+pub(crate) fn declared_id(project: &Path, src: &str) -> Result<String> {
+    let content = content(&read(project, src)?);
+    let root = content.select_single("[data-composition-id]");
+    let id = root.attr("data-composition-id").map(|id| id.trim().to_owned());
+    id.filter(|id| !id.is_empty()).ok_or_else(|| problem(src, NO_COMPOSITION))
+}
+
+/// What of a file's text is mounted: what is in its first template, if it has one.
+pub(crate) fn content(text: &str) -> Document {
+    let whole = parse(text);
+    let template = whole.select_single("template").nodes().first().map(inner_html);
+    template.map_or(whole, Document::fragment)
+}
+
+pub(crate) const NO_COMPOSITION: &str = "has no element with data-composition-id";
+
+/// What is wrong with the file `src`.
+pub(crate) fn problem(src: &str, reason: &str) -> Error {
+    Error::Nested { problems: format!("{src} {reason}") }
 }
 
 #[derive(Default)]

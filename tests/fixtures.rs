@@ -50,6 +50,26 @@ const EXPECTED: &[Expected] = &[
     Expected { name: "own-hf", size: (640, 360), frames: 60, pixels: &[
         (0, 320, 60, [214, 40, 40]), (15, 440, 180, [214, 40, 40]), (30, 320, 300, [214, 40, 40]), (30, 320, 60, [234, 244, 244]),
     ] },
+    // Two cards with colours of their own, the second one from 1 s on: at 1.5 s its square has gone half of its way. On the
+    // right, three levels start at 0.5, 1.0 and 1.5 s; the bar of the innermost is half as high as it is at 2 s.
+    Expected { name: "nested-scenes", size: (640, 360), frames: 90, pixels: &[
+        (15, 60, 100, [29, 53, 87]), (15, 110, 100, [230, 57, 70]), (15, 340, 100, [16, 24, 32]), (15, 200, 40, [255, 183, 3]),
+        (45, 160, 100, [230, 57, 70]), (45, 330, 100, [69, 123, 157]), (45, 380, 100, [29, 53, 87]), (45, 424, 150, [69, 123, 157]),
+        (10, 540, 180, [16, 24, 32]), (20, 540, 180, [38, 70, 83]), (40, 540, 180, [42, 157, 143]), (46, 540, 100, [233, 196, 106]),
+        (60, 540, 150, [233, 196, 106]), (60, 540, 210, [231, 111, 81]), (80, 40, 320, [241, 250, 238]),
+    ] },
+    Expected { name: "relative-timing", size: (640, 360), frames: 90, pixels: &[
+        (14, 50, 50, [0, 0, 0]), (15, 50, 50, [239, 71, 111]), (29, 50, 50, [239, 71, 111]), (30, 50, 50, [0, 0, 0]),
+        (29, 130, 50, [0, 0, 0]), (30, 130, 50, [255, 209, 102]), (44, 130, 50, [255, 209, 102]), (45, 130, 50, [0, 0, 0]),
+        (59, 210, 50, [0, 0, 0]), (60, 210, 50, [17, 138, 178]), (74, 210, 50, [17, 138, 178]), (75, 210, 50, [0, 0, 0]),
+        (37, 290, 50, [0, 0, 0]), (38, 290, 50, [131, 56, 236]), (52, 290, 50, [131, 56, 236]), (53, 290, 50, [0, 0, 0]),
+        (30, 370, 50, [51, 51, 51]), (37, 370, 50, [51, 51, 51]), (38, 370, 50, [6, 214, 160]), (44, 370, 50, [6, 214, 160]), (45, 370, 50, [0, 0, 0]),
+        (59, 450, 50, [0, 0, 0]), (60, 450, 50, [251, 86, 7]), (89, 450, 50, [251, 86, 7]),
+    ] },
+    // The scene comes at 2 s; its rule has grown to half of the width at 3 s.
+    Expected { name: "templates", size: (640, 360), frames: 120, pixels: &[
+        (59, 100, 100, [127, 29, 29]), (60, 100, 100, [15, 23, 42]), (90, 300, 180, [20, 184, 166]), (90, 340, 180, [15, 23, 42]),
+    ] },
 ];
 
 fn check(name: &str) {
@@ -112,6 +132,9 @@ fixtures! {
     slides_are_shown_when_they_are_due: "held-slides",
     a_page_is_asked_for_its_duration: "unknown-duration",
     a_page_may_bring_its_own_seek: "own-hf",
+    scenes_are_nested_to_any_depth_each_with_its_own_values: "nested-scenes",
+    a_start_may_be_the_end_of_something_else: "relative-timing",
+    a_scene_in_a_template_is_mounted: "templates",
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod hostile;
 mod lambda;
 mod lambda_faults;
 mod measure;
+mod nested;
 mod plans;
 mod s3;
 mod sandbox;

@@ -48,6 +48,8 @@ pub struct Settings {
     pub strictness: Strictness,
     pub plan_limit: u64,
     pub variables: Option<Map<String, Value>>,
+    /// Whether `variables` must be what the composition declares.
+    pub strict_variables: bool,
     /// Whether assembling re-encodes to an exactly constant frame rate.
     pub cfr: bool,
 }
@@ -125,6 +127,7 @@ impl Settings {
             strictness,
             plan_limit: fields.bytes("planDirSizeLimitBytes")?.unwrap_or(DEFAULT_PLAN_LIMIT),
             variables: fields.variables()?,
+            strict_variables: fields.bool("strictVariables")?.unwrap_or(false),
             cfr: fields.bool("cfr")?.unwrap_or(false),
         };
         if settings.cfr {

@@ -68,6 +68,12 @@ pub(crate) struct RenderArgs {
     /// Values for the composition's variables, as a JSON object
     #[arg(long, value_name = "JSON")]
     variables: Option<String>,
+    /// A file with such an object
+    #[arg(long, value_name = "FILE", conflicts_with = "variables")]
+    variables_file: Option<PathBuf>,
+    /// Refuse values for variables that the composition does not declare, or of another type
+    #[arg(long)]
+    strict_variables: bool,
     /// strict: a page that reports an error is not rendered; best-effort: it is [default: strict]
     #[arg(long)]
     strictness: Option<String>,
@@ -152,14 +158,30 @@ impl RenderArgs {
         set("strictness", text(&self.strictness));
         set("chunkSize", Some(self.chunk_size.unwrap_or(600).into()));
         set("maxParallelChunks", Some(self.max_parallel_chunks.unwrap_or(256).into()));
-        set("variables", self.variables.as_deref().map(variables).transpose()?);
+        set("variables", self.given_variables()?);
+        set("strictVariables", self.strict_variables.then_some(Value::Bool(true)));
         Ok(config)
+    }
+
+    fn given_variables(&self) -> Result<Option<Value>> {
+        match (&self.variables, &self.variables_file) {
+            (Some(text), _) => json(text, "--variables").map(Some),
+            (None, Some(file)) => {
+                let argument = format!("--variables-file {}", file.display());
+                let text = std::fs::read_to_string(file).map_err(|error| Error::Argument {
+                    argument: argument.clone(),
+                    reason: format!("cannot be read: {error}"),
+                })?;
+                json(&text, &argument).map(Some)
+            }
+            (None, None) => Ok(None),
+        }
     }
 }
 
-fn variables(text: &str) -> Result<Value> {
+fn json(text: &str, argument: &str) -> Result<Value> {
     serde_json::from_str(text).map_err(|error| Error::Argument {
-        argument: "--variables".to_owned(),
+        argument: argument.to_owned(),
         reason: format!("is not JSON: {error}"),
     })
 }

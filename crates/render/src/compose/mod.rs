@@ -67,7 +67,11 @@ pub(crate) fn compile(
     given: Given<'_>,
 ) -> Result<Compiled> {
     let entry = entry::isolate(html, file, project)?;
-    let html = entry.as_deref().unwrap_or(html);
+    // A scene that is rendered alone is in a document around it.
+    let (html, file) = match &entry {
+        Some(around) => (around.as_str(), "index.html"),
+        None => (html, file),
+    };
     let full = if is_document(html) {
         html.to_owned()
     } else {
@@ -75,7 +79,7 @@ pub(crate) fn compile(
     };
     let document = html::parse(&full);
     let untouched = html::serialize(&html::parse(&full));
-    let is_in_folder = entry.is_none() && file.contains('/');
+    let is_in_folder = file.contains('/');
     refuse_what_is_not_supported(&document, file)?;
     let mut warnings = Vec::new();
     set_variables(&document, file, given, &mut warnings)?;
@@ -93,7 +97,7 @@ pub(crate) fn compile(
     let duration = seconds("data-duration").or_else(|| seconds("data-composition-duration"));
     warnings.extend(timing::warnings(&document));
     let image_count = u32::try_from(document.select("img[src]").length()).unwrap_or(u32::MAX);
-    let head_start = head_start(&document, if is_in_folder { file } else { "index.html" });
+    let head_start = head_start(&document, file);
     // What is not changed keeps its author's bytes and line numbers.
     let changed = html::serialize(&document);
     let html = if changed == untouched { full } else { changed };

@@ -17,7 +17,7 @@ pub(super) struct Fields {
     rest: Map<String, Value>,
 }
 
-const KNOWN: [&str; 24] = [
+const KNOWN: [&str; 25] = [
     "fps",
     "width",
     "height",
@@ -42,6 +42,7 @@ const KNOWN: [&str; 24] = [
     "strictness",
     "planDirSizeLimitBytes",
     "variables",
+    "strictVariables",
 ];
 
 impl Fields {

@@ -69,7 +69,8 @@ pub async fn plan(
         element: "the document".to_owned(),
         reason: format!("is not UTF-8: {}", error.utf8_error()),
     })?;
-    let given = Given { variables: settings.variables.as_ref(), check: Check::Loose };
+    let check = if settings.strict_variables { Check::Strict } else { Check::Loose };
+    let given = Given { variables: settings.variables.as_ref(), check };
     let compiled = compose::compile(&html, &settings.entry, project, given)?;
     let work = out.join(layout::SCRATCH);
     remove_if_there(&work)?;

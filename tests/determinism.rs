@@ -167,3 +167,32 @@ fn slides_that_stand_still_are_drawn_at_most_for_a_third_of_their_frames() {
         (summary["frames"].as_u64().unwrap(), summary["reusedFrames"].as_u64().unwrap());
     assert!((frames - reused) * 3 <= frames, "{} of {frames} frames were drawn", frames - reused);
 }
+
+/// The page seeks slowly: each frame waits for a picture that comes late in real time. What keeps the page going meanwhile
+/// draws what it has, so that nothing is left to be seen as changed when the picture is there.
+#[test]
+fn a_frame_whose_seek_was_slow_is_never_taken_for_the_one_before() {
+    let bench = Bench::new();
+    let project = bench.path("slow");
+    fs::create_dir_all(&project).unwrap();
+    let html = r#"<!doctype html><html><body style="margin:0;background:#fff">
+<div data-composition-id="slow" data-width="320" data-height="180" data-duration="1"><div id="box" style="width:320px;height:180px"></div></div>
+<script>
+  const { setTimeout: realTimeout, performanceNow } = __HF_VIRTUAL_TIME__.originals;
+  window.__hf = { duration: 1, seek(t) {
+    document.querySelector('#box').style.background = `hsl(${Math.round(t * 30 / 5) * 60} 80% 50%)`;
+    // Five frames of a colour, and the first of them after a wait of more than a quarter of a second.
+    const isFirst = Math.round(t * 30) % 5 === 0;
+    window.__hfWaitForSeekCompletion = () => isFirst ? new Promise((done) => {
+      const until = performanceNow() + 600;
+      const look = () => (performanceNow() >= until ? done() : realTimeout(look, 5));
+      look();
+    }) : null;
+  } };
+</script></body></html>"#;
+    fs::write(project.join("index.html"), html).unwrap();
+    let reused = bench.render(&project, &["--frame-hashes", "--workers", "1"]);
+    let drawn = bench.render(&project, &["--frame-hashes", "--workers", "1", "--no-reuse"]);
+    assert!(reused["reusedFrames"].as_u64().unwrap() > 10, "{}", reused["reusedFrames"]);
+    assert_eq!(hashes(&reused), hashes(&drawn));
+}

@@ -159,3 +159,31 @@ fn broadcast_frame_rates_are_exact_in_the_file() {
         }
     }
 }
+
+/// Every pixel of the page becomes a block: edges stay where they were, and text and shapes get sharper.
+#[test]
+fn the_output_can_be_a_multiple_of_the_page() {
+    let bench = Bench::new();
+    let args = ["--output-resolution", "720p", "--chunk-size", "7", "--frame-hashes"];
+    let chunked = bench.render(&fixture("css-keyframes"), &args);
+    assert_eq!((&chunked["width"], &chunked["height"]), (&1280.into(), &720.into()));
+    let whole =
+        bench.render(&fixture("css-keyframes"), &["--output-resolution", "720p", "--frame-hashes"]);
+    assert_eq!(chunked["frameHashes"], whole["frameHashes"]);
+    let decoded = Frames::decode(&bench.path("out.mp4"), 1280, 720);
+    assert_eq!(decoded.count(), 60);
+    // The bar of the page ends at 320, with the step of half a page pixel that only a larger page has.
+    for (x, expected) in [(636, [106, 153, 78]), (644, [240, 234, 214])] {
+        let found = decoded.pixel(30, x, 690);
+        assert!(distance(found, expected) <= 10, "at {x}: {found:?}");
+    }
+    let run = bench.try_render(&fixture("css-keyframes"), &["--output-resolution", "square"]);
+    assert_eq!(run.code(), "CONFIG_INVALID");
+    assert!(
+        run.stderr.contains(
+            "square is 1080x1080, which is no whole multiple of the composition's 640x360"
+        ),
+        "{}",
+        run.stderr
+    );
+}

@@ -128,10 +128,11 @@ fn check_video(path: &Path, found: &Video, outline: &Outline, frames: u32) -> Re
     if !starts_with_key {
         return wrong("the first frame of", "a key frame".into(), "none".into());
     }
-    if (*width, *height) != (dimensions.width, dimensions.height) {
+    let planned = (dimensions.width * outline.scale, dimensions.height * outline.scale);
+    if (*width, *height) != planned {
         return wrong(
             "size of",
-            format!("{}x{}", dimensions.width, dimensions.height),
+            format!("{}x{}", planned.0, planned.1),
             format!("{width}x{height}"),
         );
     }

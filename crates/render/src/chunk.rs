@@ -52,6 +52,9 @@ pub struct ChunkReport {
     pub start_frame: u32,
     pub end_frame: u32,
     pub frames_encoded: u32,
+    /// Pixels of a frame.
+    pub width: u32,
+    pub height: u32,
     pub duration_ms: u64,
     pub plan_hash_ms: u64,
     /// Until the slowest browser was ready.
@@ -126,6 +129,8 @@ pub async fn render_chunk(
         start_frame: range.start,
         end_frame: range.end,
         frames_encoded: range.len(),
+        width: outline.manifest.dimensions.width * outline.scale,
+        height: outline.manifest.dimensions.height * outline.scale,
         duration_ms: ms(start),
         plan_hash_ms,
         session_boot_ms: u64::try_from(captured.boot.as_millis()).unwrap_or(u64::MAX),
@@ -179,7 +184,8 @@ async fn draw_and_encode(
 ) -> Result<Made> {
     let PlannedChunk { outline, encoder, range, quality, rate, strictness, page_dir } = chunk;
     let dimensions = &outline.manifest.dimensions;
-    let viewport = Viewport { width: dimensions.width, height: dimensions.height };
+    let viewport =
+        Viewport { width: dimensions.width, height: dimensions.height, scale: outline.scale };
     let source = PageSource {
         root: page_dir,
         runtime: tools.runtime(),

@@ -1,10 +1,12 @@
 //! What a user may ask for, checked once: a JSON object in, [`Settings`] out, every refusal naming its field.
 
 pub(crate) mod fields;
+pub mod resolution;
 
 use serde_json::{Map, Value};
 
 use crate::config::fields::{Fields, refuse};
+use crate::config::resolution::Resolution;
 use crate::error::{Error, Result};
 use crate::frame::{ChunkSizing, Fps};
 
@@ -50,6 +52,8 @@ pub struct Settings {
     pub variables: Option<Map<String, Value>>,
     /// Whether `variables` must be what the composition declares.
     pub strict_variables: bool,
+    /// Frames larger than the page.
+    pub resolution: Option<Resolution>,
     /// Whether assembling re-encodes to an exactly constant frame rate.
     pub cfr: bool,
 }
@@ -106,14 +110,7 @@ impl Settings {
         for name in ["rejectOnSystemFonts", "failClosedFontFetch"] {
             fields.bool(name)?;
         }
-        for name in ["outputResolution", "outputResolutionAspectAgnostic"] {
-            if fields.take(name).is_some_and(|value| value != Value::Bool(false)) {
-                return refuse(
-                    name,
-                    "scaling the output is not supported by this version; size the composition itself",
-                );
-            }
-        }
+        let resolution = fields.resolution()?;
         let strictness = match fields.choice("strictness", &["strict", "best-effort"])?.as_deref() {
             Some("best-effort") => Strictness::BestEffort,
             _ => Strictness::Strict,
@@ -127,6 +124,7 @@ impl Settings {
             strictness,
             plan_limit: fields.bytes("planDirSizeLimitBytes")?.unwrap_or(DEFAULT_PLAN_LIMIT),
             variables: fields.variables()?,
+            resolution,
             strict_variables: fields.bool("strictVariables")?.unwrap_or(false),
             cfr: fields.bool("cfr")?.unwrap_or(false),
         };

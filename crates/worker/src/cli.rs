@@ -50,6 +50,9 @@ pub(crate) struct RenderArgs {
     /// The HTML file to start from, as a path in the project [default: index.html]
     #[arg(long, value_name = "PATH")]
     entry: Option<String>,
+    /// Draw the page with more pixels, such as 1080p or 4k: a whole multiple of its own size
+    #[arg(long, value_name = "NAME")]
+    output_resolution: Option<String>,
     /// mp4 is what this version makes
     #[arg(long)]
     format: Option<String>,
@@ -150,6 +153,7 @@ impl RenderArgs {
         let text = |text: &Option<String>| text.clone().map(Value::from);
         set("fps", Some(self.fps.clone().into()));
         set("entryFile", text(&self.entry).or_else(|| entry.map(Value::from)));
+        set("outputResolution", text(&self.output_resolution));
         set("format", text(&self.format));
         set("codec", text(&self.codec));
         set("quality", text(&self.quality));

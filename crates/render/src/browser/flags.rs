@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+use crate::browser::Viewport;
 use crate::process::Cmd;
 use crate::tools::Chrome;
 
@@ -71,16 +72,13 @@ const FLAGS: &[&str] = &[
 ];
 
 /// The whole command for one browser whose files all lie below `home`.
-pub(crate) fn command(
-    chrome: &Chrome,
-    home: &Path,
-    proxy: SocketAddr,
-    width: u32,
-    height: u32,
-) -> Cmd {
+pub(crate) fn command(chrome: &Chrome, home: &Path, proxy: SocketAddr, viewport: Viewport) -> Cmd {
+    let Viewport { width, height, scale } = viewport;
     let cmd = FLAGS.iter().fold(Cmd::new(&chrome.executable), |cmd, flag| cmd.arg(*flag));
     let libraries: Vec<_> = chrome.libraries.iter().map(|dir| dir.display().to_string()).collect();
     let cmd = if shared_memory_is_roomy() { cmd } else { cmd.arg("--disable-dev-shm-usage") };
+    let cmd =
+        if scale == 1 { cmd } else { cmd.arg(format!("--force-device-scale-factor={scale}")) };
     cmd.arg(format!("--window-size={width},{height}"))
         .arg(format!("--user-data-dir={}", home.join("profile").display()))
         // The only way out is our own server, which refuses everything that is not the composition, loopback included.

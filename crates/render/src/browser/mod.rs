@@ -39,11 +39,19 @@ const SMALLEST_STEP_MS: f64 = 0.002;
 /// What Chrome is told of the time between frames that only keep the page going.
 const WAITING_INTERVAL_MS: f64 = 16.0;
 
-/// A page's size in CSS pixels, which are also the pixels of its frames.
+/// A page's size in CSS pixels, and how many pixels of a frame each of them is wide and high.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Viewport {
     pub(crate) width: u32,
     pub(crate) height: u32,
+    pub(crate) scale: u32,
+}
+
+impl Viewport {
+    /// Width and height of a frame.
+    pub(crate) fn pixels(self) -> (u32, u32) {
+        (self.width * self.scale, self.height * self.scale)
+    }
 }
 
 /// What one tick brought.
@@ -151,13 +159,13 @@ impl Browser {
         server: &Server,
         viewport: Viewport,
     ) -> Result<Self> {
-        let Viewport { width, height } = viewport;
+        let Viewport { width, height, scale } = viewport;
         let chrome = tools.chrome()?;
         let home = Home::make(scratch)?;
         let fonts = home.path.join("fonts.conf");
         std::fs::write(&fonts, flags::fonts_conf(&chrome.fonts, &home.path))
             .map_err(Error::io("write", &fonts))?;
-        let cmd = flags::command(chrome, &home.path, server.address(), width, height);
+        let cmd = flags::command(chrome, &home.path, server.address(), viewport);
         let mut child =
             Child::start(&cmd, Pipes::None, |line| line.starts_with("DevTools listening on "))?;
         let Some(line) = child.watched_line().await else {
@@ -184,8 +192,12 @@ impl Browser {
             .expect("a url is all that is required");
         let page = connection.new_page(target).await.map_err(failed)?;
         let channel = Link { page, life: child.life() };
-        let metrics =
-            SetDeviceMetricsOverrideParams::new(i64::from(width), i64::from(height), 1.0, false);
+        let metrics = SetDeviceMetricsOverrideParams::new(
+            i64::from(width),
+            i64::from(height),
+            f64::from(scale),
+            false,
+        );
         channel.send(metrics, "while setting its size").await?;
         Ok(Self {
             link: channel,

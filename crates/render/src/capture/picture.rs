@@ -64,7 +64,7 @@ pub(crate) fn picture(
     hashes: FrameHashes,
     buffers: &Buffers,
 ) -> Result<Picture> {
-    let Viewport { width, height } = viewport;
+    let (width, height) = viewport.pixels();
     let bad = |reason: String| Error::BadFrame { frame: index, width, height, reason };
     let bytes = STANDARD.decode(png).map_err(|error| bad(error.to_string()))?;
     let mut decoder = png::Decoder::new(Cursor::new(bytes));
@@ -126,7 +126,7 @@ mod tests {
     }
 
     fn converted(png: &str) -> Result<Picture> {
-        let viewport = Viewport { width: 2, height: 2 };
+        let viewport = Viewport { width: 2, height: 2, scale: 1 };
         picture(png, 7, viewport, FrameHashes::Skip, &Buffers::default())
     }
 

@@ -90,6 +90,7 @@ pub(crate) fn compile(
     let viewport = Viewport {
         width: side(&root, "data-width", DEFAULT_WIDTH, file)?,
         height: side(&root, "data-height", DEFAULT_HEIGHT, file)?,
+        scale: 1,
     };
     times::Times::of(&document, &times::Known::default(), file).check()?;
     let seconds =
@@ -237,7 +238,7 @@ mod tests {
     #[test]
     fn a_root_without_sizes_is_a_portrait_page_and_its_duration_has_to_be_asked_for() {
         let compiled = compile_root("").unwrap();
-        assert_eq!(compiled.viewport, Viewport { width: 1080, height: 1920 });
+        assert_eq!(compiled.viewport, Viewport { width: 1080, height: 1920, scale: 1 });
         assert_eq!(compiled.duration, None);
     }
 

@@ -5,6 +5,7 @@ use std::path::{Component, Path};
 use serde_json::{Map, Value};
 
 use crate::config::Rate;
+use crate::config::resolution::Resolution;
 use crate::error::{Error, Result};
 use crate::frame::Fps;
 
@@ -170,6 +171,15 @@ impl Fields {
             );
         }
         Ok(entry)
+    }
+
+    pub(super) fn resolution(&mut self) -> Result<Option<Resolution>> {
+        let turns = self.bool("outputResolutionAspectAgnostic")?.unwrap_or(false);
+        match self.take("outputResolution") {
+            None | Some(Value::Bool(false)) => Ok(None),
+            Some(Value::String(name)) => Resolution::named(&name, turns).map(Some),
+            Some(other) => refuse("outputResolution", format!("must be a name, not {other}")),
+        }
     }
 
     pub(super) fn variables(&mut self) -> Result<Option<Map<String, Value>>> {

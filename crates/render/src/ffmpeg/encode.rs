@@ -46,8 +46,8 @@ pub(crate) struct Encoding {
 
 /// H.264 in MP4: one closed GOP without B-frames, so that chunks can be joined packet by packet.
 pub(crate) fn command(tools: &Tools, encoding: &Encoding, out: &Path) -> Cmd {
-    let Encoding { viewport: Viewport { width, height }, fps, frames, quality, rate, label } =
-        encoding;
+    let Encoding { viewport, fps, frames, quality, rate, label } = encoding;
+    let (width, height) = viewport.pixels();
     let (preset, preset_crf) = preset(*quality);
     let cmd = Cmd::new(&tools.ffmpeg())
         .words("-v error -nostdin -f rawvideo -pix_fmt yuv420p -color_range tv -colorspace bt709")

@@ -46,6 +46,8 @@ pub struct Planned {
     pub duration: f64,
     pub width: u32,
     pub height: u32,
+    /// Pixels of a frame per pixel of the page, in both directions.
+    pub scale: u32,
     pub ffmpeg_version: String,
     pub warnings: Vec<String>,
 }
@@ -72,6 +74,10 @@ pub async fn plan(
     let check = if settings.strict_variables { Check::Strict } else { Check::Loose };
     let given = Given { variables: settings.variables.as_ref(), check };
     let compiled = compose::compile(&html, &settings.entry, project, given)?;
+    let scale = match &settings.resolution {
+        Some(resolution) => resolution.scale(compiled.viewport.width, compiled.viewport.height)?,
+        None => 1,
+    };
     let work = out.join(layout::SCRATCH);
     remove_if_there(&work)?;
     fs::create_dir_all(&work).map_err(Error::io("make", &work))?;
@@ -128,6 +134,7 @@ pub async fn plan(
         duration,
         width: compiled.viewport.width,
         height: compiled.viewport.height,
+        scale,
         ffmpeg_version,
         warnings,
         chunks,
@@ -175,7 +182,7 @@ fn write_meta(
 ) -> Result<()> {
     let meta = out.join(layout::META);
     fs::create_dir_all(&meta).map_err(Error::io("make", &meta))?;
-    let Viewport { width, height } = compiled.viewport;
+    let Viewport { width, height, scale: _ } = compiled.viewport;
     let composition = Composition {
         duration_seconds: planned.duration,
         width,
@@ -213,7 +220,7 @@ fn encoder_plan(
     EncoderPlan {
         capture_mode: "beginframe".to_owned(),
         force_screenshot: false,
-        device_scale_factor: 1.0,
+        device_scale_factor: f64::from(planned.scale),
         use_layered_hdr_composite: false,
         browser_gpu_mode: "software".to_owned(),
         warmup_ticks: 60,

@@ -24,12 +24,17 @@ impl<'a> From<&'a Manifest> for Identity<'a> {
     }
 }
 
+/// A frame is no larger than this, however much its page is enlarged.
+const LARGEST_SIDE: u32 = 7680;
+
 /// What joining needs of a plan.
 #[derive(Debug)]
 pub(crate) struct Outline {
     pub(crate) manifest: Manifest,
     pub(crate) chunks: Vec<FrameRange>,
     pub(crate) fps: Fps,
+    /// Pixels of a frame per pixel of the page, in both directions.
+    pub(crate) scale: u32,
 }
 
 /// One chunk of a plan on disk. To hold one is to know that the plan is whole and hashes to what it says.
@@ -48,10 +53,16 @@ pub(crate) struct PlannedChunk {
 pub(crate) fn open_outline(dir: &Path) -> Result<Outline> {
     let manifest = open_manifest(dir)?;
     let chunks = open_chunks(dir)?;
-    outline(manifest, &chunks)
+    // Plans of other makers may come to be joined without it.
+    let encoder = match read_json(dir, layout::ENCODER_JSON) {
+        Ok(encoder) => encoder,
+        Err(Error::PlanArtifactMissing { .. }) => Value::Null,
+        Err(error) => return Err(error),
+    };
+    outline(manifest, &chunks, &encoder)
 }
 
-fn outline(manifest: Manifest, chunks: &[ChunkEntry]) -> Result<Outline> {
+fn outline(manifest: Manifest, chunks: &[ChunkEntry], encoder: &Value) -> Result<Outline> {
     let invalid = |reason: String| Error::PlanArtifactInvalid {
         artifact: layout::CHUNKS_JSON.into(),
         reason,
@@ -70,15 +81,22 @@ fn outline(manifest: Manifest, chunks: &[ChunkEntry]) -> Result<Outline> {
             manifest.total_frames
         )));
     }
-    let Dimensions { fps_num, fps_den, width, height, format: _ } = &manifest.dimensions;
-    let fps = Fps::exact(*fps_num, *fps_den).filter(|_| {
-        [width, height].iter().all(|side| (16..=7680).contains(*side) && **side % 2 == 0)
+    let Dimensions { fps_num, fps_den, width, height, format: _ } = manifest.dimensions.clone();
+    let fps = Fps::exact(fps_num, fps_den).filter(|_| {
+        [width, height].iter().all(|side| (16..=LARGEST_SIDE).contains(side) && side % 2 == 0)
     });
     let Some(fps) = fps else {
         let reason = format!("dimensions {fps_num}/{fps_den} {width}x{height} cannot be rendered");
         return Err(Error::PlanArtifactInvalid { artifact: layout::PLAN_JSON.into(), reason });
     };
-    Ok(Outline { chunks: chunks.iter().map(|chunk| chunk.range()).collect(), manifest, fps })
+    let factor = encoder.get("deviceScaleFactor").and_then(Value::as_f64).unwrap_or(1.0);
+    let scale = (1..=16).find(|scale| f64::from(*scale) == factor);
+    let Some(scale) = scale.filter(|scale| width.max(height) * scale <= LARGEST_SIDE) else {
+        let reason = format!("deviceScaleFactor is {factor}, which cannot be rendered");
+        return Err(Error::PlanArtifactInvalid { artifact: layout::ENCODER_JSON.into(), reason });
+    };
+    let chunks = chunks.iter().map(|chunk| chunk.range()).collect();
+    Ok(Outline { chunks, manifest, fps, scale })
 }
 
 /// Opens chunk `index` of the plan in `dir` for a worker whose FFmpeg is `ffmpeg_version`.
@@ -115,8 +133,8 @@ pub(crate) fn open_chunk(dir: &Path, index: u32, ffmpeg_version: &str) -> Result
         artifact: layout::ENCODER_JSON.into(),
         reason,
     };
-    let encoder: EncoderPlan =
-        serde_json::from_value(encoder_value).map_err(|error| invalid(error.to_string()))?;
+    let encoder: EncoderPlan = serde_json::from_value(encoder_value.clone())
+        .map_err(|error| invalid(error.to_string()))?;
     if encoder.encoder != "libx264-software" {
         return Err(Error::Unsupported {
             what: encoder.encoder,
@@ -140,7 +158,7 @@ pub(crate) fn open_chunk(dir: &Path, index: u32, ffmpeg_version: &str) -> Result
     };
     let range = entry.range();
     Ok(PlannedChunk {
-        outline: outline(manifest, &chunks)?,
+        outline: outline(manifest, &chunks, &encoder_value)?,
         encoder,
         range,
         quality,

@@ -180,7 +180,7 @@ fn a_frame_whose_seek_was_slow_is_never_taken_for_the_one_before() {
 <script>
   const { setTimeout: realTimeout, performanceNow } = __HF_VIRTUAL_TIME__.originals;
   window.__hf = { duration: 1, seek(t) {
-    document.querySelector('#box').style.background = `hsl(${Math.round(t * 30 / 5) * 60} 80% 50%)`;
+    document.querySelector('#box').style.background = `hsl(${Math.floor(Math.round(t * 30) / 5) * 60} 80% 50%)`;
     // Five frames of a colour, and the first of them after a wait of more than a quarter of a second.
     const isFirst = Math.round(t * 30) % 5 === 0;
     window.__hfWaitForSeekCompletion = () => isFirst ? new Promise((done) => {

@@ -31,6 +31,14 @@ pub enum Rate {
     Bitrate(String),
 }
 
+/// What the frames of opaque videos are kept as; those with transparency are PNG always.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FrameFormat {
+    Auto,
+    Jpg,
+    Png,
+}
+
 /// Whether a page that reports errors may be rendered all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Strictness {
@@ -44,6 +52,7 @@ pub struct Settings {
     pub fps: Fps,
     pub quality: Quality,
     pub rate: Rate,
+    pub frame_format: FrameFormat,
     pub sizing: ChunkSizing,
     /// Path of the HTML file inside the project, with `/` between its parts.
     pub entry: String,
@@ -100,7 +109,12 @@ impl Settings {
         let quality =
             quality.and_then(|name| Quality::from_name(&name)).unwrap_or(Quality::Standard);
         let rate = fields.rate()?;
-        fields.choice("videoFrameFormat", &["auto", "jpg", "png"])?;
+        let format = fields.choice("videoFrameFormat", &["auto", "jpg", "png"])?;
+        let frame_format = match format.as_deref() {
+            Some("jpg") => FrameFormat::Jpg,
+            Some("png") => FrameFormat::Png,
+            _ => FrameFormat::Auto,
+        };
         fields.choice("runtimeCap", &["lambda", "temporal", "cloud-run-job", "k8s-job", "none"])?;
         let sizing = ChunkSizing {
             size: fields.int("chunkSize", 1, 3600)?,
@@ -119,6 +133,7 @@ impl Settings {
             fps,
             quality,
             rate,
+            frame_format,
             sizing,
             entry: fields.entry()?,
             strictness,

@@ -60,6 +60,10 @@ pub enum Error {
     // The plan.
     #[error("the plan has {} bytes, the limit is {limit}: {breakdown}", breakdown.total_bytes)]
     PlanTooLarge { limit: u64, breakdown: Breakdown },
+    #[error(
+        "{element}: with its {frames} frames, the videos need at least {bytes} bytes; the plan's limit is {limit}"
+    )]
+    FramesTooLarge { element: String, frames: u32, bytes: u64, limit: u64 },
     #[error("the plan has no {artifact}")]
     PlanArtifactMissing { artifact: String },
     #[error("{artifact} in the plan cannot be read as what it should be: {reason}")]

@@ -27,6 +27,7 @@ mod hash;
 mod media;
 mod page;
 mod process;
+mod video;
 
 pub mod assemble;
 pub mod chunk;

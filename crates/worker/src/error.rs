@@ -211,7 +211,7 @@ fn render_code(error: &render::Error) -> Code {
         E::FontUnavailable { .. } => Code::FontFetchUnavailable,
         E::SystemFont { .. } => Code::SystemFontUsed,
         E::Variable { .. } => Code::VariableInvalid,
-        E::PlanTooLarge { .. } => Code::PlanTooLarge,
+        E::PlanTooLarge { .. } | E::FramesTooLarge { .. } => Code::PlanTooLarge,
         E::PlanArtifactMissing { .. } => Code::MissingPlanArtifact,
         E::PlanArtifactInvalid { .. } => Code::PlanArtifactInvalid,
         E::PlanProtocol { .. } => Code::PlanProtocolUnsupported,

@@ -2,6 +2,7 @@
 
 pub(crate) mod concat;
 pub(crate) mod encode;
+pub(crate) mod extract;
 pub(crate) mod probe;
 pub(crate) mod source;
 

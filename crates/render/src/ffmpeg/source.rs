@@ -27,6 +27,8 @@ pub(crate) struct Picture {
     pub(crate) width: u32,
     pub(crate) height: u32,
     pub(crate) pixel_format: String,
+    /// How much wider than high its pixels are, as `num:den`; empty where the file does not say.
+    pub(crate) sample_aspect: String,
     /// As `num/den`; `0/0` where it is not known.
     pub(crate) frame_rate: String,
     pub(crate) average_frame_rate: String,
@@ -79,6 +81,7 @@ struct Stream {
     width: u32,
     height: u32,
     pix_fmt: String,
+    sample_aspect_ratio: String,
     r_frame_rate: String,
     avg_frame_rate: String,
     duration: Option<String>,
@@ -133,9 +136,10 @@ fn picture(stream: &Stream) -> Picture {
         width: stream.width,
         height: stream.height,
         pixel_format: stream.pix_fmt.clone(),
+        sample_aspect: stream.sample_aspect_ratio.clone(),
         frame_rate: stream.r_frame_rate.clone(),
         average_frame_rate: stream.avg_frame_rate.clone(),
-        duration: seconds(stream.duration.as_ref()),
+        duration: seconds(stream.duration.as_ref()).or_else(|| tagged_duration(&stream.tags)),
         start: seconds(stream.start_time.as_ref()).unwrap_or(0.0),
         transfer: stream.color_transfer.clone(),
         primaries: stream.color_primaries.clone(),
@@ -145,6 +149,34 @@ fn picture(stream: &Stream) -> Picture {
     }
 }
 
+/// Matroska keeps the length of a stream in a tag, as `00:00:10.500000000`.
+fn tagged_duration(tags: &serde_json::Map<String, serde_json::Value>) -> Option<f64> {
+    let (_, value) = tags.iter().find(|(name, _)| name.eq_ignore_ascii_case("duration"))?;
+    value.as_str()?.split(':').try_fold(0.0, |sum, part| {
+        part.parse::<f64>().ok().filter(|part| part.is_finite()).map(|part| sum * 60.0 + part)
+    })
+}
+
 fn seconds(text: Option<&String>) -> Option<f64> {
     text.and_then(|text| text.parse::<f64>().ok()).filter(|value| value.is_finite())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_length_that_is_a_tag_is_read() {
+        for (tags, expected) in [
+            (json!({"DURATION": "00:01:10.500000000"}), Some(70.5)),
+            (json!({"duration": "02:00:00"}), Some(7200.0)),
+            (json!({"DURATION": "soon"}), None),
+            (json!({"DURATION": 3}), None),
+            (json!({}), None),
+        ] {
+            assert_eq!(tagged_duration(tags.as_object().unwrap()), expected, "{tags}");
+        }
+    }
 }

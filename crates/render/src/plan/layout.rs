@@ -129,9 +129,79 @@ impl ChunkEntry {
     }
 }
 
-/// `meta/videos.json`: the videos whose frames are in the plan.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// `meta/videos.json`: the videos whose frames are in the plan. Each has one entry in either list.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Videos {
-    pub(crate) videos: Vec<Value>,
-    pub(crate) extracted: Vec<Value>,
+    pub(crate) videos: Vec<VideoEntry>,
+    pub(crate) extracted: Vec<Extracted>,
+}
+
+/// Where a video lies on the timeline.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct VideoEntry {
+    pub(crate) id: String,
+    pub(crate) src: String,
+    pub(crate) start: f64,
+    pub(crate) end: f64,
+    pub(crate) media_start: f64,
+    #[serde(rename = "loop")]
+    pub(crate) repeats: bool,
+    pub(crate) has_audio: bool,
+    /// Plans of other makers do not say it, and play every video as fast as it was recorded.
+    #[serde(default = "as_recorded")]
+    pub(crate) playback_rate: f64,
+}
+
+fn as_recorded() -> f64 {
+    1.0
+}
+
+/// The frames of a video: `video-frames/<videoId>/` with `frame_00001` and so on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Extracted {
+    pub(crate) video_id: String,
+    /// Inside the project, so that the same project makes the same plan anywhere.
+    pub(crate) src_path: String,
+    pub(crate) frame_pattern: String,
+    pub(crate) fps: f64,
+    pub(crate) total_frames: u32,
+    /// The directory below `video-frames/` where it is not the id: videos that show the same share one, and not every id
+    /// can be a name. Absent in plans of other makers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) frames_dir: Option<String>,
+    pub(crate) metadata: VideoMetadata,
+}
+
+/// What the source is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct VideoMetadata {
+    pub(crate) duration_seconds: f64,
+    pub(crate) video_stream_duration_seconds: Option<f64>,
+    /// 0 where it is not said.
+    #[serde(default)]
+    pub(crate) video_stream_start_seconds: f64,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) fps: f64,
+    pub(crate) video_codec: String,
+    pub(crate) has_audio: bool,
+    #[serde(rename = "isVFR")]
+    pub(crate) is_vfr: bool,
+    pub(crate) has_alpha: bool,
+    pub(crate) color_space: Option<ColorSpace>,
+}
+
+/// As the file says it; empty where it does not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ColorSpace {
+    #[serde(default)]
+    pub(crate) color_transfer: String,
+    #[serde(default)]
+    pub(crate) color_primaries: String,
+    #[serde(default)]
+    pub(crate) color_space: String,
 }

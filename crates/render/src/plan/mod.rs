@@ -7,6 +7,7 @@ mod media;
 pub(crate) mod open;
 pub mod size;
 pub(crate) mod tree;
+mod videos;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -30,6 +31,7 @@ use crate::plan::layout::{
 };
 use crate::plan::media::{Media, Played};
 use crate::tools::Tools;
+use crate::video;
 
 /// The maker's version, as it goes into the plan and its hash.
 pub const PRODUCER_VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -125,6 +127,17 @@ pub async fn plan(
     let Played { videos: _videos, sounds: _sounds } =
         media.play(&html, &settings.entry, duration)?;
 
+    let request = video::Request {
+        clips: &compiled.videos,
+        project,
+        page_dir: &page_dir,
+        fps: settings.fps,
+        total_frames,
+        format: settings.frame_format,
+        plan_limit: settings.plan_limit,
+    };
+    let videos = video::extract(tools, request, &out.join(layout::VIDEO_FRAMES)).await?;
+
     let promoted = out.join(layout::COMPILED);
     fs::rename(&page_dir, &promoted).map_err(Error::io("move", &page_dir))?;
     let ffmpeg_version = ffmpeg::version(tools).await?;
@@ -139,7 +152,7 @@ pub async fn plan(
         warnings,
         chunks,
     };
-    write_meta(out, settings, runtime_env, &compiled, &planned, chunk_size)?;
+    write_meta(out, settings, runtime_env, &compiled, &videos, &planned, chunk_size)?;
     let (dir, limit) = (out.to_owned(), settings.plan_limit);
     let manifest = manifest(tools, settings, &planned)?;
     planned.plan_hash = blocking(move || {
@@ -177,6 +190,7 @@ fn write_meta(
     settings: &Settings,
     runtime_env: BTreeMap<String, String>,
     compiled: &Compiled,
+    videos: &Videos,
     planned: &Planned,
     chunk_size: u32,
 ) -> Result<()> {
@@ -188,7 +202,7 @@ fn write_meta(
         width,
         height,
         fps: settings.fps,
-        video_count: 0,
+        video_count: u32::try_from(videos.videos.len()).unwrap_or(u32::MAX),
         audio_count: 0,
         image_count: compiled.image_count,
     };
@@ -199,7 +213,7 @@ fn write_meta(
     let encoder = encoder_plan(settings, runtime_env, planned, chunk_size);
     write(out, layout::COMPOSITION_JSON, &pretty(&composition))?;
     write(out, layout::CHUNKS_JSON, &pretty(&chunks))?;
-    write(out, layout::VIDEOS_JSON, &pretty(&Videos::default()))?;
+    write(out, layout::VIDEOS_JSON, &pretty(videos))?;
     let encoder =
         serde_json::to_value(encoder).expect("an encoder plan has nothing that JSON has not");
     write(out, layout::ENCODER_JSON, &canonical_json(&encoder))

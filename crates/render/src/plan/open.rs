@@ -11,7 +11,9 @@ use crate::config::{Quality, Rate, Strictness};
 use crate::error::{Error, Result};
 use crate::frame::{Fps, FrameRange};
 use crate::plan::hash::{Identity, plan_digest};
-use crate::plan::layout::{self, ChunkEntry, Dimensions, EncoderPlan, Manifest, Protocol, Videos};
+use crate::plan::layout::{self, ChunkEntry, Dimensions, EncoderPlan, Manifest, Protocol};
+use crate::plan::videos;
+use crate::video::lookup::Show;
 
 impl<'a> From<&'a Manifest> for Identity<'a> {
     fn from(manifest: &'a Manifest) -> Self {
@@ -47,6 +49,8 @@ pub(crate) struct PlannedChunk {
     pub(crate) rate: Rate,
     pub(crate) strictness: Strictness,
     pub(crate) page_dir: PathBuf,
+    /// The videos whose frames are put into the page.
+    pub(crate) shows: Vec<Show>,
 }
 
 /// Reads `plan.json` and `meta/chunks.json`.
@@ -104,7 +108,7 @@ pub(crate) fn open_chunk(dir: &Path, index: u32, ffmpeg_version: &str) -> Result
     let manifest = open_manifest(dir)?;
     let encoder_value: Value = read_json(dir, layout::ENCODER_JSON)?;
     let chunks = open_chunks(dir)?;
-    check_videos(dir)?;
+    let shows = videos::open_videos(dir, &manifest)?;
     let entry = usize::try_from(index)
         .ok()
         .and_then(|i| chunks.get(i))
@@ -165,6 +169,7 @@ pub(crate) fn open_chunk(dir: &Path, index: u32, ffmpeg_version: &str) -> Result
         rate,
         strictness,
         page_dir,
+        shows,
     })
 }
 
@@ -182,26 +187,6 @@ fn open_manifest(dir: &Path) -> Result<Manifest> {
 
 fn open_chunks(dir: &Path) -> Result<Vec<ChunkEntry>> {
     from_value(read_json(dir, layout::CHUNKS_JSON)?, layout::CHUNKS_JSON)
-}
-
-/// This version plans no videos and renders none: a plan that has some would lack their pictures.
-fn check_videos(dir: &Path) -> Result<()> {
-    if !dir.join(layout::VIDEOS_JSON).is_file() {
-        return Ok(());
-    }
-    let invalid = |reason: &str| Error::VideoMetadata { reason: reason.to_owned() };
-    let text = fs::read(dir.join(layout::VIDEOS_JSON))
-        .map_err(Error::io("read", &dir.join(layout::VIDEOS_JSON)))?;
-    let videos: Videos =
-        serde_json::from_slice(&text).map_err(|error| invalid(&error.to_string()))?;
-    if videos.videos.len() != videos.extracted.len() {
-        return Err(invalid("videos and extracted do not have the same number of entries"));
-    }
-    if !videos.videos.is_empty() {
-        let reason = "its pictures cannot be put into the page by this version";
-        return Err(Error::Unsupported { what: "a plan with videos".into(), reason });
-    }
-    Ok(())
 }
 
 fn read_json(dir: &Path, artifact: &str) -> Result<Value> {

@@ -1,0 +1,172 @@
+//! Which part of a source a clip shows: from which moment on, and how many frames of it.
+
+use crate::frame::Fps;
+use crate::media::{Clip, Repeat};
+
+/// The part of a source that is shown, and where it lies on the timeline. Frame `n` of it is the picture of the source at
+/// `media_start + n / fps`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Window {
+    /// Seconds of the timeline. Before 0 only if the clip begins in the middle of its repetitions.
+    pub(crate) start: f64,
+    pub(crate) end: f64,
+    /// The moment of the source that `start` shows.
+    pub(crate) media_start: f64,
+    pub(crate) rate: f64,
+    /// Seconds of the source after which it begins again.
+    pub(crate) cycle: Option<f64>,
+    /// At least one. Where the source ends earlier than its file says, there are fewer.
+    pub(crate) frames: u32,
+}
+
+/// Why a clip cannot be shown.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Unshowable {
+    /// Its in-point is behind the end of the source, which lasts so long.
+    InPoint { playable: f64 },
+    /// A source that does not say how long it lasts has no cycle.
+    EndlessLoop,
+    /// More frames than can be counted.
+    TooLong,
+}
+
+/// The frames that `clip` needs of a source of `playable` seconds, if it is seen at all before the end of the timeline.
+pub(crate) fn window(
+    clip: &Clip,
+    playable: Option<f64>,
+    fps: Fps,
+    total_frames: u32,
+) -> Result<Option<Window>, Unshowable> {
+    if let Some(playable) = playable.filter(|playable| clip.media_start >= *playable) {
+        return Err(Unshowable::InPoint { playable });
+    }
+    let end = clip.end.min(fps.seconds(total_frames));
+    let Some(last) = last_frame_before(end, fps).filter(|last| fps.seconds(*last) >= clip.start)
+    else {
+        return Ok(None);
+    };
+    if clip.repeat == Repeat::Loop {
+        let playable = playable.ok_or(Unshowable::EndlessLoop)?;
+        let cycle = playable - clip.media_start;
+        if (end - clip.start) * clip.rate > cycle {
+            // Every frame of a cycle may be seen, and where a cycle begins depends on where the clip does.
+            let frames = rounded(cycle * fps.as_f64())?;
+            let Clip { start, media_start, rate, .. } = *clip;
+            return Ok(Some(Window { start, end, media_start, rate, cycle: Some(cycle), frames }));
+        }
+    }
+    let start = clip.start.max(0.0);
+    let media_start = clip.media_start + (start - clip.start) * clip.rate;
+    let needed = position(last, start, clip.rate, fps).floor() + 1.0;
+    let there = playable.map_or(f64::INFINITY, |playable| (playable - media_start) * fps.as_f64());
+    let frames = rounded(needed.min(there.round()))?;
+    Ok(Some(Window { start, end, media_start, rate: clip.rate, cycle: None, frames }))
+}
+
+/// How many frames of the source frame `index` of the timeline is behind `start`, with what floats lose put back.
+pub(crate) fn position(index: u32, start: f64, rate: f64, fps: Fps) -> f64 {
+    const LOST_BY_FLOATS: f64 = 1e-9;
+    (f64::from(index) - start * fps.as_f64()) * rate + LOST_BY_FLOATS
+}
+
+fn last_frame_before(end: f64, fps: Fps) -> Option<u32> {
+    let frames = (end * fps.as_f64() - 1e-9).ceil();
+    (frames >= 1.0).then(|| rounded(frames).map_or(u32::MAX, |frames| frames - 1))
+}
+
+/// A count of frames: the nearest whole number, and never none.
+fn rounded(frames: f64) -> Result<u32, Unshowable> {
+    let frames = frames.round().max(1.0);
+    if frames > f64::from(u32::MAX) {
+        return Err(Unshowable::TooLong);
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a whole number between 1 and what a u32 holds"
+    )]
+    Ok(frames as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FPS: Fps = Fps { num: 30, den: 1 };
+
+    fn clip(start: f64, end: f64, media_start: f64, rate: f64, repeat: Repeat) -> Clip {
+        Clip {
+            id: "v".into(),
+            element: "<video id=\"v\">".into(),
+            src: "v.mp4".into(),
+            file: "/v.mp4".into(),
+            start,
+            end,
+            media_start,
+            rate,
+            repeat,
+        }
+    }
+
+    #[test]
+    fn only_what_is_seen_of_a_source_is_asked_for() {
+        use Repeat::{Loop, Once};
+        // Start, end, in-point, rate, repeat; then start, in-point, cycle, frames of a source of ten seconds.
+        for (asked, expected) in [
+            ((0.0, 3.0, 0.0, 1.0, Once), (0.0, 0.0, None, 90)),
+            ((1.0, 4.0, 2.5, 1.0, Once), (1.0, 2.5, None, 90)),
+            // Twice as fast: frames 0, 2, … 178.
+            ((0.0, 3.0, 0.0, 2.0, Once), (0.0, 0.0, None, 179)),
+            ((0.0, 3.0, 0.0, 0.5, Once), (0.0, 0.0, None, 45)),
+            ((0.0, 3.0, 0.0, 1.37, Once), (0.0, 0.0, None, 122)),
+            // The first two seconds are before the timeline.
+            ((-2.0, 3.0, 1.0, 1.5, Once), (0.0, 4.0, None, 134)),
+            // The timeline has twenty seconds.
+            ((19.0, 30.0, 0.0, 1.0, Once), (19.0, 0.0, None, 30)),
+            // A slot longer than the source ends with its last frame.
+            ((0.0, 15.0, 0.0, 1.0, Once), (0.0, 0.0, None, 300)),
+            ((0.0, 15.0, 9.0, 1.0, Once), (0.0, 9.0, None, 30)),
+            // What would be seen is behind the end: its last frame.
+            ((-12.0, 3.0, 0.0, 1.0, Once), (0.0, 12.0, None, 1)),
+            ((0.0, 15.0, 4.0, 1.0, Loop), (0.0, 4.0, Some(6.0), 180)),
+            ((-5.0, 15.0, 0.0, 2.0, Loop), (-5.0, 0.0, Some(10.0), 300)),
+            // A loop that does not come to its end is none.
+            ((0.0, 3.0, 0.0, 1.0, Loop), (0.0, 0.0, None, 90)),
+            // Off the grid: frames 31 to 59 are seen, which begin 0.7 frames into the clip.
+            ((1.01, 2.0, 0.0, 1.0, Once), (1.01, 0.0, None, 29)),
+            // A single frame.
+            ((0.0, 0.02, 0.0, 1.0, Once), (0.0, 0.0, None, 1)),
+        ] {
+            let (start, end, media_start, rate, repeat) = asked;
+            let found = window(&clip(start, end, media_start, rate, repeat), Some(10.0), FPS, 600);
+            let found = found.unwrap().unwrap();
+            assert_eq!(
+                (found.start, found.media_start, found.cycle, found.frames),
+                expected,
+                "{asked:?}"
+            );
+            assert_eq!((found.rate, found.end), (rate, end.min(20.0)), "{asked:?}");
+        }
+    }
+
+    #[test]
+    fn a_clip_that_is_in_no_frame_needs_none() {
+        for (start, end) in [(3.0, 3.0), (20.0, 25.0), (-5.0, 0.0), (1.01, 1.02)] {
+            let found = window(&clip(start, end, 0.0, 1.0, Repeat::Once), Some(10.0), FPS, 600);
+            assert_eq!(found, Ok(None), "{start} to {end}");
+        }
+    }
+
+    #[test]
+    fn an_in_point_behind_the_end_and_a_loop_without_one_are_refused() {
+        let late = clip(0.0, 3.0, 10.0, 1.0, Repeat::Once);
+        assert_eq!(
+            window(&late, Some(10.0), FPS, 600),
+            Err(Unshowable::InPoint { playable: 10.0 })
+        );
+        let endless = clip(0.0, 3.0, 0.0, 1.0, Repeat::Loop);
+        assert_eq!(window(&endless, None, FPS, 600), Err(Unshowable::EndlessLoop));
+        let once = clip(0.0, 3.0, 20.0, 1.0, Repeat::Once);
+        assert_eq!(window(&once, None, FPS, 600).unwrap().unwrap().frames, 90);
+    }
+}

@@ -182,7 +182,8 @@ async fn draw_and_encode(
     scratch: &Path,
     options: ChunkOptions<'_>,
 ) -> Result<Made> {
-    let PlannedChunk { outline, encoder, range, quality, rate, strictness, page_dir } = chunk;
+    let PlannedChunk { outline, encoder, range, quality, rate, strictness, page_dir, shows } =
+        chunk;
     let dimensions = &outline.manifest.dimensions;
     let viewport =
         Viewport { width: dimensions.width, height: dimensions.height, scale: outline.scale };
@@ -192,6 +193,7 @@ async fn draw_and_encode(
         fps: outline.fps,
         variables: encoder.variables.as_ref(),
         env: &encoder.runtime_env,
+        shows,
     };
     let server = page::serve(&source).await?;
     let encoding = Encoding {

@@ -11,6 +11,7 @@ use crate::frame::Fps;
 use crate::page::server::Server;
 use crate::page::{self, Sought};
 use crate::tools::Tools;
+use crate::video::lookup::frames_at;
 
 /// The tick of frame 0, in milliseconds: above every tick that getting ready can take.
 pub(super) const FIRST_FRAME_MS: f64 = 1_000_000.0;
@@ -65,6 +66,9 @@ pub(crate) struct Session<'a> {
     last_png: String,
     motion: Motion,
     captured: u32,
+    /// The frame drawn last, and how far it was from the one before: most likely so far is the next one.
+    drawn: Option<u32>,
+    stride: u32,
 }
 
 /// What is known about the next frame of this browser.
@@ -98,6 +102,8 @@ impl<'a> Session<'a> {
             last_png: String::new(),
             motion: Motion::Moving,
             captured: 0,
+            drawn: None,
+            stride: 1,
         };
         let opened = match tokio::time::timeout(
             patience.ready + Duration::from_secs(1),
@@ -157,6 +163,8 @@ impl<'a> Session<'a> {
             self.motion = Motion::Watching;
         }
         let watched_from = self.browser.clock;
+        self.stride = self.drawn.and_then(|drawn| index.checked_sub(drawn)).unwrap_or(1);
+        self.drawn = Some(index);
         let animated = self.seek(index).await?;
         // A part of the page that is still on its way belongs into this frame.
         while !self.server.is_quiet() {
@@ -192,7 +200,11 @@ impl<'a> Session<'a> {
     /// Returns whether the browser itself animates anything on the page.
     async fn seek(&mut self, index: u32) -> Result<bool> {
         let during = || format!("at frame {index}");
-        let seek = self.browser.evaluate::<Sought>(&page::seek(self.fps.seconds(index)));
+        let shows = self.server.shows();
+        let shown = frames_at(shows, index, self.fps);
+        let next = frames_at(shows, index.saturating_add(self.stride), self.fps);
+        let script = page::seek(self.fps.seconds(index), &shown, &next);
+        let seek = self.browser.evaluate::<Sought>(&script);
         let mut seek = std::pin::pin!(seek);
         let sought = match tokio::time::timeout(SEEK_WITHOUT_FRAMES, seek.as_mut()).await {
             Ok(done) => done,

@@ -229,7 +229,7 @@ pub async fn floor(
     let fps = Fps { num: 30, den: 1 };
     let env = BTreeMap::new();
     let source =
-        PageSource { root: page_dir, runtime: tools.runtime(), fps, variables: None, env: &env };
+        PageSource { root: page_dir, runtime: tools.runtime(), fps, variables: None, env: &env, shows: &[] };
     let server = page::serve(&source).await?;
     let patience = Patience::new(Strictness::Strict);
     let (reuse, hashes) = (Reuse::Never, FrameHashes::Skip);

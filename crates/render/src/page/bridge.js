@@ -162,19 +162,23 @@
       await Promise.all(Array.from(document.images).filter((image) => image.src).map(decode));
       await Promise.all([...newBackgrounds(), ...sheetPictures()]);
       if (window.__tailwindReady) await window.__tailwindReady;
+      if (window.__fwVideos) await window.__fwVideos.prepare();
       if (driver === 'player') walkThrough();
       return true;
     },
 
-    // Puts the page at `time` seconds and returns once everything that the picture needs is there.
-    async seek(time) {
+    // Puts the page at `time` seconds, with the given frames of videos, and returns once everything that the picture needs
+    // is there.
+    async seek(time, frames = [], nextFrames = []) {
       const ms = time * 1000;
+      if (window.__fwVideos) await window.__fwVideos.load(frames);
       for (const view of views(window)) view.__HF_VIRTUAL_TIME__.seed(ms);
       window.__hf.seek(time);
       for (const view of views(window)) {
         view.__HF_VIRTUAL_TIME__.seekToTime(ms);
         if (driver === 'own') view.__HF_VIRTUAL_TIME__.seekAnimations();
       }
+      if (window.__fwVideos) window.__fwVideos.show(time, nextFrames);
       // Text that appears in this frame asks for its font when it is laid out.
       void document.documentElement.offsetHeight;
       if (document.fonts.status === 'loading') await document.fonts.ready;

@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::error::Result;
 use crate::frame::Fps;
 use crate::page::server::{Injection, Server};
+use crate::video::lookup::{Show, Shown};
 
 /// Everything of a page that is the same for each of its browsers.
 #[derive(Debug)]
@@ -24,11 +25,13 @@ pub(crate) struct PageSource<'a> {
     pub(crate) variables: Option<&'a Map<String, Value>>,
     /// The planner's settings for the page; the worker's own environment plays no part.
     pub(crate) env: &'a BTreeMap<String, String>,
+    /// The videos whose frames are put into the page; it does not play them itself.
+    pub(crate) shows: &'a [Show],
 }
 
 /// Starts serving the page with our scripts in it.
 pub(crate) async fn serve(source: &PageSource<'_>) -> Result<Server> {
-    let PageSource { root, runtime, fps, variables, env } = source;
+    let PageSource { root, runtime, fps, variables, env, shows } = source;
     let globals = json!({
         "__HF_EXPORT_RENDER_SEEK_CONFIG": seek_config(*fps, env),
         "__hfVariables": variables,
@@ -40,8 +43,21 @@ pub(crate) async fn serve(source: &PageSource<'_>) -> Result<Server> {
         every_head_start: assign + include_str!("virtual-time.js"),
         index_head_end: (*runtime).to_owned(),
         index_body_end: include_str!("bridge.js").to_owned(),
+        video_frames: (!shows.is_empty()).then(|| video_frames(shows)),
     };
-    Server::start(root, injection).await
+    Server::start(root, injection, shows.to_vec()).await
+}
+
+/// The script that shows frames instead of videos, with what it has to know of each.
+fn video_frames(shows: &[Show]) -> String {
+    let clips: Vec<_> = shows
+        .iter()
+        .map(|show| {
+            let Show { id, media_start, width, height, duration, .. } = show;
+            json!({ "id": id, "mediaStart": media_start, "width": width, "height": height, "duration": duration })
+        })
+        .collect();
+    format!("window.__fwClips = {};\n{}", json!(clips), include_str!("video-frames.js"))
 }
 
 /// What [`STATUS`] answers.
@@ -85,9 +101,13 @@ pub(crate) struct Sought {
     pub(crate) animated: bool,
 }
 
-/// Seeks to `seconds` and answers a [`Sought`].
-pub(crate) fn seek(seconds: f64) -> String {
-    format!("__fw.seek({})", json!(seconds))
+/// Seeks to `seconds` with the frames that videos show then, and those that they will probably show next. Answers a
+/// [`Sought`].
+pub(crate) fn seek(seconds: f64, shown: &[Shown], next: &[Shown]) -> String {
+    match (shown, next) {
+        ([], []) => format!("__fw.seek({})", json!(seconds)),
+        _ => format!("__fw.seek({}, {}, {})", json!(seconds), json!(shown), json!(next)),
+    }
 }
 
 /// Asks a fresh WebGL context who draws it.

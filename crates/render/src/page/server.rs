@@ -19,6 +19,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::error::{Error, Result};
 use crate::page::files::{JAVASCRIPT, Range, content_type, decode_path, parse_range, read_part};
 use crate::page::inject::inject;
+use crate::video::lookup::Show;
 
 /// Scripts that the HTML gets on its way to the page. They are put in by reference, so that an author's line numbers stay
 /// what they are.
@@ -30,6 +31,8 @@ pub(crate) struct Injection {
     pub(crate) index_head_end: String,
     /// At the end of the composition's body.
     pub(crate) index_body_end: String,
+    /// Before what else is at the end of the composition's head, if it has videos.
+    pub(crate) video_frames: Option<String>,
 }
 
 /// A request that was not answered with a file.
@@ -60,6 +63,7 @@ pub(crate) struct Server {
 struct Site {
     root: PathBuf,
     injection: Injection,
+    shows: Vec<Show>,
     authority: String,
     unserved: Mutex<Vec<Unserved>>,
     blocked: AtomicU64,
@@ -71,9 +75,13 @@ struct Site {
 const MOST_NAMED: usize = 200;
 const LONGEST_NAME: usize = 120;
 
+/// Where frames of videos are served: the number of the video in the plan, and of its frame.
+const FRAMES: &str = "/__frames/";
+
 /// Where those scripts are served; no project has a folder of this name.
 const SCRIPTS: &str = "/__framewright/";
 const HEAD_START: &str = "<script src=\"/__framewright/virtual-time.js\"></script>";
+const VIDEO_FRAMES: &str = "<script src=\"/__framewright/video-frames.js\"></script>";
 const HEAD_END: &str = "<script src=\"/__framewright/runtime.js\"></script>";
 const BODY_END: &str = "<script src=\"/__framewright/bridge.js\"></script>";
 
@@ -83,14 +91,19 @@ impl Injection {
             "virtual-time.js" => Some(&self.every_head_start),
             "runtime.js" => Some(&self.index_head_end),
             "bridge.js" => Some(&self.index_body_end),
+            "video-frames.js" => self.video_frames.as_deref(),
             _ => None,
         }
     }
 }
 
 impl Server {
-    /// Serves the files below `root` on a free port of 127.0.0.1.
-    pub(crate) async fn start(root: &Path, injection: Injection) -> Result<Self> {
+    /// Serves the files below `root`, and the frames of `shows`, on a free port of 127.0.0.1.
+    pub(crate) async fn start(
+        root: &Path,
+        injection: Injection,
+        shows: Vec<Show>,
+    ) -> Result<Self> {
         let listener =
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(Error::io("serve", root))?;
         let root = tokio::fs::canonicalize(root).await.map_err(Error::io("serve", root))?;
@@ -98,6 +111,7 @@ impl Server {
         let site = Arc::new(Site {
             root,
             injection,
+            shows,
             authority: address.to_string(),
             unserved: Mutex::default(),
             blocked: AtomicU64::new(0),
@@ -114,6 +128,11 @@ impl Server {
 
     pub(crate) fn index_url(&self) -> String {
         format!("http://{}/index.html", self.address)
+    }
+
+    /// The videos whose frames are served.
+    pub(crate) fn shows(&self) -> &[Show] {
+        &self.site.shows
     }
 
     /// The requests so far that got no file.
@@ -163,6 +182,11 @@ async fn answer(
     site: Arc<Site>,
     request: Request<Incoming>,
 ) -> std::result::Result<Response<Full<Bytes>>, Infallible> {
+    // The page itself waits for the frames it needs, and asks for the next ones ahead of their time.
+    let is_ours = request.uri().authority().is_none_or(|to| to.as_str() == site.authority);
+    if let Some(frame) = request.uri().path().strip_prefix(FRAMES).filter(|_| is_ours) {
+        return Ok(site.serve_frame(frame).await.unwrap_or_else(|| empty(StatusCode::NOT_FOUND)));
+    }
     let _open = OpenRequest::of(&site);
     Ok(site.respond(&request).await)
 }
@@ -237,6 +261,20 @@ impl Site {
         })
     }
 
+    /// The answer for `video/frame`, two numbers that name a file of the plan.
+    async fn serve_frame(&self, name: &str) -> Option<Response<Full<Bytes>>> {
+        let (video, frame) = name.split_once('/')?;
+        let show = self.shows.get(video.parse::<usize>().ok()?)?;
+        let frame = frame.parse::<u32>().ok().filter(|frame| *frame < show.frames)?;
+        let file = show.file(frame);
+        let mut response = Response::new(Full::new(Bytes::from(tokio::fs::read(&file).await.ok()?)));
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(&file)));
+        // A copy of every frame in the browser's cache on disk would help nobody.
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        Some(response)
+    }
+
     fn note(&self, unserved: Unserved) {
         tracing::debug!(?unserved, "request without an answer");
         let mut list = self.unserved.lock().expect("nothing panics while holding the list");
@@ -297,8 +335,12 @@ impl Site {
         let html = String::from_utf8_lossy(&bytes);
         self.look_for_timelines("text/html", &bytes);
         let is_index = file == self.root.join("index.html");
-        let (head_end, body_end) = if is_index { (HEAD_END, BODY_END) } else { ("", "") };
-        Some(inject(&html, HEAD_START, head_end, body_end).into_bytes())
+        let (head_end, body_end) = match &self.injection.video_frames {
+            _ if !is_index => (String::new(), ""),
+            Some(_) => (format!("{VIDEO_FRAMES}{HEAD_END}"), BODY_END),
+            None => (HEAD_END.to_owned(), BODY_END),
+        };
+        Some(inject(&html, HEAD_START, &head_end, body_end).into_bytes())
     }
 
     /// Looks at scripts as they are in the project; what we inject ourselves speaks of timelines too and does not count.

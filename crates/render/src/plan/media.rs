@@ -21,7 +21,7 @@ const PROBES: usize = 4;
 #[derive(Debug, Default)]
 pub(super) struct Media {
     pub(super) list: Vec<Medium>,
-    sources: BTreeMap<PathBuf, Source>,
+    pub(super) sources: BTreeMap<PathBuf, Source>,
     pub(super) known: Known,
 }
 

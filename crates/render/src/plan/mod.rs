@@ -86,13 +86,8 @@ pub async fn plan(
 
     let page_dir = work.join(layout::COMPILED);
     let index = page_dir.join("index.html");
-    let (from, to, within, limit) =
-        (project.to_owned(), page_dir.clone(), work.clone(), settings.plan_limit);
-    blocking(move || {
-        tree::copy_project(&from, &to)?;
-        size::check_size(&within, limit)
-    })
-    .await?;
+    let (from, to) = (project.to_owned(), page_dir.clone());
+    blocking(move || tree::copy_project(&from, &to)).await?;
     let mut media = Media::read(tools, &compiled.html, &page_dir, &settings.entry).await?;
     let html = media.write_durations(&compiled.html);
     fs::write(&index, &html).map_err(Error::io("write", &index))?;
@@ -112,6 +107,7 @@ pub async fn plan(
             fps: settings.fps,
             variables: settings.variables.as_ref(),
             env: &runtime_env,
+            shows: &[],
         };
         let opened = ask_page(tools, &source, &work, compiled.viewport, patience).await?;
         warnings.extend(opened.warnings);
@@ -124,12 +120,11 @@ pub async fn plan(
         hint: "give the root element a data-duration in seconds".to_owned(),
     })?;
     let (chunk_size, chunks) = slice_chunks(total_frames, settings.sizing);
-    let Played { videos: _videos, sounds: _sounds } =
-        media.play(&html, &settings.entry, duration)?;
+    let Played { videos, sounds: _sounds } = media.play(&html, &settings.entry, duration)?;
 
     let request = video::Request {
-        clips: &compiled.videos,
-        project,
+        clips: &videos,
+        sources: &media.sources,
         page_dir: &page_dir,
         fps: settings.fps,
         total_frames,

@@ -13,7 +13,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use crate::config::FrameFormat;
 use crate::error::{Error, Result};
 use crate::ffmpeg::extract::{Still, has_alpha};
-use crate::ffmpeg::source::{Picture, Source, probe_source};
+use crate::ffmpeg::source::{Picture, Source};
 use crate::frame::Fps;
 use crate::media::Clip;
 use crate::plan::layout::{ColorSpace, Extracted, VideoEntry, VideoMetadata, Videos};
@@ -28,8 +28,9 @@ const AT_ONCE: usize = 2;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Request<'a> {
     pub(crate) clips: &'a [Clip],
-    /// The project, and the copy of it that chunks are served.
-    pub(crate) project: &'a Path,
+    /// What is known of each clip's file.
+    pub(crate) sources: &'a BTreeMap<PathBuf, Source>,
+    /// The copy of the project that chunks are served.
     pub(crate) page_dir: &'a Path,
     pub(crate) fps: Fps,
     pub(crate) total_frames: u32,
@@ -53,8 +54,7 @@ pub(crate) async fn extract(
     request: Request<'_>,
     frames_dir: &Path,
 ) -> Result<Videos> {
-    let sources = probe_all(tools, request.clips).await?;
-    let (seen, reels) = select(&request, &sources)?;
+    let (seen, reels) = select(&request)?;
     stills::refuse_too_many(&reels, request.plan_limit)?;
     let made: Vec<Made> = stream::iter(&reels)
         .map(|reel| stills::extract(tools, reel, frames_dir))
@@ -71,36 +71,15 @@ pub(crate) async fn extract(
     Ok(Videos { videos, extracted })
 }
 
-async fn probe_all(tools: &Tools, clips: &[Clip]) -> Result<BTreeMap<PathBuf, Source>> {
-    let first_use: BTreeMap<&Path, &Clip> =
-        clips.iter().rev().map(|clip| (clip.file.as_path(), clip)).collect();
-    stream::iter(first_use.into_values())
-        .map(|clip| async move { Ok((clip.file.clone(), probe(tools, clip).await?)) })
-        .buffered(AT_ONCE)
-        .try_collect()
-        .await
-}
-
-async fn probe(tools: &Tools, clip: &Clip) -> Result<Source> {
-    if !clip.file.is_file() {
-        return Err(unusable(clip, "its file is not in the project"));
-    }
-    match probe_source(tools, &clip.file).await {
-        Err(error) => Err(sources::why_unreadable(clip, error)),
-        read => read,
-    }
-}
-
 /// Decides what is extracted: one reel for all clips that show a source from the same moment on.
-fn select<'a>(
-    request: &Request<'a>,
-    sources: &'a BTreeMap<PathBuf, Source>,
-) -> Result<(Vec<Seen<'a>>, Vec<Reel<'a>>)> {
+fn select<'a>(request: &Request<'a>) -> Result<(Vec<Seen<'a>>, Vec<Reel<'a>>)> {
     let (mut seen, mut reels) = (Vec::new(), Vec::<Reel<'a>>::new());
     for clip in request.clips {
-        let source = &sources[&clip.file];
-        let picture = source.picture.as_ref().filter(|p| p.width > 0 && p.height > 0);
-        let picture = picture.ok_or_else(|| unusable(clip, "its file has no picture"))?;
+        let source = request.sources.get(&clip.file);
+        let with_picture = source.and_then(|source| Some((source, source.picture.as_ref()?)));
+        let (source, picture) = with_picture
+            .filter(|(_, picture)| picture.width > 0 && picture.height > 0)
+            .ok_or_else(|| unusable(clip, "it has no pictures"))?;
         let playable = picture.duration.or(source.duration);
         let window = window(clip, playable, request.fps, request.total_frames)
             .map_err(|unshowable| refused(clip, unshowable))?;

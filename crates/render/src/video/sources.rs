@@ -53,9 +53,7 @@ fn is_text(file: &Path) -> Result<bool> {
 
 /// The path of a clip's source inside the project, with `/` between its parts.
 pub(super) fn path_in_project(request: &Request<'_>, clip: &Clip) -> String {
-    let Request { project, page_dir, .. } = request;
-    let inside = clip.file.strip_prefix(page_dir).or_else(|_| clip.file.strip_prefix(project));
-    match inside {
+    match clip.file.strip_prefix(request.page_dir) {
         Ok(path) => path.to_string_lossy().replace('\\', "/"),
         Err(_elsewhere) => clip.src.clone(),
     }

@@ -15,4 +15,5 @@ need tar "apt-get install tar"
 python3 -m pip --version >/dev/null 2>&1 || { echo "setup: missing prerequisite: pip (apt-get install python3-pip)" >&2; exit 1; }
 [ "$(uname -sm)" = "Linux x86_64" ] || { echo "setup: the pinned tools are for Linux x86_64, this is $(uname -sm)" >&2; exit 1; }
 
-exec node scripts/setup.mjs "$@"
+node scripts/setup.mjs "$@"
+node scripts/media.mjs

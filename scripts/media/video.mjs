@@ -68,7 +68,7 @@ const into = (...names) => names.map((name) => `projects/${name}`);
 
 export const list = [
   { file: 'code-30.mp4', frames: numbered(320, 180, 300, 30), args: ['{frames}', '-vf', matrix('bt709'), ...x264, ...hd, '-g', '48', '-bf', '2', '-movflags', '+faststart'],
-    to: into('video-trim-rate-loop-hold/vendor/code-30.mp4') },
+    to: into('video-trim-rate-loop-hold/vendor/code-30.mp4', 'webgl-video-texture/vendor/code-30.mp4') },
   { file: 'code-24.mp4', frames: numbered(320, 180, 48, 24), args: ['{frames}', '-vf', matrix('bt709'), ...x264, ...hd, '-g', '24'] },
   // After every third frame two are missing.
   { file: 'code-vfr.mp4', frames: numbered(320, 180, 90, 30),

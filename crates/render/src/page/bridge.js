@@ -171,7 +171,7 @@
     // is there.
     async seek(time, frames = [], nextFrames = []) {
       const ms = time * 1000;
-      if (window.__fwVideos) await window.__fwVideos.load(frames);
+      if (window.__fwVideos) await window.__fwVideos.load(time, frames);
       for (const view of views(window)) view.__HF_VIRTUAL_TIME__.seed(ms);
       window.__hf.seek(time);
       for (const view of views(window)) {

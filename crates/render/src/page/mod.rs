@@ -53,8 +53,8 @@ fn video_frames(shows: &[Show]) -> String {
     let clips: Vec<_> = shows
         .iter()
         .map(|show| {
-            let Show { id, media_start, width, height, duration, .. } = show;
-            json!({ "id": id, "mediaStart": media_start, "width": width, "height": height, "duration": duration })
+            let Show { id, src, media_start, width, height, duration, .. } = show;
+            json!({ "id": id, "src": src, "mediaStart": media_start, "width": width, "height": height, "duration": duration })
         })
         .collect();
     format!("window.__fwClips = {};\n{}", json!(clips), include_str!("video-frames.js"))

@@ -3,63 +3,81 @@
 (() => {
   'use strict';
   const { setTimeout } = window.__HF_VIRTUAL_TIME__.originals;
-  const clips = window.__fwClips;
-  const numbers = new Map(clips.map((clip, number) => [clip.id, number]));
-  // What each clip has: its element, its image, what that shows, and what the element answers.
-  const states = clips.map((clip) => ({ clip, video: null, image: null, shown: -1, wanted: null, next: null, styles: new Map(), waiting: new Map() }));
-  const byVideo = new WeakMap();
+  const [fetch, Image, { createObjectURL, revokeObjectURL }] = [window.fetch.bind(window), window.Image, URL];
+  // What each clip has: its element, the image beside it, the frame in that, the one due now, and the one that is fetched.
+  const states = window.__fwClips.map((clip) => ({
+    clip, video: null, image: null, frame: null, due: null, still: null, next: null, styles: new Map(), callbacks: new Map(), handle: 0,
+  }));
+  const byElement = new WeakMap();
 
-  const define = (target, getters) => {
-    for (const [name, value] of Object.entries(getters)) {
-      const get = typeof value === 'function' && value.length === 0 && name[0] !== '$' ? value : () => value;
-      Object.defineProperty(target, name, { configurable: true, get, set() {} });
-    }
+  // Without an address nothing is loaded; what may be asked of a loaded element is answered from what is known of its file.
+  const silence = (element, clip, address) => {
+    element.removeAttribute('src');
+    element.removeAttribute('autoplay');
+    for (const source of element.querySelectorAll('source')) source.remove();
+    const whole = { length: 1, start: () => 0, end: () => clip.duration };
+    const answers = {
+      src: address, currentSrc: address, duration: clip.duration, readyState: HTMLMediaElement.HAVE_ENOUGH_DATA,
+      networkState: HTMLMediaElement.NETWORK_IDLE, error: null, seeking: false, ended: false, preload: 'none', buffered: whole, seekable: whole,
+    };
+    for (const [name, value] of Object.entries(answers)) Object.defineProperty(element, name, { configurable: true, get: () => value, set() {} });
+    const methods = { load() {}, play: () => Promise.resolve(), pause() {} };
+    for (const [name, value] of Object.entries(methods)) Object.defineProperty(element, name, { configurable: true, writable: true, value });
   };
-  const method = (target, name, value) => Object.defineProperty(target, name, { configurable: true, writable: true, value });
 
-  // Without an address nothing is loaded; what scripts may ask of a loaded video is answered from what is known of its file.
+  const addressOf = (element) => {
+    const named = element.getAttribute('src') ?? element.querySelector('source')?.getAttribute('src');
+    return named ? new URL(named, document.baseURI).href : '';
+  };
+
+  // The size is given to the element by a poster: that is what it has without a video, and what a video would give it.
+  const posterOf = ({ width, height }) => `data:image/svg+xml,${encodeURIComponent(`<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}"/>`)}`;
+
   const adopt = (video) => {
     const id = video.getAttribute('data-hf-render-id') || video.id;
-    const state = states[numbers.get(id)];
+    const state = states.find(({ clip }) => clip.id === id);
     if (!state || state.video) return;
     state.video = video;
-    byVideo.set(video, state);
+    byElement.set(video, state);
     const { clip } = state;
-    const named = video.getAttribute('src') ?? video.querySelector('source')?.getAttribute('src') ?? '';
-    const address = named && new URL(named, document.baseURI).href;
-    video.removeAttribute('src');
-    video.removeAttribute('autoplay');
-    for (const source of video.querySelectorAll('source')) source.remove();
-    // A poster of the video's size gives the element the size that the video would.
-    const size = `<svg xmlns="http://www.w3.org/2000/svg" width="${clip.width}" height="${clip.height}"/>`;
-    video.setAttribute('poster', `data:image/svg+xml,${encodeURIComponent(size)}`);
-    const whole = { length: 1, start: () => 0, end: () => clip.duration };
-    define(video, {
-      src: () => address, currentSrc: () => address, videoWidth: clip.width, videoHeight: clip.height, duration: clip.duration,
-      readyState: HTMLMediaElement.HAVE_ENOUGH_DATA, networkState: HTMLMediaElement.NETWORK_IDLE, error: null, seeking: false,
-      ended: false, preload: 'none', buffered: () => whole, seekable: () => whole,
+    silence(video, clip, addressOf(video));
+    video.setAttribute('poster', posterOf(clip));
+    Object.defineProperties(video, {
+      videoWidth: { configurable: true, get: () => clip.width },
+      videoHeight: { configurable: true, get: () => clip.height },
+      currentTime: {
+        configurable: true,
+        get: () => mediaTime(state),
+        set: () => setTimeout(() => video.dispatchEvent(new Event('seeked')), 0),
+      },
+      requestVideoFrameCallback: {
+        configurable: true,
+        value: (callback) => {
+          state.handle += 1;
+          state.callbacks.set(state.handle, callback);
+          return state.handle;
+        },
+      },
+      cancelVideoFrameCallback: { configurable: true, value: (handle) => state.callbacks.delete(handle) },
     });
-    Object.defineProperty(video, 'currentTime', {
-      configurable: true,
-      get: () => clip.mediaStart + Math.max(0, state.shown) / window.__HF_EXPORT_RENDER_SEEK_CONFIG.fps,
-      set: () => setTimeout(() => video.dispatchEvent(new Event('seeked')), 0),
-    });
-    method(video, 'load', () => {});
-    method(video, 'play', () => Promise.resolve());
-    method(video, 'pause', () => {});
-    method(video, 'requestVideoFrameCallback', (callback) => {
-      const handle = state.waiting.size + 1;
-      state.waiting.set(handle, callback);
-      return handle;
-    });
-    method(video, 'cancelVideoFrameCallback', (handle) => state.waiting.delete(handle));
+  };
+  const mediaTime = ({ clip, frame }) => clip.mediaStart + (frame ?? 0) / window.__HF_EXPORT_RENDER_SEEK_CONFIG.fps;
+
+  // A sound that has its file in common with a video lost it: it was mixed when the composition was planned.
+  const adoptAudio = (audio) => {
+    const address = addressOf(audio);
+    const clip = window.__fwClips.find(({ src }) => address && new URL(src, document.baseURI).href === address);
+    if (!clip || byElement.has(audio)) return;
+    byElement.set(audio, null);
+    silence(audio, clip, address);
   };
 
-  // An element is met before the task in which it would begin to load.
+  // An element is met in the task that inserts it, and would begin to load in one of its own.
   const look = (node) => {
     if (node instanceof HTMLVideoElement) adopt(node);
-    else if (node instanceof HTMLSourceElement && byVideo.has(node.parentNode)) node.remove();
-    else if (node.querySelectorAll) node.querySelectorAll('video').forEach(adopt);
+    else if (node instanceof HTMLAudioElement) adoptAudio(node);
+    else if (node instanceof HTMLSourceElement && byElement.has(node.parentNode)) node.remove();
+    else if (node.querySelectorAll) node.querySelectorAll('video, audio').forEach(look);
   };
   const observer = new MutationObserver((records) => records.forEach((record) => record.addedNodes.forEach(look)));
   observer.observe(document, { childList: true, subtree: true });
@@ -71,66 +89,172 @@
     }
   }, 0));
 
-  const style = document.createElement('style');
-  style.textContent = 'video[data-fw-fed]{visibility:hidden!important}';
+  // What draws a video elsewhere draws its frame.
+  const stillOf = (source) => {
+    const state = source instanceof HTMLVideoElement && byElement.get(source);
+    return state && state.image && state.frame !== null ? state.image : source;
+  };
+  const substitute = (owner, name) => {
+    const original = owner && owner[name];
+    if (!original) return;
+    owner[name] = function (source, ...rest) {
+      return original.call(this, stillOf(source), ...rest);
+    };
+  };
+  for (const owner of [window.CanvasRenderingContext2D, window.OffscreenCanvasRenderingContext2D]) {
+    substitute(owner && owner.prototype, 'drawImage');
+    substitute(owner && owner.prototype, 'createPattern');
+  }
+  substitute(window, 'createImageBitmap');
 
-  const frameUrl = (number, frame) => `/__frames/${number}/${frame}`;
-
-  const setStyle = (state, name, value) => {
-    if (state.styles.get(name) === value) return;
-    state.styles.set(name, value);
-    state.image.style.setProperty(name, value, 'important');
+  // A decoded frame, kept until another takes its place.
+  const fetchStill = async (number, frame) => {
+    const { clip } = states[number];
+    const refuse = () => new Error(`frame ${frame} of the video "${clip.id}" cannot be shown`);
+    const answer = await fetch(`/__frames/${number}/${frame}`);
+    if (!answer.ok) throw refuse();
+    const url = createObjectURL(await answer.blob());
+    const image = new Image();
+    image.src = url;
+    await image.decode().catch(() => { throw refuse(); });
+    return { url, image };
+  };
+  const forget = (still) => {
+    if (still) revokeObjectURL(still.url);
+  };
+  const put = async (state, number) => {
+    const { due, next } = state;
+    if (due === null || due === state.frame || !state.image) return false;
+    state.next = null;
+    if (next && next.frame !== due) next.still.then(forget);
+    const still = (next && next.frame === due && (await next.still)) || (await fetchStill(number, due));
+    state.image.src = still.url;
+    await state.image.decode();
+    forget(state.still);
+    Object.assign(state, { still, frame: due });
+    return true;
+  };
+  const fetchAhead = ([number, frame]) => {
+    const state = states[number];
+    if (frame === state.frame || !state.image || (state.next && state.next.frame === frame)) return;
+    if (state.next) state.next.still.then(forget);
+    // What fails ahead of its time is asked for again, and then says so.
+    state.next = { frame, still: fetchStill(number, frame).catch(() => null) };
   };
 
+  // What is seen of an element beside its place and its content.
+  const sides = (name, part) => ['top', 'right', 'bottom', 'left'].map((side) => `${name}-${side}${part}`);
+  const COPIED = [
+    'opacity', 'z-index', 'mix-blend-mode', 'isolation', 'filter', 'backdrop-filter', 'clip-path', 'box-shadow', 'image-rendering',
+    'transform', 'transform-origin', 'transform-style', 'translate', 'rotate', 'scale', 'perspective', 'perspective-origin', 'backface-visibility',
+    'offset-path', 'offset-distance', 'offset-rotate', 'offset-anchor', 'offset-position',
+    'object-fit', 'object-position', 'object-view-box', 'box-sizing', 'overflow', 'overflow-clip-margin', 'width', 'height',
+    'mask-image', 'mask-mode', 'mask-position', 'mask-size', 'mask-repeat', 'mask-origin', 'mask-clip', 'mask-composite',
+    'background-color', 'background-image', 'background-position', 'background-size', 'background-repeat', 'background-origin', 'background-clip',
+    'border-top-left-radius', 'border-top-right-radius', 'border-bottom-right-radius', 'border-bottom-left-radius',
+    'border-image-source', 'border-image-slice', 'border-image-width', 'border-image-outset', 'border-image-repeat',
+    'outline-color', 'outline-style', 'outline-width', 'outline-offset',
+    ...sides('border', '-width'), ...sides('border', '-style'), ...sides('border', '-color'), ...sides('padding', ''),
+  ];
+  const MOVING = ['transform', 'translate', 'rotate', 'scale', 'offset-path'];
+
+  // Layout counts in 64ths of a pixel, offsets in whole ones. Where nothing is turned or stretched, the difference is known.
+  const placeOf = (video, computed) => {
+    const whole = [video.offsetLeft, video.offsetTop];
+    const parent = video.offsetParent;
+    if (!parent || MOVING.some((name) => computed.getPropertyValue(name) !== 'none')) return whole;
+    const [inner, outer] = [video.getBoundingClientRect(), parent.getBoundingClientRect()];
+    const straight = (box, element) => Math.abs(box.width - element.offsetWidth) <= 0.5 && Math.abs(box.height - element.offsetHeight) <= 0.5;
+    if (!straight(inner, video) || !straight(outer, parent)) return whole;
+    const exact = [inner.left - outer.left - parent.clientLeft + parent.scrollLeft, inner.top - outer.top - parent.clientTop + parent.scrollTop];
+    return exact.map((value, i) => (Math.abs(value - whole[i]) <= 0.5 ? Math.round(value * 64) / 64 : whole[i]));
+  };
+
+  // The visibility that the video would have if it were not hidden for its image.
+  const visibilityOf = (video) => {
+    for (let host = video.parentElement; host; host = host.parentElement) {
+      const isHost = host.matches('[data-composition-id], [data-composition-src], [data-composition-file]');
+      if (isHost && getComputedStyle(host).visibility === 'hidden') return 'hidden';
+    }
+    if (video.style.visibility) return video.style.visibility;
+    video.removeAttribute('data-fw-fed');
+    const { visibility } = getComputedStyle(video);
+    video.setAttribute('data-fw-fed', '');
+    return visibility;
+  };
+
+  // Writes only what differs: what is written again would have to be drawn again.
+  const write = (state, name, value, priority = 'important') => {
+    if (state.styles.get(name) === value) return false;
+    state.styles.set(name, value);
+    state.image.style.setProperty(name, value, priority);
+    return true;
+  };
+  const follow = (state) => {
+    const { video } = state;
+    const computed = getComputedStyle(video);
+    if (state.due === null || computed.display === 'none') return write(state, 'display', 'none');
+    const visibility = visibilityOf(video);
+    // A rule of the page's that hides whatever is inside a hidden scene must win over a visible video's own.
+    let changed = write(state, 'visibility', visibility, visibility === 'hidden' ? 'important' : '');
+    const [left, top] = placeOf(video, computed);
+    const placed = { display: 'block', position: computed.position === 'fixed' ? 'fixed' : 'absolute', left: `${left}px`, top: `${top}px` };
+    for (const [name, value] of Object.entries(placed)) changed = write(state, name, value) || changed;
+    for (const name of COPIED) changed = write(state, name, computed.getPropertyValue(name)) || changed;
+    return changed;
+  };
+
+  let replaced = false;
   window.__fwVideos = {
     // Puts an image beside each video, before the first frame.
     async prepare() {
-      document.querySelectorAll('video').forEach(adopt);
+      look(document);
       observer.disconnect();
+      const style = document.createElement('style');
+      style.textContent = 'video[data-fw-fed]{visibility:hidden!important}';
       document.head.append(style);
-      for (const state of states) {
+      await Promise.all(states.filter(({ video }) => video).map(async (state) => {
         const { video, clip } = state;
-        if (!video) continue;
+        const poster = new Image();
+        poster.src = posterOf(clip);
+        await poster.decode();
         const image = document.createElement('img');
         image.className = '__render_frame__';
         image.id = `__render_frame_${clip.id}__`;
         image.alt = '';
-        image.style.cssText = 'all:initial;display:none!important';
+        image.style.cssText = 'all: initial; pointer-events: none';
         state.image = image;
+        write(state, 'display', 'none');
         video.after(image);
         video.setAttribute('data-fw-fed', '');
-      }
-    },
-
-    async load(frames) {
-      const t0 = performance.now();
-      for (const state of states) state.wanted = null;
-      for (const [number, frame] of frames) states[number].wanted = frame;
-      await Promise.all(states.map(async (state, number) => {
-        if (state.wanted === null || state.wanted === state.shown || !state.image) return;
-        const r = window.__HF_VIRTUAL_TIME__.originals.performanceNow;
-        const a = r();
-        await new Promise((resolve, reject) => {
-          state.image.onload = resolve;
-          state.image.onerror = () => reject(new Error(`frame ${state.wanted} of ${state.clip.id} cannot be shown`));
-          state.image.src = frameUrl(number, state.wanted);
-        });
-        const b = r();
-        await state.image.decode();
-        const c = r();
-        (window.__t = window.__t || []).push([b - a, c - b]);
-        if (window.__t.length % 30 === 0) console.log(JSON.stringify(window.__t.slice(-30)));
-        state.shown = state.wanted;
       }));
     },
 
+    // Puts the frames, pairs of a video's number and its frame's, into their images. Whoever draws a video during the seek
+    // draws the right one.
+    async load(time, frames) {
+      for (const state of states) state.due = null;
+      for (const [number, frame] of frames) states[number].due = frame;
+      const placed = await Promise.all(states.map(put));
+      replaced = placed.includes(true);
+      states.filter((_, number) => placed[number]).forEach((state) => {
+        const callbacks = [...state.callbacks.values()];
+        state.callbacks.clear();
+        const { width, height } = state.clip;
+        const facts = { mediaTime: mediaTime(state), presentedFrames: state.frame + 1, width, height, presentationTime: time * 1000, expectedDisplayTime: time * 1000 };
+        callbacks.forEach((callback) => callback(time * 1000, facts));
+      });
+    },
+
+    // Lays the images over their videos as these are after the seek, and begins to fetch what comes next.
     show(time, nextFrames) {
-      for (const state of states) {
-        const { video, image } = state;
-        if (!image) continue;
-        if (state.wanted === null) { setStyle(state, 'display', 'none'); continue; }
-        for (const [n, v] of [['display', 'block'], ['position', 'absolute'], ['left', `${video.offsetLeft}px`], ['top', `${video.offsetTop}px`], ['width', `${video.offsetWidth}px`], ['height', `${video.offsetHeight}px`]]) setStyle(state, n, v);
+      const followed = states.filter(({ image }) => image).map(follow);
+      if ((replaced || followed.includes(true)) && document.querySelector('canvas')) {
+        if (window.__hfReseekGpu) window.__hfReseekGpu(time);
+        const grading = window.__hf.colorGrading;
+        if (grading && grading.redraw && document.querySelector('[data-color-grading]')) grading.redraw();
       }
+      nextFrames.forEach(fetchAhead);
     },
   };
 })();

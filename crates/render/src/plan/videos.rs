@@ -60,7 +60,7 @@ fn show(
     fps: Fps,
     frames_dir: &Path,
 ) -> std::result::Result<Show, String> {
-    let VideoEntry { id, src: _, start, end, media_start, repeats, has_audio: _, playback_rate } =
+    let VideoEntry { id, src, start, end, media_start, repeats, has_audio: _, playback_rate } =
         video;
     let Extracted { frame_pattern, total_frames, frames_dir: name, metadata, .. } = extracted;
     let duration = metadata.duration_seconds;
@@ -90,6 +90,7 @@ fn show(
     let show = Show {
         dir: frames_dir.join(name),
         id,
+        src,
         start,
         end,
         media_start,

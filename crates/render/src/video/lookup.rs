@@ -12,6 +12,8 @@ use crate::video::window::position;
 pub(crate) struct Show {
     /// The element's render id.
     pub(crate) id: String,
+    /// Its source as the document names it.
+    pub(crate) src: String,
     /// Seconds of the timeline, both included: whether the last moment is seen is for the element's visibility to say.
     pub(crate) start: f64,
     pub(crate) end: f64,
@@ -76,6 +78,7 @@ mod tests {
     fn show(start: f64, end: f64, rate: f64, cycle: Option<f64>, frames: u32) -> Show {
         Show {
             id: "v".into(),
+            src: "v.mp4".into(),
             start,
             end,
             media_start: 0.0,

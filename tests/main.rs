@@ -19,4 +19,6 @@ mod plans;
 mod s3;
 mod sandbox;
 mod store;
+mod video;
+mod video_plans;
 mod warm;

@@ -228,8 +228,14 @@ pub async fn floor(
     .viewport;
     let fps = Fps { num: 30, den: 1 };
     let env = BTreeMap::new();
-    let source =
-        PageSource { root: page_dir, runtime: tools.runtime(), fps, variables: None, env: &env, shows: &[] };
+    let source = PageSource {
+        root: page_dir,
+        runtime: tools.runtime(),
+        fps,
+        variables: None,
+        env: &env,
+        shows: &[],
+    };
     let server = page::serve(&source).await?;
     let patience = Patience::new(Strictness::Strict);
     let (reuse, hashes) = (Reuse::Never, FrameHashes::Skip);

@@ -85,8 +85,7 @@ pub(crate) fn command(
 /// Whether the source has transparency.
 pub(crate) fn has_alpha(picture: &Picture) -> bool {
     const WITH_ALPHA: [&str; 8] = ["yuva", "rgba", "argb", "bgra", "abgr", "gbrap", "ya", "ayuv"];
-    picture.alpha_mode
-        || WITH_ALPHA.iter().any(|prefix| picture.pixel_format.starts_with(prefix))
+    picture.alpha_mode || WITH_ALPHA.iter().any(|prefix| picture.pixel_format.starts_with(prefix))
 }
 
 /// Stretches pixels that are not square the way browsers do: one side grows, none shrinks.
@@ -220,7 +219,10 @@ mod tests {
             let (pixel_format, matrix, range) = (format.into(), matrix.into(), range.into());
             let picture = Picture { height, pixel_format, matrix, range, ..picture() };
             let found = colours(&picture, Still::Jpeg);
-            assert!(found.starts_with(&format!("zscale={expected}:")), "{format} {height}: {found}");
+            assert!(
+                found.starts_with(&format!("zscale={expected}:")),
+                "{format} {height}: {found}"
+            );
         }
     }
 

@@ -99,11 +99,7 @@ impl Injection {
 
 impl Server {
     /// Serves the files below `root`, and the frames of `shows`, on a free port of 127.0.0.1.
-    pub(crate) async fn start(
-        root: &Path,
-        injection: Injection,
-        shows: Vec<Show>,
-    ) -> Result<Self> {
+    pub(crate) async fn start(root: &Path, injection: Injection, shows: Vec<Show>) -> Result<Self> {
         let listener =
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(Error::io("serve", root))?;
         let root = tokio::fs::canonicalize(root).await.map_err(Error::io("serve", root))?;
@@ -267,7 +263,8 @@ impl Site {
         let show = self.shows.get(video.parse::<usize>().ok()?)?;
         let frame = frame.parse::<u32>().ok().filter(|frame| *frame < show.frames)?;
         let file = show.file(frame);
-        let mut response = Response::new(Full::new(Bytes::from(tokio::fs::read(&file).await.ok()?)));
+        let mut response =
+            Response::new(Full::new(Bytes::from(tokio::fs::read(&file).await.ok()?)));
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(&file)));
         // A copy of every frame in the browser's cache on disk would help nobody.

@@ -41,7 +41,8 @@ fn shows(videos: Videos, fps: Fps, frames_dir: &Path) -> Result<Vec<Show>> {
     let mut found = Vec::new();
     for video in videos.videos {
         let Some(frames) = frames.remove(&video.id) else {
-            let reason = format!("video \"{}\" has no entry in extracted, or two in videos", video.id);
+            let reason =
+                format!("video \"{}\" has no entry in extracted, or two in videos", video.id);
             return Err(invalid(reason));
         };
         let id = video.id.clone();
@@ -155,7 +156,8 @@ mod tests {
     #[test]
     fn videos_that_share_frames_name_the_directory() {
         let shows = check(|value| {
-            let (mut video, mut frames) = (value["videos"][0].clone(), value["extracted"][0].clone());
+            let (mut video, mut frames) =
+                (value["videos"][0].clone(), value["extracted"][0].clone());
             video["id"] = json!("a/b");
             frames["videoId"] = json!("a/b");
             frames["framesDir"] = json!("v");
@@ -187,7 +189,10 @@ mod tests {
             (Box::new(set("/extracted/0/fps", json!(24))), "not the plan's 30/1"),
             (Box::new(set("/extracted/0/framePattern", json!("../%d.jpg"))), "no pattern"),
             (Box::new(set("/extracted/0/totalFrames", json!(0))), "no frames"),
-            (Box::new(set("/extracted/0/totalFrames", json!(3))), "frame_00003.jpg is not in the plan"),
+            (
+                Box::new(set("/extracted/0/totalFrames", json!(3))),
+                "frame_00003.jpg is not in the plan",
+            ),
         ];
         for (change, named) in changes {
             let error = check(change).unwrap_err();

@@ -130,10 +130,9 @@ pub(crate) fn is_name(text: &str) -> bool {
 
 fn refused(clip: &Clip, unshowable: Unshowable) -> Error {
     match unshowable {
-        Unshowable::InPoint { playable } => unusable(
-            clip,
-            &format!("begins at {} s of a source of {playable} s", clip.media_start),
-        ),
+        Unshowable::InPoint { playable } => {
+            unusable(clip, &format!("begins at {} s of a source of {playable} s", clip.media_start))
+        }
         Unshowable::EndlessLoop => {
             unusable(clip, "loops, but its source does not say how long it lasts")
         }

@@ -80,11 +80,13 @@ pub(super) fn leave_out(request: &Request<'_>, shown: &[&Clip]) -> Result<()> {
     let has_frames = index.is_some_and(|(_, html)| html.contains("<iframe"));
     let left: Vec<String> = texts
         .into_iter()
-        .map(|(path, text)| match Path::new(&path).extension().is_some_and(|e| e == "html" || e == "htm") {
-            true if path == "index.html" => without_media(&text, |id| ids.contains(id)),
-            // What the index has taken in; but a page in a frame plays its videos itself.
-            true if !has_frames => without_media(&text, |_| true),
-            _ => text,
+        .map(|(path, text)| {
+            match Path::new(&path).extension().is_some_and(|e| e == "html" || e == "htm") {
+                true if path == "index.html" => without_media(&text, |id| ids.contains(id)),
+                // What the index has taken in; but a page in a frame plays its videos itself.
+                true if !has_frames => without_media(&text, |_| true),
+                _ => text,
+            }
         })
         .collect();
     for path in candidates {

@@ -105,7 +105,8 @@ pub(super) async fn extract(tools: &Tools, reel: &Reel<'_>, frames_dir: &Path) -
     let seconds = |frames: u32| f64::from(frames) / fps.as_f64();
     if reel.is_exact && seconds(frames - made) > MISSING_SECONDS {
         let (end, expected) = (from + seconds(made), from + seconds(frames));
-        let reason = format!("it is cut short: its pictures end at {end:.2} s, not at {expected:.2} s");
+        let reason =
+            format!("it is cut short: its pictures end at {end:.2} s, not at {expected:.2} s");
         return Err(unusable(reel.clip, &reason));
     }
     let first = dir.join(format!("frame_00001.{}", reel.still.extension()));

@@ -201,9 +201,9 @@ impl<'a> Session<'a> {
     async fn seek(&mut self, index: u32) -> Result<bool> {
         let during = || format!("at frame {index}");
         let shows = self.server.shows();
-        let shown = frames_at(shows, index, self.fps);
+        let due = frames_at(shows, index, self.fps);
         let next = frames_at(shows, index.saturating_add(self.stride), self.fps);
-        let script = page::seek(self.fps.seconds(index), &shown, &next);
+        let script = page::seek(self.fps.seconds(index), &due, &next);
         let seek = self.browser.evaluate::<Sought>(&script);
         let mut seek = std::pin::pin!(seek);
         let sought = match tokio::time::timeout(SEEK_WITHOUT_FRAMES, seek.as_mut()).await {

@@ -39,7 +39,7 @@ pub(crate) struct Picture {
     pub(crate) primaries: String,
     pub(crate) matrix: String,
     pub(crate) range: String,
-    /// Whether the file says that it has transparency beside its picture, as WebM does.
+    /// Whether the file says that it has transparency beside its picture, as `WebM` does.
     pub(crate) alpha_mode: bool,
 }
 

@@ -1,6 +1,7 @@
 //! The page: what is injected into it, where it is served from, and the few questions it is asked.
 
 mod files;
+mod frames;
 pub(crate) mod inject;
 pub(crate) mod server;
 
@@ -13,7 +14,7 @@ use serde_json::{Map, Value, json};
 use crate::error::Result;
 use crate::frame::Fps;
 use crate::page::server::{Injection, Server};
-use crate::video::lookup::{Show, Shown};
+use crate::video::lookup::{Due, Show};
 
 /// Everything of a page that is the same for each of its browsers.
 #[derive(Debug)]
@@ -103,10 +104,10 @@ pub(crate) struct Sought {
 
 /// Seeks to `seconds` with the frames that videos show then, and those that they will probably show next. Answers a
 /// [`Sought`].
-pub(crate) fn seek(seconds: f64, shown: &[Shown], next: &[Shown]) -> String {
-    match (shown, next) {
+pub(crate) fn seek(seconds: f64, due: &[Due], next: &[Due]) -> String {
+    match (due, next) {
         ([], []) => format!("__fw.seek({})", json!(seconds)),
-        _ => format!("__fw.seek({}, {}, {})", json!(seconds), json!(shown), json!(next)),
+        _ => format!("__fw.seek({}, {}, {})", json!(seconds), json!(due), json!(next)),
     }
 }
 

@@ -18,6 +18,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::error::{Error, Result};
 use crate::page::files::{JAVASCRIPT, Range, content_type, decode_path, parse_range, read_part};
+use crate::page::frames;
 use crate::page::inject::inject;
 use crate::video::lookup::Show;
 
@@ -74,9 +75,6 @@ struct Site {
 /// How many different requests without an answer are remembered; a page can make up any number.
 const MOST_NAMED: usize = 200;
 const LONGEST_NAME: usize = 120;
-
-/// Where frames of videos are served: the number of the video in the plan, and of its frame.
-const FRAMES: &str = "/__frames/";
 
 /// Where those scripts are served; no project has a folder of this name.
 const SCRIPTS: &str = "/__framewright/";
@@ -180,8 +178,9 @@ async fn answer(
 ) -> std::result::Result<Response<Full<Bytes>>, Infallible> {
     // The page itself waits for the frames it needs, and asks for the next ones ahead of their time.
     let is_ours = request.uri().authority().is_none_or(|to| to.as_str() == site.authority);
-    if let Some(frame) = request.uri().path().strip_prefix(FRAMES).filter(|_| is_ours) {
-        return Ok(site.serve_frame(frame).await.unwrap_or_else(|| empty(StatusCode::NOT_FOUND)));
+    if let Some(name) = request.uri().path().strip_prefix(frames::PLACE).filter(|_| is_ours) {
+        let answered = frames::answer(&site.shows, name).await;
+        return Ok(answered.unwrap_or_else(|| empty(StatusCode::NOT_FOUND)));
     }
     let _open = OpenRequest::of(&site);
     Ok(site.respond(&request).await)
@@ -255,21 +254,6 @@ impl Site {
             });
             empty(StatusCode::NOT_FOUND)
         })
-    }
-
-    /// The answer for `video/frame`, two numbers that name a file of the plan.
-    async fn serve_frame(&self, name: &str) -> Option<Response<Full<Bytes>>> {
-        let (video, frame) = name.split_once('/')?;
-        let show = self.shows.get(video.parse::<usize>().ok()?)?;
-        let frame = frame.parse::<u32>().ok().filter(|frame| *frame < show.frames)?;
-        let file = show.file(frame);
-        let mut response =
-            Response::new(Full::new(Bytes::from(tokio::fs::read(&file).await.ok()?)));
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(&file)));
-        // A copy of every frame in the browser's cache on disk would help nobody.
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        Some(response)
     }
 
     fn note(&self, unserved: Unserved) {

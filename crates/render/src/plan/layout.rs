@@ -196,12 +196,11 @@ pub(crate) struct VideoMetadata {
 
 /// As the file says it; empty where it does not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub(crate) struct ColorSpace {
-    #[serde(default)]
-    pub(crate) color_transfer: String,
-    #[serde(default)]
-    pub(crate) color_primaries: String,
-    #[serde(default)]
-    pub(crate) color_space: String,
+    #[serde(rename = "colorTransfer", default)]
+    pub(crate) transfer: String,
+    #[serde(rename = "colorPrimaries", default)]
+    pub(crate) primaries: String,
+    #[serde(rename = "colorSpace", default)]
+    pub(crate) matrix: String,
 }

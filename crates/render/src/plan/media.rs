@@ -3,16 +3,21 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use dom_query::Document;
 use futures::StreamExt;
 use futures::stream;
 
 use crate::compose::html::{parse, serialize};
 use crate::compose::media::{Kind, Medium, clips, element, list};
-use crate::compose::times::{Known, Times};
+use crate::compose::times::{Known, Times, in_point};
+use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::ffmpeg::source::{Source, probe_source};
 use crate::media::{Clip, Sound, Volume};
+use crate::plan::layout::{self, Videos};
 use crate::tools::Tools;
+use crate::video;
+use crate::video::lookup::Show;
 
 /// Files that are read at the same time.
 const PROBES: usize = 4;
@@ -21,7 +26,7 @@ const PROBES: usize = 4;
 #[derive(Debug, Default)]
 pub(super) struct Media {
     pub(super) list: Vec<Medium>,
-    pub(super) sources: BTreeMap<PathBuf, Source>,
+    sources: BTreeMap<PathBuf, Source>,
     pub(super) known: Known,
 }
 
@@ -75,6 +80,51 @@ impl Media {
         if changed { serialize(&document) } else { html.to_owned() }
     }
 
+    /// The videos for a page that is only asked something: it loads none of them, and has no frames to show.
+    pub(super) fn unshown(&self) -> Vec<Show> {
+        let unshown = |medium: &Medium| {
+            let source = &self.sources[&medium.file];
+            let picture = source.picture.as_ref().filter(|_| medium.kind == Kind::Video)?;
+            Some(Show {
+                id: medium.id.clone(),
+                src: medium.src.clone(),
+                start: 0.0,
+                end: 0.0,
+                media_start: 0.0,
+                rate: 1.0,
+                cycle: None,
+                frames: 0,
+                dir: PathBuf::new(),
+                extension: "",
+                width: picture.width,
+                height: picture.height,
+                duration: lasts(medium.kind, source).unwrap_or_default(),
+            })
+        };
+        self.list.iter().filter_map(unshown).collect()
+    }
+
+    /// Puts the frames of `clips` into the plan in `out`; the page's files are still in `page_dir`.
+    pub(super) async fn extract(
+        &self,
+        tools: &Tools,
+        clips: &[Clip],
+        (settings, total_frames): (&Settings, u32),
+        page_dir: &Path,
+        out: &Path,
+    ) -> Result<Videos> {
+        let request = video::Request {
+            clips,
+            sources: &self.sources,
+            page_dir,
+            fps: settings.fps,
+            total_frames,
+            format: settings.frame_format,
+            plan_limit: settings.plan_limit,
+        };
+        video::extract(tools, request, &out.join(layout::VIDEO_FRAMES)).await
+    }
+
     /// Whether only the page can tell when its media are on: a composition around one has no duration of its own.
     pub(super) fn need_the_page(&self, html: &str) -> bool {
         let document = parse(html);
@@ -107,10 +157,23 @@ impl Media {
                 played.sounds.push(Sound { clip: clip.clone(), volume });
             }
             if medium.kind == Kind::Video && source.picture.is_some() {
+                refuse_in_point(&document, &medium, source)?;
                 played.videos.push(clip);
             }
         }
         Ok(played)
+    }
+}
+
+/// Refuses a video that begins behind the end of its source. One of which a scene shows only what comes later is held there.
+fn refuse_in_point(document: &Document, medium: &Medium, source: &Source) -> Result<()> {
+    let from = element(document, &medium.id).map_or(0.0, |node| in_point(&node));
+    match lasts(Kind::Video, source).filter(|seconds| from >= *seconds) {
+        None => Ok(()),
+        Some(seconds) => Err(Error::MediaUnusable {
+            element: medium.element.clone(),
+            reason: format!("{} begins at {from} s of a source of {seconds} s", medium.src),
+        }),
     }
 }
 

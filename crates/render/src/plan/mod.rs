@@ -31,7 +31,6 @@ use crate::plan::layout::{
 };
 use crate::plan::media::{Media, Played};
 use crate::tools::Tools;
-use crate::video;
 
 /// The maker's version, as it goes into the plan and its hash.
 pub const PRODUCER_VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -107,7 +106,7 @@ pub async fn plan(
             fps: settings.fps,
             variables: settings.variables.as_ref(),
             env: &runtime_env,
-            shows: &[],
+            shows: &media.unshown(),
         };
         let opened = ask_page(tools, &source, &work, compiled.viewport, patience).await?;
         warnings.extend(opened.warnings);
@@ -122,16 +121,8 @@ pub async fn plan(
     let (chunk_size, chunks) = slice_chunks(total_frames, settings.sizing);
     let Played { videos, sounds: _sounds } = media.play(&html, &settings.entry, duration)?;
 
-    let request = video::Request {
-        clips: &videos,
-        sources: &media.sources,
-        page_dir: &page_dir,
-        fps: settings.fps,
-        total_frames,
-        format: settings.frame_format,
-        plan_limit: settings.plan_limit,
-    };
-    let videos = video::extract(tools, request, &out.join(layout::VIDEO_FRAMES)).await?;
+    let extent = (settings, total_frames);
+    let videos = media.extract(tools, &videos, extent, &page_dir, out).await?;
 
     let promoted = out.join(layout::COMPILED);
     fs::rename(&page_dir, &promoted).map_err(Error::io("move", &page_dir))?;

@@ -119,6 +119,8 @@ mod tests {
 
     use super::*;
 
+    type Change = Box<dyn FnOnce(&mut Value)>;
+
     fn videos() -> Value {
         json!({
             "videos": [
@@ -179,7 +181,7 @@ mod tests {
         let set = |path: &'static str, to: Value| {
             move |value: &mut Value| *value.pointer_mut(path).unwrap() = to
         };
-        let changes: Vec<(Box<dyn FnOnce(&mut Value)>, &str)> = vec![
+        let changes: Vec<(Change, &str)> = vec![
             (Box::new(twice("videos")), "no entry in extracted, or two in videos"),
             (Box::new(twice("extracted")), "two entries in extracted"),
             (Box::new(set("/videos/0/id", json!("w"))), "\"w\" has no entry"),

@@ -34,7 +34,7 @@ pub(crate) struct Show {
 
 /// What the page is told to show: the number of a video in the plan, and of its frame, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub(crate) struct Shown(pub(crate) usize, pub(crate) u32);
+pub(crate) struct Due(pub(crate) usize, pub(crate) u32);
 
 /// A start that was added up in another order may differ by this much from the page's own.
 const SAME_MOMENT: f64 = 1e-6;
@@ -48,7 +48,7 @@ impl Show {
         }
         let behind = position(index, self.start, self.rate, fps).max(0.0);
         let in_cycle = self.cycle.map_or(behind, |cycle| behind % (cycle * fps.as_f64()));
-        let last = self.frames - 1;
+        let last = self.frames.saturating_sub(1);
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -64,9 +64,9 @@ impl Show {
 }
 
 /// What each video shows at frame `index`.
-pub(crate) fn frames_at(shows: &[Show], index: u32, fps: Fps) -> Vec<Shown> {
-    let shown = |(number, show): (usize, &Show)| Some(Shown(number, show.frame_at(index, fps)?));
-    shows.iter().enumerate().filter_map(shown).collect()
+pub(crate) fn frames_at(shows: &[Show], index: u32, fps: Fps) -> Vec<Due> {
+    let due = |(number, show): (usize, &Show)| Some(Due(number, show.frame_at(index, fps)?));
+    shows.iter().enumerate().filter_map(due).collect()
 }
 
 #[cfg(test)]

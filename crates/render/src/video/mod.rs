@@ -130,9 +130,6 @@ pub(crate) fn is_name(text: &str) -> bool {
 
 fn refused(clip: &Clip, unshowable: Unshowable) -> Error {
     match unshowable {
-        Unshowable::InPoint { playable } => {
-            unusable(clip, &format!("begins at {} s of a source of {playable} s", clip.media_start))
-        }
         Unshowable::EndlessLoop => {
             unusable(clip, "loops, but its source does not say how long it lasts")
         }
@@ -186,9 +183,9 @@ fn entries(
             has_alpha: has_alpha(picture),
             color_space: [transfer, primaries, matrix].iter().any(|part| !part.is_empty()).then(
                 || ColorSpace {
-                    color_transfer: transfer.clone(),
-                    color_primaries: primaries.clone(),
-                    color_space: matrix.clone(),
+                    transfer: transfer.clone(),
+                    primaries: primaries.clone(),
+                    matrix: matrix.clone(),
                 },
             ),
         },

@@ -103,7 +103,7 @@ pub(super) async fn extract(tools: &Tools, reel: &Reel<'_>, frames_dir: &Path) -
         return Err(unusable(reel.clip, &format!("no picture can be decoded from {from} s on")));
     }
     let seconds = |frames: u32| f64::from(frames) / fps.as_f64();
-    if reel.is_exact && seconds(frames - made) > MISSING_SECONDS {
+    if reel.is_exact && seconds(frames.saturating_sub(made)) > MISSING_SECONDS {
         let (end, expected) = (from + seconds(made), from + seconds(frames));
         let reason =
             format!("it is cut short: its pictures end at {end:.2} s, not at {expected:.2} s");

@@ -22,8 +22,6 @@ pub(crate) struct Window {
 /// Why a clip cannot be shown.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Unshowable {
-    /// Its in-point is behind the end of the source, which lasts so long.
-    InPoint { playable: f64 },
     /// A source that does not say how long it lasts has no cycle.
     EndlessLoop,
     /// More frames than can be counted.
@@ -37,9 +35,6 @@ pub(crate) fn window(
     fps: Fps,
     total_frames: u32,
 ) -> Result<Option<Window>, Unshowable> {
-    if let Some(playable) = playable.filter(|playable| clip.media_start >= *playable) {
-        return Err(Unshowable::InPoint { playable });
-    }
     let end = clip.end.min(fps.seconds(total_frames));
     let Some(last) = last_frame_before(end, fps).filter(|last| fps.seconds(*last) >= clip.start)
     else {
@@ -48,7 +43,7 @@ pub(crate) fn window(
     if clip.repeat == Repeat::Loop {
         let playable = playable.ok_or(Unshowable::EndlessLoop)?;
         let cycle = playable - clip.media_start;
-        if (end - clip.start) * clip.rate > cycle {
+        if cycle > 0.0 && (end - clip.start) * clip.rate > cycle {
             // Every frame of a cycle may be seen, and where a cycle begins depends on where the clip does.
             let frames = rounded(cycle * fps.as_f64())?;
             let Clip { start, media_start, rate, .. } = *clip;
@@ -158,12 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn an_in_point_behind_the_end_and_a_loop_without_one_are_refused() {
-        let late = clip(0.0, 3.0, 10.0, 1.0, Repeat::Once);
-        assert_eq!(
-            window(&late, Some(10.0), FPS, 600),
-            Err(Unshowable::InPoint { playable: 10.0 })
-        );
+    fn a_loop_over_a_source_without_an_end_is_refused() {
         let endless = clip(0.0, 3.0, 0.0, 1.0, Repeat::Loop);
         assert_eq!(window(&endless, None, FPS, 600), Err(Unshowable::EndlessLoop));
         let once = clip(0.0, 3.0, 20.0, 1.0, Repeat::Once);

@@ -102,7 +102,7 @@ fn a_source_of_another_rate_shows_the_nearest_frame() {
     let bench = Bench::new();
     let body = "data-width=320 data-height=180 data-duration=1><video id=v src=code-24.mp4 data-start=0 data-duration=1></video>";
     let project = project(&bench, "project", &["code-24.mp4"], "", body);
-    for (fps, count) in [("24", 24), ("30", 30), ("60", 60)] {
+    for (fps, count) in [("24", 24_u32), ("30", 30), ("60", 60)] {
         bench.render(&project, &["--fps", fps]);
         let frames = Frames::decode(&bench.path("out.mp4"), 320, 180);
         for i in 0..count {

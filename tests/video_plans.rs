@@ -134,6 +134,8 @@ fn frames_are_kept_as_the_config_says() {
 fn a_clip_that_cannot_be_shown_is_refused_with_its_element_and_file() {
     for (clip, attributes, code, named) in [
         ("truncated.mp4", "data-duration=10", "VIDEO_SOURCE_UNRENDERABLE", "cut short"),
+        ("page.mp4", "data-duration=1", "NOT_MEDIA_PAYLOAD", "is a web page or JSON"),
+        ("sound-only.mp4", "data-duration=1", "ASSET_MEDIA_TYPE_MISMATCH", "has sound only"),
         ("no-index.mp4", "data-duration=1", "VIDEO_SOURCE_UNRENDERABLE", "cannot be read"),
         (
             "code-30.mp4",

@@ -1,5 +1,6 @@
 //! What a source file of an author holds, as ffprobe reads it.
 
+use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
@@ -127,6 +128,17 @@ pub(crate) async fn probe_source(tools: &Tools, file: &Path) -> Result<Source> {
     })
 }
 
+/// Whether a file begins as HTML, XML and JSON do.
+pub(crate) fn is_text(file: &Path) -> Result<bool> {
+    const BEGIN_BYTES: u64 = 1024;
+    let mut begin = Vec::new();
+    std::fs::File::open(file)
+        .and_then(|opened| opened.take(BEGIN_BYTES).read_to_end(&mut begin))
+        .map_err(Error::io("read", file))?;
+    let blank = |byte: &u8| byte.is_ascii_whitespace() || [0, 0xef, 0xbb, 0xbf].contains(byte);
+    Ok(begin.into_iter().find(|byte| !blank(byte)).is_some_and(|byte| b"<{[".contains(&byte)))
+}
+
 fn picture(stream: &Stream) -> Picture {
     let alpha_mode = stream.tags.iter().any(|(name, value)| {
         name.eq_ignore_ascii_case("alpha_mode") && matches!(value.as_str(), Some("1"))
@@ -166,6 +178,22 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_web_page_is_known_by_how_it_begins() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("clip.mp4");
+        for (begin, expected) in [
+            (&b"<!doctype html>"[..], true),
+            (b"\xef\xbb\xbf\n  {\"error\": 404}", true),
+            (b"[1]", true),
+            (b"\0\0\0 ftypisom", false),
+            (b"", false),
+        ] {
+            std::fs::write(&file, begin).unwrap();
+            assert_eq!(is_text(&file).unwrap(), expected, "{}", String::from_utf8_lossy(begin));
+        }
+    }
 
     #[test]
     fn a_length_that_is_a_tag_is_read() {

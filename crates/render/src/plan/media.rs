@@ -12,7 +12,7 @@ use crate::compose::media::{Kind, Medium, clips, element, list};
 use crate::compose::times::{Known, Times, in_point};
 use crate::config::Settings;
 use crate::error::{Error, Result};
-use crate::ffmpeg::source::{Source, probe_source};
+use crate::ffmpeg::source::{Source, is_text, probe_source};
 use crate::media::{Clip, Sound, Volume};
 use crate::plan::layout::{self, Videos};
 use crate::tools::Tools;
@@ -180,6 +180,10 @@ fn refuse_in_point(document: &Document, medium: &Medium, source: &Source) -> Res
 async fn probe(tools: &Tools, medium: Medium) -> Result<(PathBuf, Source)> {
     match probe_source(tools, &medium.file).await {
         Ok(source) => Ok((medium.file, source)),
+        Err(Error::Command { .. }) if is_text(&medium.file)? => Err(Error::NotMedia {
+            element: medium.element,
+            reason: format!("{} is a web page or JSON", medium.src),
+        }),
         Err(Error::Command { stderr, .. }) => Err(Error::MediaUnusable {
             element: medium.element,
             reason: format!("its file cannot be read: {}", last_part(&stderr)),

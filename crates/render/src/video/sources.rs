@@ -2,22 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Read;
 use std::path::Path;
 
 use dom_query::Document;
 use percent_encoding::percent_decode_str;
 
 use crate::error::{Error, Result};
+use crate::ffmpeg::source::is_text;
 use crate::media::Clip;
 use crate::plan::tree;
 use crate::video::{Request, unusable};
 
 /// Files in which an author can name another one.
 const NAMING: [&str; 9] = ["html", "htm", "css", "js", "mjs", "json", "svg", "vtt", "txt"];
-
-/// How much of a file is looked at to see what it is.
-const BEGIN_BYTES: u64 = 1024;
 
 /// What is wrong with a file that FFmpeg or ffprobe gave up on.
 pub(super) fn why_unreadable(clip: &Clip, error: Error) -> Error {
@@ -39,16 +36,6 @@ pub(super) fn why_unreadable(clip: &Clip, error: Error) -> Error {
         },
         other => other,
     }
-}
-
-/// Whether a file begins as HTML, XML and JSON do.
-fn is_text(file: &Path) -> Result<bool> {
-    let mut begin = Vec::new();
-    fs::File::open(file)
-        .and_then(|opened| opened.take(BEGIN_BYTES).read_to_end(&mut begin))
-        .map_err(Error::io("read", file))?;
-    let blank = |byte: &u8| byte.is_ascii_whitespace() || [0, 0xef, 0xbb, 0xbf].contains(byte);
-    Ok(begin.into_iter().find(|byte| !blank(byte)).is_some_and(|byte| b"<{[".contains(&byte)))
 }
 
 /// The path of a clip's source inside the project, with `/` between its parts.

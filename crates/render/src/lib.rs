@@ -18,6 +18,7 @@
 //! 5. A page reaches nothing but its own files; Chrome and FFmpeg see none of this process's environment.
 //! 6. Every fast path is provably equal to the slow one.
 
+mod audio;
 mod browser;
 mod capture;
 mod compose;

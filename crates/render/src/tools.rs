@@ -63,6 +63,12 @@ impl Tools {
         Ok(Self { runtime: runtime.into(), ..tools })
     }
 
+    /// The paths of tools, which nobody has looked for: for tests of command lines.
+    #[cfg(test)]
+    pub(crate) fn untested(dir: &Path) -> Self {
+        Self { dir: dir.to_owned(), runtime: "".into(), chrome: None }
+    }
+
     /// With a Chrome to draw with, which must be there.
     pub fn with_chrome(self, chrome: Chrome) -> Result<Self> {
         if !chrome.executable.is_file() {

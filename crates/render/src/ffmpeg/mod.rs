@@ -4,6 +4,7 @@ pub(crate) mod concat;
 pub(crate) mod encode;
 pub(crate) mod extract;
 pub(crate) mod probe;
+pub(crate) mod sound;
 pub(crate) mod source;
 
 use std::time::Duration;

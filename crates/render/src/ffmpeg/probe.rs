@@ -1,10 +1,12 @@
 //! What a video file really holds, as ffprobe reads it.
 
+use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::audio::sample::RATE;
 use crate::error::{Error, Result};
 use crate::process::{Cmd, run};
 use crate::tools::Tools;
@@ -97,4 +99,105 @@ pub async fn probe_video(tools: &Tools, file: &Path) -> Result<Video> {
             .is_some_and(|packet| packet.flags.starts_with('K')),
         comment: printed.format.and_then(|format| format.tags).and_then(|tags| tags.comment),
     })
+}
+
+/// An audio stream of a file that was made here. Times are samples.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SoundStream {
+    pub(crate) codec: String,
+    pub(crate) channels: u32,
+    /// As `num/den`: seconds that one step of `start` and `end` takes.
+    pub(crate) time_base: String,
+    /// Where playing begins, which is after what the encoder put in front.
+    pub(crate) start: i64,
+    pub(crate) end: i64,
+}
+
+fn sounds_command(tools: &Tools, file: &Path) -> Cmd {
+    Cmd::new(&tools.ffprobe())
+        .words("-v error -select_streams a -of json -show_packets")
+        .words("-show_entries stream=index,codec_name,channels,time_base,start_pts")
+        .words("-show_entries packet=stream_index,pts,duration")
+        .arg("--")
+        .arg(file)
+}
+
+#[derive(Deserialize)]
+struct PrintedSounds {
+    #[serde(default)]
+    streams: Vec<PrintedSound>,
+    #[serde(default)]
+    packets: Vec<SoundPacket>,
+}
+
+#[derive(Deserialize)]
+struct PrintedSound {
+    index: u32,
+    codec_name: String,
+    channels: u32,
+    time_base: String,
+    start_pts: i64,
+}
+
+#[derive(Deserialize)]
+struct SoundPacket {
+    stream_index: u32,
+    pts: i64,
+    duration: i64,
+}
+
+/// Reads the audio streams of `file`, packet by packet.
+pub(crate) async fn probe_sounds(tools: &Tools, file: &Path) -> Result<Vec<SoundStream>> {
+    let printed = run(&sounds_command(tools, file), LIMIT).await?;
+    let PrintedSounds { streams, packets } =
+        serde_json::from_slice(&printed).map_err(|error| Error::Verify {
+            what: "the sound of",
+            path: file.to_owned(),
+            expected: "streams and packets that ffprobe can describe".into(),
+            found: error.to_string(),
+        })?;
+    let sound = |stream: PrintedSound| {
+        let PrintedSound { index, codec_name: codec, channels, time_base, start_pts: start } =
+            stream;
+        let last = packets.iter().rfind(|packet| packet.stream_index == index);
+        let end = last.map_or(start, |packet| packet.pts + packet.duration);
+        SoundStream { codec, channels, time_base, start, end }
+    };
+    Ok(streams.into_iter().map(sound).collect())
+}
+
+/// Checks that `found`, the audio streams of `path`, is one stereo stream of `codec` that plays `samples` samples from 0 on.
+pub(crate) fn check_sound(
+    path: &Path,
+    found: &[SoundStream],
+    codec: &str,
+    samples: u64,
+) -> Result<()> {
+    let expected = SoundStream {
+        codec: codec.to_owned(),
+        channels: 2,
+        time_base: format!("1/{RATE}"),
+        start: 0,
+        end: i64::try_from(samples).unwrap_or(i64::MAX),
+    };
+    if *found == [expected.clone()] {
+        return Ok(());
+    }
+    let list = |streams: &[SoundStream]| match streams {
+        [] => "none".to_owned(),
+        streams => streams.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+    };
+    Err(Error::Verify {
+        what: "the sound of",
+        path: path.to_owned(),
+        expected: list(&[expected]),
+        found: list(found),
+    })
+}
+
+impl fmt::Display for SoundStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { codec, channels, time_base, start, end } = self;
+        write!(f, "{codec} in {channels} channels from {start} to {end} in steps of {time_base} s")
+    }
 }

@@ -17,6 +17,8 @@ const LIMIT: Duration = Duration::from_mins(1);
 pub(crate) struct Source {
     /// Seconds, as the container says.
     pub(crate) duration: Option<f64>,
+    /// Seconds, where its first stream begins.
+    pub(crate) start: f64,
     pub(crate) picture: Option<Picture>,
     pub(crate) sound: Option<Sound>,
 }
@@ -71,6 +73,7 @@ struct Printed {
 #[derive(Deserialize, Default)]
 struct Format {
     duration: Option<String>,
+    start_time: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -118,6 +121,7 @@ pub(crate) async fn probe_source(tools: &Tools, file: &Path) -> Result<Source> {
     };
     Ok(Source {
         duration: seconds(format.duration.as_ref()),
+        start: seconds(format.start_time.as_ref()).unwrap_or(0.0),
         picture: of("video").map(picture),
         sound: of("audio").map(|stream| Sound {
             codec: stream.codec_name.clone(),

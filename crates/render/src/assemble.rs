@@ -1,14 +1,17 @@
-//! assemble: the chunks of a plan become one video, without being encoded again.
+//! assemble: the chunks of a plan become one video with its sound, without being encoded again.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::audio::sample::in_frames;
 use crate::chunk::label;
 use crate::error::{Error, Result};
 use crate::ffmpeg::concat;
-use crate::ffmpeg::probe::{Video, probe_video};
+use crate::ffmpeg::probe::{Video, check_sound, probe_sounds, probe_video};
+use crate::ffmpeg::source::{Source, probe_source};
 use crate::hash::sha256_file;
+use crate::plan::layout;
 use crate::plan::open::{Outline, open_outline};
 use crate::process::run;
 use crate::tools::Tools;
@@ -32,11 +35,13 @@ pub struct Assembled {
     pub duration_ms: u64,
 }
 
-/// Joins `chunks` of the plan in `plan_dir` to `out`, which appears only when it is complete and verified.
+/// Joins `chunks` of the plan in `plan_dir` to `out`, which appears only when it is complete and verified. Its sound is `audio`,
+/// or else what lies in the plan.
 pub async fn assemble(
     tools: &Tools,
     plan_dir: &Path,
     chunks: &[ChunkFile],
+    audio: Option<&Path>,
     out: &Path,
 ) -> Result<Assembled> {
     let start = Instant::now();
@@ -55,9 +60,20 @@ pub async fn assemble(
     let paths = paths.collect::<Result<Vec<_>>>()?;
     fs::write(&list, concat::list(&paths)).map_err(Error::io("write", &list))?;
     let joined = work.path().join("joined.mp4");
-    run(&concat::command(tools, &list, outline.fps, &joined), LIMIT).await?;
     let frames = outline.manifest.total_frames;
+    let samples = in_frames(frames, outline.fps);
+    let audio = find_audio(plan_dir, &outline, audio)?;
+    let source = match &audio {
+        Some(file) => Some(open_audio(tools, file).await?),
+        None => None,
+    };
+    let sound = audio.as_deref().zip(source.as_ref());
+    let sound = sound.map(|(file, source)| concat::Sound { file, source, samples });
+    run(&concat::command(tools, &list, outline.fps, sound, &joined), LIMIT).await?;
     check_video(&joined, &probe_video(tools, &joined).await?, &outline, frames)?;
+    if sound.is_some() {
+        check_sound(&joined, &probe_sounds(tools, &joined).await?, "aac", samples)?;
+    }
     let bytes = fs::metadata(&joined).map_err(Error::io("look at", &joined))?.len();
     fs::rename(&joined, out).map_err(Error::io("move", &joined))?;
     Ok(Assembled {
@@ -65,6 +81,30 @@ pub async fn assemble(
         bytes,
         duration_ms: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
     })
+}
+
+/// The file with the sound: the one that was `given`, or the plan's.
+fn find_audio(plan_dir: &Path, outline: &Outline, given: Option<&Path>) -> Result<Option<PathBuf>> {
+    match given {
+        Some(file) => Ok(Some(file.to_owned())),
+        None if outline.manifest.has_audio => {
+            let mut names = layout::AUDIO_FILES.iter().map(|name| plan_dir.join(name));
+            let missing = || Error::PlanArtifactMissing { artifact: layout::AUDIO.to_owned() };
+            names.find(|file| file.is_file()).map(Some).ok_or_else(missing)
+        }
+        None => Ok(None),
+    }
+}
+
+/// What the file with the sound holds, which another maker may have written.
+async fn open_audio(tools: &Tools, file: &Path) -> Result<Source> {
+    let invalid = |reason| Error::PlanArtifactInvalid { artifact: "the sound".to_owned(), reason };
+    match probe_source(tools, file).await {
+        Ok(source) if source.sound.is_some() => Ok(source),
+        Ok(_silent) => Err(invalid("it has no audio stream".to_owned())),
+        Err(Error::Command { exit_code: Some(_), stderr, .. }) => Err(invalid(stderr)),
+        Err(error) => Err(error),
+    }
 }
 
 /// Checks that the files are the plan's chunks: as many, each whole, each in its place.

@@ -19,6 +19,7 @@
 //! 6. Every fast path is provably equal to the slow one.
 
 mod audio;
+mod blocking;
 mod browser;
 mod capture;
 mod compose;

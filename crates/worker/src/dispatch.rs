@@ -88,6 +88,10 @@ impl<S: Store> Worker<'_, S> {
         let spent = Some(ms(working));
         let storing = Instant::now();
         let uri = prefix.join(&format!("plan{}", S::TREE_SUFFIX));
+        let audio_uri = planned.audio.map(|name| prefix.join(name));
+        if let Some((name, uri)) = planned.audio.zip(audio_uri.as_ref()) {
+            self.store.put_file(&out.join(name), uri, &About::default()).await?;
+        }
         self.store.put_tree(&out, &uri).await?;
         let facts = Facts {
             fetch,
@@ -106,8 +110,8 @@ impl<S: Store> Worker<'_, S> {
             width: planned.width,
             height: planned.height,
             format: "mp4",
-            has_audio: false,
-            audio_uri: None,
+            has_audio: audio_uri.is_some(),
+            audio_uri: audio_uri.as_ref().map(ToString::to_string),
             ffmpeg_version: planned.ffmpeg_version,
             producer_version: PRODUCER_VERSION,
             duration_ms: ms(start),
@@ -215,15 +219,12 @@ impl<S: Store> Worker<'_, S> {
         };
         let (plan, files, audio) =
             tokio::try_join!(fetching_plan, self.fetch_chunks(work, chunks), fetching_audio)?;
-        if audio.is_some() {
-            let what = "AudioS3Uri".to_owned();
-            let reason = "this version makes videos without sound";
-            return Err(render::Error::Unsupported { what, reason }.into());
-        }
         let fetch = Some(ms(start));
         let working = Instant::now();
         let out = work.join("output.mp4");
-        let assembled = assemble(self.toolbox.joining(), &plan, &files, &out).await?;
+        let audio = audio.map(|file| file.path);
+        let joining = self.toolbox.joining();
+        let assembled = assemble(joining, &plan, &files, audio.as_deref(), &out).await?;
         let spent = Some(ms(working));
         let storing = Instant::now();
         self.store.put_file(&out, output, &About::default()).await?;

@@ -70,6 +70,7 @@ async fn render_with(args: &RenderArgs, meter: &Meter) -> Result<Value> {
         plan_hash,
         chunk_count,
         total_frames,
+        audio_uri,
         warnings,
         seconds,
         duration_ms,
@@ -106,7 +107,8 @@ async fn render_with(args: &RenderArgs, meter: &Meter) -> Result<Value> {
     meter.stage("assembling", &format!("{chunk_count} chunks"));
     let assembling = Instant::now();
     let output_uri = uri(&output)?;
-    worker.dispatch(Event::Assemble { plan, chunks, audio: None, output: output_uri }).await?;
+    let audio = audio_uri.map(|uri| Uri::parse(&uri)).transpose()?;
+    worker.dispatch(Event::Assemble { plan, chunks, audio, output: output_uri }).await?;
     Ok(json!({
         "output": output.display().to_string(),
         "planHash": plan_hash,

@@ -55,7 +55,7 @@ impl Envelope {
                 (Some((_, factor)), None) | (None, Some((_, factor))) => factor,
                 (None, None) => 1.0,
             };
-            pair.iter_mut().for_each(|value| *value *= narrow(factor));
+            *pair = pair.map(|value| value * narrow(factor));
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::audio::envelope::Envelope;
 use crate::audio::place::{Slot, Supply};
 use crate::audio::sources::{Need, Use, needs};
 use crate::audio::track::{Excess, Spool, Track};
+use crate::blocking::blocking;
 use crate::error::{Error, Result};
 use crate::ffmpeg::probe::{check_sound, probe_sounds};
 use crate::ffmpeg::sound::{decode, flac};
@@ -115,9 +116,5 @@ async fn fetch(tools: &Tools, need: &Need<'_>, spool: &Path) -> Result<Source> {
     Ok(source)
 }
 
-/// Runs what works through large files where it may block.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.expect("mixing does not panic")
-}
+#[cfg(test)]
+mod tests;

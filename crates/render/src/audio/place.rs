@@ -62,14 +62,15 @@ impl Slot {
         };
         // Where each cycle begins is rounded by itself, so that a thousand of them do not drift.
         let begin = |turn: u64| sample::whole(sample::float(turn) * cycle);
-        let passed = sample::float(from.saturating_add_signed(-self.start));
-        let first = u64::try_from(sample::whole(passed / cycle - 1.5)).unwrap_or(0);
-        (first..)
-            .map(|turn| (begin(turn), begin(turn + 1)))
-            .take_while(|(begin, _)| begin.saturating_add(self.start) < signed(to))
-            .filter_map(|(begin, next)| {
-                let length = u64::try_from(next - begin).unwrap_or(0);
-                self.segment(begin, samples.min(length), from, to)
+        // One cycle more at either end, since rounding may have moved its border.
+        let turn = |at: u64, more: f64| {
+            let passed = sample::float(at.saturating_add_signed(-self.start));
+            u64::try_from(sample::whole(passed / cycle + more)).unwrap_or(0)
+        };
+        (turn(from, -1.5)..turn(to, 1.5))
+            .filter_map(|turn| {
+                let length = u64::try_from(begin(turn + 1) - begin(turn)).unwrap_or(0);
+                self.segment(begin(turn), samples.min(length), from, to)
             })
             .collect()
     }

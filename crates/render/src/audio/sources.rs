@@ -170,6 +170,7 @@ mod tests {
             width: 16,
             height: 16,
             pixel_format: "yuv420p".into(),
+            sample_aspect: "1:1".into(),
             frame_rate: "30/1".into(),
             average_frame_rate: "30/1".into(),
             duration: Some(seconds),

@@ -136,6 +136,8 @@ struct PrintedSound {
     codec_name: String,
     channels: u32,
     time_base: String,
+    /// Not said of a stream that has a single packet, which then begins at 0.
+    #[serde(default)]
     start_pts: i64,
 }
 

@@ -23,19 +23,18 @@ pub(crate) struct Part {
 /// It is read from its beginning, since seeking lands where the container guesses; so the cut is exact to the sample.
 pub(crate) fn decode(tools: &Tools, file: &Path, source: &Source, part: Part, out: &Path) -> Cmd {
     let Part { from, samples, rate } = part;
-    let mut filters = to_stereo(source.sound.as_ref());
-    if (rate - 1.0).abs() < f64::EPSILON {
-        filters += &format!(",atrim=start_sample={from}:end_sample={}", from + samples);
+    let start = format!("atrim=start_sample={from}");
+    let mut filters = vec![to_stereo(source.sound.as_ref())];
+    if rate.to_bits() == 1.0_f64.to_bits() {
+        filters.push(format!("{start}:end_sample={}", from + samples));
     } else {
-        filters += &format!(",atrim=start_sample={from},asetpts=PTS-STARTPTS");
-        for step in tempo_steps(rate) {
-            filters += &format!(",atempo={step}");
-        }
-        filters += &format!(",atrim=end_sample={samples}");
+        filters.extend([start, "asetpts=PTS-STARTPTS".to_owned()]);
+        filters.extend(tempo_steps(rate).iter().map(|step| format!("atempo={step}")));
+        filters.push(format!("atrim=end_sample={samples}"));
     }
     input(Cmd::new(&tools.ffmpeg()).words("-v error -nostdin"), file, source)
         .words("-map 0:a:0 -af")
-        .arg(filters)
+        .arg(filters.join(","))
         .words("-f f32le -y")
         .arg(out)
 }

@@ -16,6 +16,10 @@ pub(crate) const ENCODER_JSON: &str = "meta/encoder.json";
 pub(crate) const CHUNKS_JSON: &str = "meta/chunks.json";
 pub(crate) const VIDEOS_JSON: &str = "meta/videos.json";
 pub(crate) const VIDEO_FRAMES: &str = "video-frames";
+/// The sound of the whole video, without loss.
+pub(crate) const AUDIO: &str = "audio.flac";
+/// What it may be called in plans of other makers, too; the first that is there counts.
+pub(crate) const AUDIO_FILES: [&str; 3] = [AUDIO, "audio.m4a", "audio.aac"];
 /// Where planning works; gone before the plan is hashed.
 pub(crate) const SCRATCH: &str = ".plan-work";
 

@@ -1,6 +1,7 @@
 //! plan: a project becomes a directory that says everything a chunk needs, named by its digest.
 
 pub(crate) mod canonical;
+mod fonts;
 pub(crate) mod hash;
 pub(crate) mod layout;
 mod media;
@@ -15,6 +16,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::audio;
+use crate::blocking::blocking;
 use crate::browser::Viewport;
 use crate::browser::session::{Opened, Patience, Session};
 use crate::compose::{self, Check, Compiled, Given};
@@ -23,9 +26,9 @@ use crate::error::{Error, Result};
 use crate::ffmpeg;
 use crate::ffmpeg::encode::preset;
 use crate::frame::{FrameRange, slice_chunks};
-use crate::hash::sha256_hex;
 use crate::page::{self, PageSource};
 use crate::plan::canonical::canonical_json;
+use crate::plan::fonts::font_snapshot;
 use crate::plan::layout::{
     ChunkEntry, Composition, Dimensions, EncoderPlan, Manifest, Protocol, Videos,
 };
@@ -50,6 +53,8 @@ pub struct Planned {
     /// Pixels of a frame per pixel of the page, in both directions.
     pub scale: u32,
     pub ffmpeg_version: String,
+    /// The name of the plan's file with the sound, if it has one.
+    pub audio: Option<&'static str>,
     pub warnings: Vec<String>,
 }
 
@@ -119,10 +124,13 @@ pub async fn plan(
         hint: "give the root element a data-duration in seconds".to_owned(),
     })?;
     let (chunk_size, chunks) = slice_chunks(total_frames, settings.sizing);
-    let Played { videos, sounds: _sounds } = media.play(&html, &settings.entry, duration)?;
-
+    let Played { videos, sounds } = media.play(&html, &settings.entry, duration)?;
     let extent = (settings, total_frames);
     let videos = media.extract(tools, &videos, extent, &page_dir, out).await?;
+    let audio = out.join(layout::AUDIO);
+    let mixed = audio::mix(tools, &sounds, total_frames, settings.fps, &work, &audio).await?;
+    let audio = mixed.as_ref().map(|_warnings| layout::AUDIO);
+    warnings.extend(mixed.unwrap_or_default());
 
     let promoted = out.join(layout::COMPILED);
     fs::rename(&page_dir, &promoted).map_err(Error::io("move", &page_dir))?;
@@ -135,10 +143,12 @@ pub async fn plan(
         height: compiled.viewport.height,
         scale,
         ffmpeg_version,
+        audio,
         warnings,
         chunks,
     };
-    write_meta(out, settings, runtime_env, &compiled, &videos, &planned, chunk_size)?;
+    let played = (&videos, sounds.len());
+    write_meta(out, settings, runtime_env, &compiled, played, &planned, chunk_size)?;
     let (dir, limit) = (out.to_owned(), settings.plan_limit);
     let manifest = manifest(tools, settings, &planned)?;
     planned.plan_hash = blocking(move || {
@@ -148,13 +158,6 @@ pub async fn plan(
     })
     .await?;
     Ok(planned)
-}
-
-/// Runs what walks through large trees where it may block. If nobody waits any more, it ends when its directory is gone.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.expect("copying and hashing do not panic")
 }
 
 /// Opens the page to see how long it lasts.
@@ -176,7 +179,7 @@ fn write_meta(
     settings: &Settings,
     runtime_env: BTreeMap<String, String>,
     compiled: &Compiled,
-    videos: &Videos,
+    (videos, sounds): (&Videos, usize),
     planned: &Planned,
     chunk_size: u32,
 ) -> Result<()> {
@@ -189,7 +192,7 @@ fn write_meta(
         height,
         fps: settings.fps,
         video_count: u32::try_from(videos.videos.len()).unwrap_or(u32::MAX),
-        audio_count: 0,
+        audio_count: u32::try_from(sounds).unwrap_or(u32::MAX),
         image_count: compiled.image_count,
     };
     let chunks: Vec<_> = (0..)
@@ -262,25 +265,8 @@ fn manifest(tools: &Tools, settings: &Settings, planned: &Planned) -> Result<Man
         chunk_count: u32::try_from(planned.chunks.len()).expect("at most 256 chunks"),
         total_frames: planned.total_frames,
         duration: planned.duration,
-        has_audio: false,
+        has_audio: planned.audio.is_some(),
     })
-}
-
-/// sha256 over the canonical families and how many bytes of each are installed.
-fn font_snapshot(fonts: &Path) -> Result<String> {
-    let mut families = serde_json::Map::new();
-    for path in tree::files(fonts)? {
-        if let (Some((family, _)), true) = (
-            path.split_once('/'),
-            Path::new(&path).extension().is_some_and(|extension| extension == "woff2"),
-        ) {
-            let file = fonts.join(&path);
-            let bytes = fs::metadata(&file).map_err(Error::io("look at", &file))?.len();
-            let sum = families.get(family).and_then(serde_json::Value::as_u64).unwrap_or(0) + bytes;
-            families.insert(family.to_owned(), sum.into());
-        }
-    }
-    Ok(sha256_hex(canonical_json(&families.into()).as_bytes()))
 }
 
 /// Ends planning: scratch goes first, so that the digest covers exactly what a chunk will find, then `plan.json` is written.

@@ -304,6 +304,7 @@ fn content_type(key: &str) -> &'static str {
         (".webm", "video/webm"),
         (".gif", "image/gif"),
         (".png", "image/png"),
+        (".flac", "audio/flac"),
         (".m4a", "audio/mp4"),
         (".wav", "audio/wav"),
         (".json", "application/json"),

@@ -71,7 +71,7 @@ fn streams(file: &Path) -> Vec<Value> {
     found["streams"].as_array().unwrap().clone()
 }
 
-/// Asserts that the sound is one AAC stream that begins with the picture and ends with it, and that both last `seconds`.
+/// Asserts that the sound is one AAC stream that begins with the picture and ends with it, and that both last `samples`.
 fn assert_lasts(file: &Path, samples: u64) {
     let streams = streams(file);
     let kinds: Vec<_> =
@@ -248,19 +248,6 @@ fn the_sound_lasts_as_long_as_the_frames_at_broadcast_rates() {
 }
 
 #[test]
-fn a_volume_that_the_timeline_changes_is_followed() {
-    let bench = Bench::new();
-    bench.render(&fixture("audio-keyframes"), &[]);
-    let heard = hear(&bench.path("out.mp4"));
-    for (moment, factor) in
-        [(0.75, 0.25), (1.0, 0.5), (1.25, 0.75), (1.75, 1.0), (2.5, 0.625), (3.25, 0.25)]
-    {
-        let found = level(&heard, 1000.0, moment - 0.01, moment + 0.01) / 0.2;
-        assert!(decibels(found / factor).abs() < 0.3, "{moment} s: {found}, not {factor}");
-    }
-}
-
-#[test]
 fn what_is_too_loud_is_said_in_the_answer() {
     let bench = Bench::new();
     let element = "<audio src=sweep.wav data-start=0.5 data-volume=3.9></audio>";
@@ -299,7 +286,7 @@ fn the_mix_is_part_of_the_plan_and_of_its_hash() {
 fn the_sound_of_another_maker_is_fitted_to_the_video() {
     let bench = Bench::new();
     let project = project(&bench, 1.5, "");
-    let answer = plan(&bench, &project, &json!({"fps": 30}));
+    let answer = plan(&bench, &project, &json!({"fps": 30, "chunkSize": 45}));
     assert_eq!((&answer["HasAudio"], &answer["AudioS3Uri"]), (&json!(false), &Value::Null));
     let dir = bench.path("out/plan");
     let chunk = invoke(

@@ -3,7 +3,7 @@
 //! ```text
 //!   plan   chunk   assemble     use cases: one public function each
 //!     ↓      ↓        ↓
-//!   compose  capture            domain: what to do
+//!   compose  capture  audio     domain: what to do
 //!     ↓      ↓        ↓
 //!   page → browser  ffmpeg      tools: the only ones that start anything
 //!     ↓      ↓        ↓

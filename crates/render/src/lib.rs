@@ -27,6 +27,7 @@ mod hash;
 mod media;
 mod page;
 mod process;
+pub mod remote;
 
 pub mod assemble;
 pub mod chunk;

@@ -1,6 +1,7 @@
 //! The composition: an author's HTML in, the HTML that is served out, with what can be known without a browser.
 
 mod number;
+mod stylesheet;
 mod timing;
 
 use dom_query::{Document, Selection};

@@ -1,10 +1,11 @@
 //! The composition: an author's HTML in, the HTML that is served out, with what can be known without a browser.
 
 mod number;
+pub(crate) mod remote;
 mod stylesheet;
 mod timing;
 
-use dom_query::{Document, Selection};
+use dom_query::{Document, NodeRef, Selection};
 
 use crate::browser::Viewport;
 use crate::error::{Error, Result};
@@ -103,9 +104,13 @@ fn side(root: &Selection<'_>, name: &str, default: u32, file: &str) -> Result<u3
 
 /// How an error names an element: its tag, with its id or composition id.
 fn describe(element: &Selection<'_>) -> String {
-    let tag = element.nodes().first().and_then(dom_query::NodeRef::node_name).unwrap_or_default();
+    element.nodes().first().map(describe_node).unwrap_or_default()
+}
+
+fn describe_node(node: &NodeRef<'_>) -> String {
+    let tag = node.node_name().unwrap_or_default();
     let marked = |name: &str| {
-        element.attr(name).map(|value| format!(" {name}=\"{value}\"")).unwrap_or_default()
+        node.attr(name).map(|value| format!(" {name}=\"{value}\"")).unwrap_or_default()
     };
     format!("<{tag}{}{}{}>", marked("id"), marked("data-composition-id"), marked("src"))
 }

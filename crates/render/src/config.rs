@@ -36,6 +36,22 @@ pub enum Strictness {
     BestEffort,
 }
 
+/// What becomes of a plan whose text would not be drawn in a font that is certain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FontCare {
+    /// It is refused.
+    Refuse,
+    /// It is made, with a warning.
+    Warn,
+}
+
+impl FontCare {
+    /// As the config says it; nothing said means care.
+    fn of(refuses: Option<bool>) -> Self {
+        if refuses.unwrap_or(true) { Self::Refuse } else { Self::Warn }
+    }
+}
+
 /// A checked config. Holding one is the proof that every field is in range and the fields agree.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
@@ -50,6 +66,10 @@ pub struct Settings {
     pub variables: Option<Map<String, Value>>,
     /// Whether assembling re-encodes to an exactly constant frame rate.
     pub cfr: bool,
+    /// Of text that asks for whatever font a machine has.
+    pub system_fonts: FontCare,
+    /// Of families that cannot be had.
+    pub missing_fonts: FontCare,
 }
 
 impl Quality {
@@ -101,9 +121,8 @@ impl Settings {
             max_parallel: fields.int("maxParallelChunks", 1, 256)?.unwrap_or(16),
             target_frames: fields.int("targetChunkFrames", 1, 3600)?,
         };
-        for name in ["rejectOnSystemFonts", "failClosedFontFetch"] {
-            fields.bool(name)?;
-        }
+        let system_fonts = FontCare::of(fields.bool("rejectOnSystemFonts")?);
+        let missing_fonts = FontCare::of(fields.bool("failClosedFontFetch")?);
         for name in ["outputResolution", "outputResolutionAspectAgnostic"] {
             if fields.take(name).is_some_and(|value| value != Value::Bool(false)) {
                 return refuse(
@@ -126,6 +145,8 @@ impl Settings {
             plan_limit: fields.bytes("planDirSizeLimitBytes")?.unwrap_or(DEFAULT_PLAN_LIMIT),
             variables: fields.variables()?,
             cfr: fields.bool("cfr")?.unwrap_or(false),
+            system_fonts,
+            missing_fonts,
         };
         if settings.cfr {
             return refuse(
@@ -159,6 +180,10 @@ mod tests {
             ChunkSizing { size: None, max_parallel: 16, target_frames: None }
         );
         assert_eq!(settings.strictness, Strictness::Strict);
+        assert_eq!(
+            (settings.system_fonts, settings.missing_fonts),
+            (FontCare::Refuse, FontCare::Refuse)
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The composition: an author's HTML in, the HTML that is served out, with what can be known without a browser.
 
+pub(crate) mod fonts;
 mod number;
 pub(crate) mod remote;
 mod stylesheet;

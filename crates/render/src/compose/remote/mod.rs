@@ -3,7 +3,7 @@
 mod find;
 mod integrity;
 pub(crate) mod kind;
-mod sheets;
+pub(crate) mod sheets;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use dom_query::Document;
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use crate::compose::remote::find::{Place, Slot, remote};
+use crate::compose::remote::find::{Place, Slot, places, remote};
 use crate::compose::remote::kind::Role;
 use crate::compose::remote::{Names, Need, value_of};
 use crate::compose::stylesheet::{Use, edit, links, parse};
@@ -71,12 +72,22 @@ pub(super) fn rewritten(
 
 /// The project's own stylesheets, by their path in the site.
 #[derive(Debug)]
-pub(super) struct LocalSheets {
+pub(crate) struct LocalSheets {
     site: PathBuf,
     texts: BTreeMap<String, String>,
 }
 
 impl LocalSheets {
+    /// The stylesheets of `document`.
+    pub(crate) fn of(document: &Document, site: &Path, folder: &str) -> Result<Self> {
+        Self::read(site, folder, &places(document))
+    }
+
+    /// Their paths and texts.
+    pub(crate) fn into_texts(self) -> BTreeMap<String, String> {
+        self.texts
+    }
+
     /// Reads those that `places` link, and what they import. One that is not there is left for the page to miss.
     pub(super) fn read(site: &Path, folder: &str, places: &[Place<'_>]) -> Result<Self> {
         let mut sheets = Self { site: site.to_owned(), texts: BTreeMap::new() };

@@ -1,6 +1,7 @@
 //! The composition: an author's HTML in, the HTML that is served out, with what can be known without a browser.
 
 pub(crate) mod fonts;
+pub(crate) mod gather;
 mod number;
 pub(crate) mod remote;
 mod stylesheet;
@@ -122,12 +123,6 @@ fn refuse_what_is_not_supported(document: &Document, file: &str) -> Result<()> {
         ("[data-composition-src]", "nested compositions are not supported by this version"),
         ("video", "video is not supported by this version"),
         ("audio", "audio is not supported by this version"),
-        ("script[src^='http:'], script[src^='https:'], script[src^='//']", REMOTE),
-        (
-            "link[rel~='stylesheet'][href^='http:'], link[rel~='stylesheet'][href^='https:'], link[rel~='stylesheet'][href^='//']",
-            REMOTE,
-        ),
-        ("img[src^='http:'], img[src^='https:'], img[src^='//']", REMOTE),
     ] {
         let found = document.select_single(selector);
         if found.exists() {
@@ -141,8 +136,6 @@ fn refuse_what_is_not_supported(document: &Document, file: &str) -> Result<()> {
     }
     Ok(())
 }
-
-const REMOTE: &str = "remote files are not fetched by this version: put the file into the project and refer to it there";
 
 #[cfg(test)]
 mod tests {
@@ -236,7 +229,6 @@ mod tests {
             ("<video src=a.mp4></video>", "<video src=\"a.mp4\">"),
             ("<audio id=music></audio>", "<audio id=\"music\">"),
             ("<div data-composition-src=b.html></div>", "nested compositions"),
-            ("<script src=https://cdn.example/x.js></script>", "remote files"),
         ] {
             let html =
                 format!("<!doctype html><div data-composition-id=a data-duration=1>{inner}</div>");

@@ -12,10 +12,12 @@ use std::fs;
 use std::path::Path;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::browser::Viewport;
 use crate::browser::session::{Opened, Patience, Session};
-use crate::compose::{self, Compiled};
+use crate::compose::gather::gather;
+use crate::compose::{self, Compiled, fonts};
 use crate::config::{Rate, Settings, Strictness};
 use crate::error::{Error, Result};
 use crate::ffmpeg;
@@ -27,6 +29,7 @@ use crate::plan::canonical::canonical_json;
 use crate::plan::layout::{
     ChunkEntry, Composition, Dimensions, EncoderPlan, Manifest, Protocol, Videos,
 };
+use crate::remote::Net;
 use crate::tools::Tools;
 
 /// The maker's version, as it goes into the plan and its hash.
@@ -48,9 +51,11 @@ pub struct Planned {
     pub warnings: Vec<String>,
 }
 
-/// Plans the composition in `project` into `out`, which must be empty or absent. `env` is the planner's environment.
+/// Plans the composition in `project` into `out`, which must be empty or absent. `env` is the planner's environment, and
+/// `net` what it reaches of other hosts.
 pub async fn plan(
     tools: &Tools,
+    net: &Net,
     project: &Path,
     settings: &Settings,
     env: &BTreeMap<String, String>,
@@ -76,12 +81,31 @@ pub async fn plan(
     let index = page_dir.join("index.html");
     let (from, to, within, limit) =
         (project.to_owned(), page_dir.clone(), work.clone(), settings.plan_limit);
-    blocking(move || {
+    let (html, net, bundle, settings_of_text) =
+        (compiled.html.clone(), net.clone(), tools.fonts(), settings.clone());
+    let gathered = blocking(move || {
         tree::copy_project(&from, &to)?;
-        size::check_size(&within, limit)
-    })
-    .await?;
-    fs::write(&index, &compiled.html).map_err(Error::io("write", &index))?;
+        size::check_size(&within, limit)?;
+        let variables = settings_of_text.variables.map(|map| Value::from(map).to_string());
+        let gathered = gather(
+            &html,
+            &fonts::Setting {
+                site: &to,
+                folder: settings_of_text.entry.rsplit_once('/').map_or("", |(folder, _)| folder),
+                bundle: &bundle,
+                net: &net,
+                scratch: &within.join("arrivals"),
+                system_fonts: settings_of_text.system_fonts,
+                missing_fonts: settings_of_text.missing_fonts,
+                variables: variables.as_deref().unwrap_or_default(),
+            },
+        )?;
+        size::check_size(&within, limit)?;
+        Ok(gathered)
+    });
+    let (gathered, gathering) = gathered.await?;
+    let html = gathered.as_ref().unwrap_or(&compiled.html);
+    fs::write(&index, html).map_err(Error::io("write", &index))?;
 
     let in_snapshot = |name: &str| SNAPSHOT_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
     let runtime_env: BTreeMap<_, _> = env
@@ -89,7 +113,7 @@ pub async fn plan(
         .filter(|(name, _)| in_snapshot(name))
         .map(|(n, v)| (n.clone(), v.clone()))
         .collect();
-    let mut warnings = compiled.warnings.clone();
+    let mut warnings = [compiled.warnings.clone(), gathering].concat();
     let duration = if let Some(seconds) = compiled.duration {
         seconds
     } else {

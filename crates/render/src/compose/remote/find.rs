@@ -48,6 +48,11 @@ const ATTRIBUTES: [(&str, &str, Role); 11] = [
 pub(super) fn places<'a>(document: &'a Document) -> Vec<Place<'a>> {
     let mut found = Vec::new();
     let mut push = |node: &NodeRef<'a>, slot: Slot| {
+        // What Chrome never shows, since it runs scripts, is not asked for.
+        let is = |node: &NodeRef<'_>| node.node_name().is_some_and(|name| &*name == "noscript");
+        if node.ancestors_it(None).any(|above| is(&above)) {
+            return;
+        }
         found.push(Place { node: *node, element: describe_node(node), slot });
     };
     for (selector, name, role) in ATTRIBUTES {

@@ -22,7 +22,7 @@ use crate::compose::fonts::collect::{Sources, put_system_families_first};
 use crate::compose::fonts::face::{Face, nearest};
 use crate::compose::fonts::names::Name;
 use crate::compose::fonts::requests::{Requests, Wanted, wanted};
-use crate::compose::fonts::service::Query;
+use crate::compose::fonts::service::{Offer, Query};
 use crate::config::FontCare;
 use crate::error::{Error, Result};
 use crate::remote::Net;
@@ -210,16 +210,13 @@ impl Work<'_> {
             return Ok(Vec::new());
         }
         let query = Query { family: canonical.name, weights, with_italic };
-        match self.ask(&query)? {
-            Ok(faces) => {
-                let latin = BTreeSet::from(['A']);
-                let is_bundled = |face: &Face| {
-                    let holds_latin =
-                        face.range.as_ref().is_none_or(|range| face::range_holds(range, &latin));
-                    holds_latin && face.weight.parse().is_ok_and(|weight| has(&weight, &face.style))
-                };
-                Ok(faces.into_iter().filter(|face| !is_bundled(face)).collect())
-            }
+        let latin = BTreeSet::from(['A']);
+        let is_bundled = |offer: &Offer| {
+            let weight = offer.weight.parse();
+            offer.is_for(&latin) && weight.is_ok_and(|weight| has(&weight, &offer.style))
+        };
+        match self.ask(&query, |offer| !is_bundled(offer))? {
+            Ok(faces) => Ok(faces),
             Err(Failure::Unavailable(reason)) if self.setting.missing_fonts == FontCare::Refuse => {
                 let selector = family.selector.clone();
                 let weights = list(&query.weights);
@@ -248,7 +245,7 @@ impl Work<'_> {
             weights: weights.filter(|weight| (100..=900).contains(weight)).collect(),
             with_italic: self.requests.wants_italic,
         };
-        let failure = match self.ask(&query)? {
+        let failure = match self.ask(&query, |_| true)? {
             Ok(faces) => return Ok(faces),
             Err(failure) => failure,
         };
@@ -278,13 +275,18 @@ impl Work<'_> {
         }
     }
 
-    /// Asks the service. The outer error is this machine's, the inner one the service's.
-    fn ask(&mut self, query: &Query<'_>) -> Result<std::result::Result<Vec<Face>, Failure>> {
+    /// Asks the service for what the text may need. The outer error is this machine's, the inner one the service's.
+    fn ask(
+        &mut self,
+        query: &Query<'_>,
+        wants: impl Fn(&Offer) -> bool,
+    ) -> Result<std::result::Result<Vec<Face>, Failure>> {
         let Setting { site, net, scratch, variables, .. } = self.setting;
         let html = self.document.html();
         let characters = text::possible(site, &[&html, variables])?;
         let fetcher = self.fetcher.get_or_insert_with(|| Fetcher::new(net, net.fonts, scratch));
-        Ok(service::fetch(fetcher, &net.font_service, query, &characters, site, FOLDER))
+        let wants = |offer: &Offer| offer.is_for(&characters) && wants(offer);
+        Ok(service::fetch(fetcher, &net.font_service, query, wants, site, FOLDER))
     }
 }
 

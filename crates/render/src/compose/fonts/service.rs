@@ -27,19 +27,26 @@ pub(super) struct Query<'a> {
 
 /// A face as the service describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Offer {
-    style: String,
-    weight: String,
-    range: Option<String>,
+pub(super) struct Offer {
+    pub(super) style: String,
+    pub(super) weight: String,
+    pub(super) range: Option<String>,
     url: String,
 }
 
-/// The faces of a family that hold any of `characters`, put into `folder` of the site.
+impl Offer {
+    /// Whether this face is for any of `characters`.
+    pub(super) fn is_for(&self, characters: &BTreeSet<char>) -> bool {
+        self.range.as_ref().is_none_or(|range| range_holds(range, characters))
+    }
+}
+
+/// The faces of a family that are wanted, put into `folder` of the site.
 pub(super) fn fetch(
     fetcher: &Fetcher,
     service: &str,
     query: &Query<'_>,
-    characters: &BTreeSet<char>,
+    wants: impl Fn(&Offer) -> bool,
     site: &Path,
     folder: &str,
 ) -> std::result::Result<Vec<Face>, Failure> {
@@ -54,7 +61,7 @@ pub(super) fn fetch(
     if offers.is_empty() {
         return Err(Failure::Refused("the font service answers without a face of it".to_owned()));
     }
-    offers.retain(|offer| offer.range.as_ref().is_none_or(|range| range_holds(range, characters)));
+    offers.retain(wants);
     let mut wanted: Vec<Wanted> = Vec::new();
     for offer in &offers {
         let url = base.join(&offer.url).map_err(|_| {

@@ -1,15 +1,38 @@
 //! What a page needs from elsewhere, gathered into its own folder: files of other hosts, then fonts.
 
+use std::path::Path;
+
 use dom_query::Document;
+use serde_json::Value;
 
 use crate::compose::fonts::{self, Installed, Setting};
 use crate::compose::remote::localise;
+use crate::config::Settings;
 use crate::error::Result;
+use crate::remote::Net;
 
-/// Gathers for a whole document and answers its text if it had to be changed.
-pub(crate) fn gather(html: &str, setting: &Setting<'_>) -> Result<(Option<String>, Vec<String>)> {
+/// Gathers for the page whose files lie in `site`, and answers its text if it had to be changed, with warnings.
+pub(crate) fn gather(
+    html: &str,
+    site: &Path,
+    settings: &Settings,
+    bundle: &Path,
+    net: &Net,
+    scratch: &Path,
+) -> Result<(Option<String>, Vec<String>)> {
     let document = Document::from(html);
-    let Installed { changed, warnings } = gather_into(&document, setting)?;
+    let variables = settings.variables.clone().map(|map| Value::from(map).to_string());
+    let setting = Setting {
+        site,
+        folder: settings.entry.rsplit_once('/').map_or("", |(folder, _)| folder),
+        bundle,
+        net,
+        scratch,
+        system_fonts: settings.system_fonts,
+        missing_fonts: settings.missing_fonts,
+        variables: variables.as_deref().unwrap_or_default(),
+    };
+    let Installed { changed, warnings } = gather_into(&document, &setting)?;
     Ok((changed.then(|| document.html().to_string()), warnings))
 }
 

@@ -12,12 +12,11 @@ use std::fs;
 use std::path::Path;
 
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::browser::Viewport;
 use crate::browser::session::{Opened, Patience, Session};
 use crate::compose::gather::gather;
-use crate::compose::{self, Compiled, fonts};
+use crate::compose::{self, Compiled};
 use crate::config::{Rate, Settings, Strictness};
 use crate::error::{Error, Result};
 use crate::ffmpeg;
@@ -79,31 +78,17 @@ pub async fn plan(
 
     let page_dir = work.join(layout::COMPILED);
     let index = page_dir.join("index.html");
-    let (from, to, within, limit) =
-        (project.to_owned(), page_dir.clone(), work.clone(), settings.plan_limit);
-    let (html, net, bundle, settings_of_text) =
-        (compiled.html.clone(), net.clone(), tools.fonts(), settings.clone());
-    let gathered = blocking(move || {
-        tree::copy_project(&from, &to)?;
-        size::check_size(&within, limit)?;
-        let variables = settings_of_text.variables.map(|map| Value::from(map).to_string());
-        let gathered = gather(
-            &html,
-            &fonts::Setting {
-                site: &to,
-                folder: settings_of_text.entry.rsplit_once('/').map_or("", |(folder, _)| folder),
-                bundle: &bundle,
-                net: &net,
-                scratch: &within.join("arrivals"),
-                system_fonts: settings_of_text.system_fonts,
-                missing_fonts: settings_of_text.missing_fonts,
-                variables: variables.as_deref().unwrap_or_default(),
-            },
-        )?;
-        size::check_size(&within, limit)?;
+    let (project, net, bundle, given) =
+        (project.to_owned(), net.clone(), tools.fonts(), settings.clone());
+    let (page, within, html) = (page_dir.clone(), work.clone(), compiled.html.clone());
+    let (gathered, gathering) = blocking(move || {
+        tree::copy_project(&project, &page)?;
+        size::check_size(&within, given.plan_limit)?;
+        let gathered = gather(&html, &page, &given, &bundle, &net, &within.join("arrivals"))?;
+        size::check_size(&within, given.plan_limit)?;
         Ok(gathered)
-    });
-    let (gathered, gathering) = gathered.await?;
+    })
+    .await?;
     let html = gathered.as_ref().unwrap_or(&compiled.html);
     fs::write(&index, html).map_err(Error::io("write", &index))?;
 

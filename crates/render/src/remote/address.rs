@@ -44,12 +44,11 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     match address.segments() {
         // IETF protocol assignments, with Teredo and ORCHID among them, and documentation.
         [0x2001, second, ..] if second < 0x200 || second == 0xdb8 => false,
-        // 6to4, which carries an IPv4 address, so that it leads wherever that leads.
-        [0x2002, ..] => false,
-        // Documentation.
+        // Documentation again.
         [0x3fff, second, ..] if second < 0x1000 => false,
-        // AS112, which answers for private addresses.
-        [0x2620, 0x4f, 0x8000, ..] => false,
+        // Addresses that carry one of IPv4 (6to4), so that they lead wherever that leads, and the servers of AS 112, which
+        // answer for private addresses.
+        [0x2002, ..] | [0x2620, 0x4f, 0x8000, ..] => false,
         [first, ..] => first & 0xe000 == 0x2000,
     }
 }

@@ -1,9 +1,7 @@
 //! A file fetched over HTTPS: every hop of the way is checked, and the connection goes to the address that was checked.
 
-use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,14 +10,14 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
-use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
-use ureq::{Agent, Body, config::Config, http};
+use ureq::unversioned::transport::DefaultConnector;
+use ureq::{Agent, Body, http};
 use url::Url;
 
 use crate::error::Error;
 use crate::hash::hex;
-use crate::remote::{Authorities, Limits, Names, Net, Reach, address};
+use crate::remote::guard::{Guarded, NotPublic};
+use crate::remote::{Authorities, Limits, Net, Reach};
 
 const MOST_REDIRECTS: usize = 5;
 /// Downloads that run at the same time.
@@ -70,56 +68,6 @@ pub(crate) struct Fetcher {
     next: AtomicUsize,
 }
 
-/// Addresses of a host, none of which may be private.
-#[derive(Debug)]
-struct Guarded {
-    names: Names,
-    exempt: Vec<SocketAddr>,
-    system: DefaultResolver,
-}
-
-#[derive(Debug)]
-struct NotPublic(IpAddr);
-
-impl fmt::Display for NotPublic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "its host is at {}, which is not on the public network", self.0)
-    }
-}
-
-impl std::error::Error for NotPublic {}
-
-impl Resolver for Guarded {
-    fn resolve(
-        &self,
-        uri: &http::Uri,
-        config: &Config,
-        timeout: NextTimeout,
-    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let found = match &self.names {
-            Names::System => self.system.resolve(uri, config, timeout)?,
-            Names::Table(table) => {
-                let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
-                let literal = host.parse().ok().map(|address: IpAddr| vec![address]);
-                let addresses = literal.as_ref().or_else(|| table.get(host));
-                let port = uri.port_u16().unwrap_or(443);
-                let mut found = self.empty();
-                for address in addresses.ok_or(ureq::Error::HostNotFound)?.iter().take(8) {
-                    found.push(SocketAddr::new(*address, port));
-                }
-                found
-            }
-        };
-        // One private address among public ones is enough: which of them is connected to is not up to us.
-        for socket in found.iter() {
-            if !self.exempt.contains(socket) && !address::is_public(socket.ip()) {
-                return Err(ureq::Error::Other(Box::new(NotPublic(socket.ip()))));
-            }
-        }
-        Ok(found)
-    }
-}
-
 impl Fetcher {
     /// `dir` is made when the first file arrives; the time for the whole starts now.
     pub(crate) fn new(net: &Net, limits: Limits, dir: &Path) -> Self {
@@ -142,11 +90,7 @@ impl Fetcher {
             .timeout_connect(Some(CONNECT))
             .tls_config(TlsConfig::builder().root_certs(roots).build())
             .build();
-        let guarded = Guarded {
-            names: net.names.clone(),
-            exempt: net.exempt.clone(),
-            system: DefaultResolver::default(),
-        };
+        let guarded = Guarded::of(net);
         Self {
             agent: Agent::with_parts(config, DefaultConnector::default(), guarded),
             reach: net.reach,
@@ -164,7 +108,7 @@ impl Fetcher {
     /// Fetches several files at a time and answers in the order of asking.
     pub(crate) fn fetch_all(&self, wanted: &[Wanted]) -> Vec<Result<Arrived, Failure>> {
         let next = AtomicUsize::new(0);
-        let results = Mutex::new(Vec::from_iter(wanted.iter().map(|_| None)));
+        let results = Mutex::new(wanted.iter().map(|_| None).collect::<Vec<_>>());
         thread::scope(|scope| {
             for _ in 0..PARALLEL.min(wanted.len()) {
                 scope.spawn(|| {

@@ -2,6 +2,7 @@
 
 mod address;
 pub(crate) mod fetch;
+mod guard;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -78,8 +79,8 @@ impl Net {
             font_service: FONT_SERVICE.to_owned(),
             assets: Limits {
                 bytes: 1 << 30,
-                request: Duration::from_secs(120),
-                whole: Duration::from_secs(300),
+                request: Duration::from_mins(2),
+                whole: Duration::from_mins(5),
                 tries: 3,
                 pause: Duration::from_millis(500),
             },

@@ -97,7 +97,6 @@ impl Requests {
         for name in families(value) {
             let choices: Vec<Vec<Name>> = match name {
                 Name::Named(_) | Name::Generic(_) => vec![vec![name]],
-                Name::Keyword => vec![],
                 Name::Variable { name, fallback } if depth > 0 => {
                     let values = self.properties.get(&name).cloned().unwrap_or_default();
                     let values =
@@ -107,7 +106,7 @@ impl Requests {
                         .flat_map(|value| self.alternatives_of_value(value, depth - 1))
                         .collect()
                 }
-                Name::Variable { .. } => vec![],
+                Name::Variable { .. } | Name::Keyword => vec![],
             };
             if !choices.is_empty() {
                 all = all

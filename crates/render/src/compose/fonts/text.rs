@@ -35,11 +35,11 @@ pub(super) fn possible(site: &Path, given: &[&str]) -> Result<BTreeSet<char>> {
     for text in given {
         add(text, &mut found);
     }
-    for path in tree::files(site)? {
-        let file = site.join(&path);
+    for name in tree::files(site)? {
+        let file = site.join(&name);
         let extension = file.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-        let size = fs::metadata(&file).map_err(Error::io("look at", &file))?.len();
-        if TEXTS.contains(&extension.as_str()) && size <= LARGEST {
+        let length = fs::metadata(&file).map_err(Error::io("look at", &file))?.len();
+        if TEXTS.contains(&extension.as_str()) && length <= LARGEST {
             let bytes = fs::read(&file).map_err(Error::io("read", &file))?;
             add(&String::from_utf8_lossy(&bytes), &mut found);
         }
@@ -57,10 +57,9 @@ fn add(text: &str, found: &mut BTreeSet<char>) {
 /// The character of an escape of JavaScript, JSON, CSS or HTML at the start of `text`.
 fn escaped(text: &str) -> Option<char> {
     let (digits, radix) = match text.as_bytes() {
-        [b'\\', b'u' | b'x', b'{', ..] => (&text[3..], 16),
+        [b'\\', b'u' | b'x', b'{', ..] | [b'&', b'#', b'x' | b'X', ..] => (&text[3..], 16),
         [b'\\', b'u' | b'x', ..] => (&text[2..], 16),
         [b'\\', ..] => (&text[1..], 16),
-        [b'&', b'#', b'x' | b'X', ..] => (&text[3..], 16),
         [b'&', b'#', ..] => (&text[2..], 10),
         _ => return None,
     };

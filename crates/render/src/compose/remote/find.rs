@@ -131,10 +131,9 @@ pub(super) fn remote(url: &str, base: Option<&Url>, element: &str) -> Result<Opt
         Ok(url) if url.scheme() == "http" => refuse(
             "its address is http:, which anybody on the way can change: use https: or put the file into the project",
         ),
-        // data:, blob: and what no host serves.
-        Ok(_) => Ok(None),
         Err(_) if base.is_none() => refuse("its address is not a URL"),
-        Err(_) => Ok(None),
+        // data:, blob: and what no host serves.
+        _ => Ok(None),
     }
 }
 

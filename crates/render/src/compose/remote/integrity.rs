@@ -19,13 +19,13 @@ pub(super) fn is_intact(bytes: &[u8], integrity: &str) -> bool {
         let wanted: Vec<&str> =
             integrity.split_ascii_whitespace().filter_map(|one| one.strip_prefix(prefix)).collect();
         if !wanted.is_empty() {
-            let is_it = |one: &&str| {
+            let is_it = |one: &str| {
                 let encoded = one.split('?').next().unwrap_or_default();
                 STANDARD
                     .decode(encoded.replace('-', "+").replace('_', "/"))
                     .is_ok_and(|it| it == digest)
             };
-            return wanted.iter().any(|one| is_it(&one));
+            return wanted.iter().any(|one| is_it(one));
         }
     }
     true

@@ -59,7 +59,7 @@ pub(crate) fn localise(
     net: &Net,
     scratch: &Path,
 ) -> Result<bool> {
-    let mut changed = drop_hints(document)?;
+    let mut changed = drop_hints(document);
     let places = places(document);
     let locals = LocalSheets::read(site, folder, &places)?;
     let mut needs = Vec::new();
@@ -80,7 +80,8 @@ pub(crate) fn localise(
     Ok(changed)
 }
 
-fn drop_hints(document: &Document) -> Result<bool> {
+/// Removes links that prepare for requests which are not made any more.
+fn drop_hints(document: &Document) -> bool {
     let mut changed = false;
     for link in document.select("link[href]").nodes() {
         let href = link.attr("href").unwrap_or_default();
@@ -90,7 +91,7 @@ fn drop_hints(document: &Document) -> Result<bool> {
             changed = true;
         }
     }
-    Ok(changed)
+    changed
 }
 
 /// The URLs of a place as they are written, with their bytes and what they are for.

@@ -175,10 +175,10 @@ fn a_stack_that_starts_with_a_font_of_the_machine_is_refused_unless_one_stands_f
 #[test]
 fn only_the_faces_that_the_page_leads_to_are_copied() {
     let desk = Desk::with(&styled(
-        "body { font-family: Verdana, sans-serif; font-weight: 950 }",
-        "<p>text</p>",
+        "body { font-family: Verdana, sans-serif; font-weight: 600 }",
+        "<p>text</p><script>const later = { fontWeight: 950 }</script>",
     ));
-    desk.plan(&Net::offline()).unwrap();
+    assert_eq!(desk.plan(&Net::offline()).unwrap().warnings, [""; 0]);
     let compiled = desk.compiled();
     let mut files: Vec<_> = std::fs::read_dir(desk.plan_dir().join("compiled/__fonts/inter"))
         .unwrap()
@@ -187,11 +187,14 @@ fn only_the_faces_that_the_page_leads_to_are_copied() {
     files.sort();
     assert_eq!(
         files,
-        ["latin-400-normal.woff2", "latin-700-normal.woff2", "latin-900-normal.woff2"]
+        ["400", "600", "700", "900"].map(|weight| format!("latin-{weight}-normal.woff2"))
     );
-    assert_eq!(compiled.matches("font-family:\"Verdana\"").count(), 3, "{compiled}");
+    assert_eq!(compiled.matches("font-family:\"Verdana\"").count(), 4, "{compiled}");
     assert!(compiled.contains("unicode-range:U+0000-00FF, U+0131,"), "{compiled}");
     assert!(!desk.plan_dir().join("compiled/__fonts/roboto").exists());
+    desk.put("index.html", styled("body { font-family: Inter }", "<p>slanted <em>text</em></p>"));
+    assert_eq!(desk.plan(&Net::offline()).unwrap().warnings, [""; 0]);
+    assert!(desk.plan_dir().join("compiled/__fonts/inter/latin-400-italic.woff2").exists());
 }
 
 #[test]

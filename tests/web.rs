@@ -193,7 +193,7 @@ fn serve(stream: TcpStream, config: Arc<ServerConfig>, state: &State) -> std::io
             reply.body.len() + reply.withheld
         );
         for (name, value) in &reply.headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            head = head + name + ": " + value + "\r\n";
         }
         let writer = stream.get_mut();
         writer.write_all(head.as_bytes())?;

@@ -14,7 +14,7 @@ pub(super) struct Canonical {
     /// Its folder.
     pub(super) slug: &'static str,
     pub(super) name: &'static str,
-    /// Weights that the family has, whether or not they are in the bundle.
+    /// Weights that the family has; those that the bundle lacks can be fetched.
     pub(super) weights: &'static [u16],
     pub(super) has_italic: bool,
 }
@@ -201,16 +201,13 @@ mod tests {
         assert_eq!(slugs, folders);
         for family in &FAMILIES {
             let files = bundled(&bundle(), family).unwrap();
-            assert!(weights(&files, "normal").contains(&400), "{}", family.name);
-            for file in files {
-                assert!(family.weights.contains(&file.weight), "{} {}", family.name, file.weight);
-                assert!(
-                    file.style == "normal" || family.has_italic,
-                    "{} {}",
-                    family.name,
-                    file.file
-                );
-            }
+            let all: BTreeSet<u16> = family.weights.iter().copied().collect();
+            // The Japanese one is so large that two weights of it are enough.
+            let expected =
+                if family.slug == "noto-sans-jp" { BTreeSet::from([400, 700]) } else { all };
+            assert_eq!(weights(&files, "normal"), expected, "{}", family.name);
+            let slanted = if family.has_italic { expected } else { BTreeSet::new() };
+            assert_eq!(weights(&files, "italic"), slanted, "{}", family.name);
         }
     }
 }

@@ -12,8 +12,9 @@ use crate::harness::{fixture, root, tool};
 use crate::lambda::{Cloud, PAGE, chunk_of, packed, sample, upload};
 
 /// Codes that no event can provoke here: the first is asserted beside the code that decodes pictures, the second beside the
-/// code that catches panics.
-const BY_UNIT_TESTS: [&str; 2] = ["FRAME_INVALID", "INTERNAL_ERROR"];
+/// code that catches panics, the others, which need a network that fails, beside the list of codes.
+const BY_UNIT_TESTS: [&str; 4] =
+    ["FRAME_INVALID", "INTERNAL_ERROR", "REMOTE_ASSET_UNAVAILABLE", "FONT_FETCH_UNAVAILABLE"];
 
 #[test]
 fn every_code_is_provoked_by_a_test() {

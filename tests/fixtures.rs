@@ -38,6 +38,11 @@ const EXPECTED: &[Expected] = &[
     Expected { name: "canvas-raf", size: (640, 360), frames: 60, pixels: &[
         (30, 300, 355, [255, 255, 255]), (30, 340, 355, [13, 27, 42]), (30, 300, 344, [255, 255, 255]), (30, 340, 344, [13, 27, 42]),
     ] },
+    // A green bar for each row that is drawn with the right file.
+    Expected { name: "fonts-canonical", size: (640, 360), frames: 30, pixels: &[
+        (0, 20, 18, [0, 128, 0]), (0, 20, 58, [0, 128, 0]), (0, 20, 98, [0, 128, 0]), (0, 20, 138, [0, 128, 0]), (0, 20, 178, [0, 128, 0]),
+        (0, 20, 218, [0, 128, 0]), (0, 20, 258, [255, 255, 255]),
+    ] },
     Expected { name: "random-stagger", size: (640, 360), frames: 60, pixels: &[] },
     Expected { name: "held-slides", size: (1280, 720), frames: 120, pixels: &[
         (0, 20, 20, [254, 200, 154]), (60, 20, 20, [216, 226, 220]), (119, 20, 20, [109, 89, 122]),
@@ -128,6 +133,7 @@ fixtures! {
     lottie_animations_are_sought: "lottie",
     webgl_is_drawn: "three",
     frame_callbacks_and_clocks_see_the_time_of_the_frame: "canvas-raf",
+    families_of_operating_systems_are_drawn_with_the_bundle_s_files: "fonts-canonical",
     random_pages_are_drawn: "random-stagger",
     slides_are_shown_when_they_are_due: "held-slides",
     a_page_is_asked_for_its_duration: "unknown-duration",

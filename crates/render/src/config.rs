@@ -46,6 +46,22 @@ pub enum Strictness {
     BestEffort,
 }
 
+/// What becomes of a plan whose text would not be drawn in a font that is certain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FontCare {
+    /// It is refused.
+    Refuse,
+    /// It is made, with a warning.
+    Warn,
+}
+
+impl FontCare {
+    /// As the config says it; nothing said means care.
+    fn of(refuses: Option<bool>) -> Self {
+        if refuses.unwrap_or(true) { Self::Refuse } else { Self::Warn }
+    }
+}
+
 /// A checked config. Holding one is the proof that every field is in range and the fields agree.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
@@ -65,6 +81,10 @@ pub struct Settings {
     pub resolution: Option<Resolution>,
     /// Whether assembling re-encodes to an exactly constant frame rate.
     pub cfr: bool,
+    /// Of text that asks for whatever font a machine has.
+    pub system_fonts: FontCare,
+    /// Of families that cannot be had.
+    pub missing_fonts: FontCare,
 }
 
 impl Quality {
@@ -121,9 +141,8 @@ impl Settings {
             max_parallel: fields.int("maxParallelChunks", 1, 256)?.unwrap_or(16),
             target_frames: fields.int("targetChunkFrames", 1, 3600)?,
         };
-        for name in ["rejectOnSystemFonts", "failClosedFontFetch"] {
-            fields.bool(name)?;
-        }
+        let system_fonts = FontCare::of(fields.bool("rejectOnSystemFonts")?);
+        let missing_fonts = FontCare::of(fields.bool("failClosedFontFetch")?);
         let resolution = fields.resolution()?;
         let strictness = match fields.choice("strictness", &["strict", "best-effort"])?.as_deref() {
             Some("best-effort") => Strictness::BestEffort,
@@ -142,6 +161,8 @@ impl Settings {
             resolution,
             strict_variables: fields.bool("strictVariables")?.unwrap_or(false),
             cfr: fields.bool("cfr")?.unwrap_or(false),
+            system_fonts,
+            missing_fonts,
         };
         if settings.cfr {
             return refuse(
@@ -175,6 +196,10 @@ mod tests {
             ChunkSizing { size: None, max_parallel: 16, target_frames: None }
         );
         assert_eq!(settings.strictness, Strictness::Strict);
+        assert_eq!(
+            (settings.system_fonts, settings.missing_fonts),
+            (FontCare::Refuse, FontCare::Refuse)
+        );
     }
 
     #[test]

@@ -36,6 +36,7 @@ pub mod chunk;
 pub mod config;
 pub mod frame;
 pub mod plan;
+pub mod remote;
 pub mod tools;
 
 pub use browser::session::{Patience, Reuse};

@@ -10,6 +10,7 @@ use render::assemble::{ChunkFile, assemble};
 use render::chunk::{ChunkOptions, render_chunk};
 use render::config::Settings;
 use render::plan::{PRODUCER_VERSION, plan};
+use render::remote::Net;
 use serde_json::{Map, Value};
 use store::{About, Store, Uri};
 
@@ -36,6 +37,14 @@ pub(crate) struct Worker<'a, S> {
     /// Where work directories are made.
     pub(crate) scratch: &'a Path,
     pub(crate) options: ChunkOptions<'a>,
+}
+
+/// What planning reaches of other hosts: everything public, unless the environment says that there is no way out.
+fn net(env: &BTreeMap<String, String>) -> Net {
+    match env.get("FRAMEWRIGHT_OFFLINE").map(String::as_str) {
+        None | Some("" | "0") => Net::public(),
+        Some(_) => Net::offline(),
+    }
 }
 
 /// What an invocation took, for its log line. Times are milliseconds.
@@ -84,7 +93,8 @@ impl<S: Store> Worker<'_, S> {
         let working = Instant::now();
         let out = work.join("plan");
         let patience = Patience { strictness: settings.strictness, ..self.options.patience };
-        let planned = plan(&tools, &project, &settings, self.env, patience, &out).await?;
+        let planned =
+            plan(&tools, &net(self.env), &project, &settings, self.env, patience, &out).await?;
         let spent = Some(ms(working));
         let storing = Instant::now();
         let uri = prefix.join(&format!("plan{}", S::TREE_SUFFIX));

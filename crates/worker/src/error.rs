@@ -243,6 +243,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_another_host_did_not_send_may_come_the_next_time() {
+        let (what, reason) = (String::new(), String::new());
+        let remote = render::Error::RemoteUnavailable { what, reason };
+        let (family, selector, reason) = (String::new(), String::new(), String::new());
+        let font = render::Error::FontUnavailable { family, selector, reason };
+        for (error, name) in
+            [(remote, "REMOTE_ASSET_UNAVAILABLE"), (font, "FONT_FETCH_UNAVAILABLE")]
+        {
+            let code = Error::from(error).code();
+            assert_eq!((code.name(), code.retry()), (name, Retry::Transient));
+        }
+    }
+
+    #[test]
     fn every_code_is_explained_in_the_readme_with_what_a_retry_does() {
         let readme = include_str!("../../../README.md");
         for code in Code::ALL {

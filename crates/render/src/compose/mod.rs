@@ -3,10 +3,14 @@
 mod assets;
 mod css;
 mod entry;
+pub(crate) mod fonts;
+pub(crate) mod gather;
 pub(crate) mod html;
 pub(crate) mod media;
 mod nested;
 mod number;
+pub(crate) mod remote;
+mod stylesheet;
 pub(crate) mod times;
 mod timing;
 mod variables;
@@ -80,7 +84,6 @@ pub(crate) fn compile(
     let document = html::parse(&full);
     let untouched = html::serialize(&html::parse(&full));
     let is_in_folder = file.contains('/');
-    refuse_what_is_not_supported(&document, file)?;
     let mut warnings = Vec::new();
     set_variables(&document, file, given, &mut warnings)?;
     let address_root = if is_in_folder { "/" } else { "" };
@@ -192,31 +195,6 @@ fn describe(element: &Selection<'_>) -> String {
     element.nodes().first().map(html::describe).unwrap_or_default()
 }
 
-/// What would come out wrong is refused by name before anything is rendered.
-fn refuse_what_is_not_supported(document: &Document, file: &str) -> Result<()> {
-    for (selector, reason) in [
-        ("script[src^='http:'], script[src^='https:'], script[src^='//']", REMOTE),
-        (
-            "link[rel~='stylesheet'][href^='http:'], link[rel~='stylesheet'][href^='https:'], link[rel~='stylesheet'][href^='//']",
-            REMOTE,
-        ),
-        ("img[src^='http:'], img[src^='https:'], img[src^='//']", REMOTE),
-    ] {
-        let found = document.select_single(selector);
-        if found.exists() {
-            let element = describe(&found);
-            return Err(Error::Composition {
-                file: file.to_owned(),
-                element,
-                reason: reason.to_owned(),
-            });
-        }
-    }
-    Ok(())
-}
-
-const REMOTE: &str = "remote files are not fetched by this version: put the file into the project and refer to it there";
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -309,11 +287,9 @@ mod tests {
     }
 
     #[test]
-    fn what_this_version_cannot_render_is_refused_by_name() {
-        for (inner, named) in [
-            ("<div data-composition-src=b.html></div>", "b.html does not exist"),
-            ("<script src=https://cdn.example/x.js></script>", "remote files"),
-        ] {
+    fn a_scene_that_is_not_there_is_refused_by_name() {
+        for (inner, named) in [("<div data-composition-src=b.html></div>", "b.html does not exist")]
+        {
             let html =
                 format!("<!doctype html><div data-composition-id=a data-duration=1>{inner}</div>");
             let error = compile(&html, "index.html").unwrap_err().to_string();

@@ -60,18 +60,9 @@ impl<'a> Times<'a> {
         Ok(())
     }
 
-    /// The composition that `node` is in, if that is not the whole document's.
-    fn composition(&self, node: &NodeRef<'a>) -> Option<NodeRef<'a>> {
-        let above = node.ancestors_it(None).filter(|above| above.has_attr("data-composition-id"));
-        let mut compositions: Vec<_> = above.collect();
-        // The outermost is the whole one, whose time is the timeline's.
-        compositions.pop();
-        compositions.into_iter().next()
-    }
-
     /// How the time that `node`'s own start is written in lies on the whole timeline.
     pub(crate) fn placed(&self, node: &NodeRef<'a>) -> Result<Placed> {
-        let Some(host) = self.composition(node) else { return Ok(Placed::WHOLE) };
+        let Some(host) = composition(node) else { return Ok(Placed::WHOLE) };
         self.placed_in(&host)
     }
 
@@ -114,8 +105,8 @@ impl<'a> Times<'a> {
             "[id=\"{quoted}\"], [data-hf-authored-id=\"{quoted}\"], [data-composition-id=\"{quoted}\"], [data-hf-original-composition-id=\"{quoted}\"]"
         );
         let found = self.document.select(&selector);
-        let own = self.composition(node).map(|own| own.id);
-        let is_near = |other: &&NodeRef<'a>| self.composition(other).map(|its| its.id) == own;
+        let own = composition(node).map(|own| own.id);
+        let is_near = |other: &&NodeRef<'a>| composition(other).map(|its| its.id) == own;
         found.nodes().iter().find(is_near).or_else(|| found.nodes().first()).copied()
     }
 
@@ -145,7 +136,7 @@ impl<'a> Times<'a> {
     pub(crate) fn window(&self, node: &NodeRef<'a>, total: f64) -> Result<Window> {
         let mut window = self.own_window(node)?;
         let mut inner = *node;
-        while let Some(host) = self.composition(&inner) {
+        while let Some(host) = composition(&inner) {
             let its = self.own_window(&host)?;
             window = Window { start: window.start.max(its.start), end: window.end.min(its.end) };
             inner = host;
@@ -160,6 +151,15 @@ impl<'a> Times<'a> {
         let lasts = self.duration(node, local);
         Ok(Window { start, end: lasts.map_or(f64::INFINITY, |lasts| start + lasts / placed.rate) })
     }
+}
+
+/// The composition that `node` is in, if that is not the whole document's.
+fn composition<'a>(node: &NodeRef<'a>) -> Option<NodeRef<'a>> {
+    let above = node.ancestors_it(None).filter(|above| above.has_attr("data-composition-id"));
+    let mut compositions: Vec<_> = above.collect();
+    // The outermost is the whole one, whose time is the timeline's.
+    compositions.pop();
+    compositions.into_iter().next()
 }
 
 /// The moment of a source or child timeline that its start shows.

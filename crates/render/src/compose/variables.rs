@@ -101,7 +101,7 @@ pub(crate) fn custom_properties(
         Force::WhereAbsent => "",
         Force::Always => "!important",
     };
-    let mut rules = String::new();
+    let mut rules = Vec::new();
     for (id, value) in values {
         let text = match value {
             Value::String(text) => text.clone(),
@@ -110,10 +110,10 @@ pub(crate) fn custom_properties(
         };
         let text: String = text.chars().filter(|c| !";{}<>\r\n".contains(*c)).collect();
         for name in names(id) {
-            rules.push_str(&format!("--{name}:{text}{important};"));
+            rules.push(format!("--{name}:{text}{important};"));
         }
     }
-    match (rules.as_str(), force) {
+    match (rules.concat().as_str(), force) {
         ("", _) => String::new(),
         (rules, Force::WhereAbsent) => format!(":where({selectors}){{{rules}}}"),
         (rules, Force::Always) => format!("{selectors}{{{rules}}}"),
@@ -147,12 +147,9 @@ fn names(id: &str) -> Vec<String> {
 /// Puts values where the elements below `scope` ask for them: `data-var-src` as their source, `data-var-text` as their text.
 pub(crate) fn bind(scope: &[NodeRef<'_>], values: &Map<String, Value>) {
     for node in scope {
-        if let Some(Value::String(address)) =
-            node.attr("data-var-src").and_then(|id| values.get(&*id))
-        {
-            if may_be_source(address) {
-                node.set_attr("src", address);
-            }
+        let address = node.attr("data-var-src").and_then(|id| values.get(&*id)?.as_str());
+        if let Some(address) = address.filter(|address| may_be_source(address)) {
+            node.set_attr("src", address);
         }
         let text = node.attr("data-var-text").and_then(|id| values.get(&*id).cloned());
         let text = match text {
@@ -167,15 +164,11 @@ pub(crate) fn bind(scope: &[NodeRef<'_>], values: &Map<String, Value>) {
 /// Replaces an element's own text and leaves the elements in it.
 fn set_own_text(node: &NodeRef<'_>, text: &str) {
     let mut own = node.children().into_iter().filter(NodeRef::is_text);
-    match own.next() {
-        Some(first) => {
-            first.set_text(text);
-            own.for_each(|other| other.remove_from_parent());
-        }
-        None => {
-            let node_in_tree = node.tree.new_text(text);
-            node.prepend_child(&node_in_tree);
-        }
+    if let Some(first) = own.next() {
+        first.set_text(text);
+        own.for_each(|other| other.remove_from_parent());
+    } else {
+        node.prepend_child(&node.tree.new_text(text));
     }
 }
 

@@ -20,6 +20,7 @@ use crate::audio;
 use crate::blocking::blocking;
 use crate::browser::Viewport;
 use crate::browser::session::{Opened, Patience, Session};
+use crate::compose::gather::gather;
 use crate::compose::{self, Check, Compiled, Given};
 use crate::config::{Rate, Settings, Strictness};
 use crate::error::{Error, Result};
@@ -33,6 +34,7 @@ use crate::plan::layout::{
     ChunkEntry, Composition, Dimensions, EncoderPlan, Manifest, Protocol, Videos,
 };
 use crate::plan::media::{Media, Played};
+use crate::remote::Net;
 use crate::tools::Tools;
 
 /// The maker's version, as it goes into the plan and its hash.
@@ -58,9 +60,11 @@ pub struct Planned {
     pub warnings: Vec<String>,
 }
 
-/// Plans the composition in `project` into `out`, which must be empty or absent. `env` is the planner's environment.
+/// Plans the composition in `project` into `out`, which must be empty or absent. `env` is the planner's environment, and
+/// `net` what it reaches of other hosts.
 pub async fn plan(
     tools: &Tools,
+    net: &Net,
     project: &Path,
     settings: &Settings,
     env: &BTreeMap<String, String>,
@@ -90,10 +94,17 @@ pub async fn plan(
 
     let page_dir = work.join(layout::COMPILED);
     let index = page_dir.join("index.html");
-    let (from, to) = (project.to_owned(), page_dir.clone());
-    blocking(move || tree::copy_project(&from, &to)).await?;
-    let mut media = Media::read(tools, &compiled.html, &page_dir, &settings.entry).await?;
-    let html = media.write_durations(&compiled.html);
+    let (from, net, bundle, given) =
+        (project.to_owned(), net.clone(), tools.fonts(), settings.clone());
+    let (page, within, html) = (page_dir.clone(), work.clone(), compiled.html.clone());
+    let (gathered, gathering) = blocking(move || {
+        tree::copy_project(&from, &page)?;
+        gather(&html, &page, &given, &bundle, &net, &within.join("arrivals"))
+    })
+    .await?;
+    let html = gathered.unwrap_or_else(|| compiled.html.clone());
+    let mut media = Media::read(tools, &html, &page_dir, &settings.entry).await?;
+    let html = media.write_durations(&html);
     fs::write(&index, &html).map_err(Error::io("write", &index))?;
 
     let in_snapshot = |name: &str| SNAPSHOT_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
@@ -102,7 +113,7 @@ pub async fn plan(
         .filter(|(name, _)| in_snapshot(name))
         .map(|(n, v)| (n.clone(), v.clone()))
         .collect();
-    let mut warnings = compiled.warnings.clone();
+    let mut warnings = [compiled.warnings.clone(), gathering].concat();
     let mut duration = compiled.duration;
     if duration.is_none() || media.need_the_page(&html) {
         let source = PageSource {

@@ -94,13 +94,13 @@ fn outline(manifest: Manifest, chunks: &[ChunkEntry], encoder: &Value) -> Result
         return Err(Error::PlanArtifactInvalid { artifact: layout::PLAN_JSON.into(), reason });
     };
     let factor = encoder.get("deviceScaleFactor").and_then(Value::as_f64).unwrap_or(1.0);
-    let scale = (1..=16).find(|scale| f64::from(*scale) == factor);
+    let scale = (1..=16).find(|scale| (f64::from(*scale) - factor).abs() < f64::EPSILON);
     let Some(scale) = scale.filter(|scale| width.max(height) * scale <= LARGEST_SIDE) else {
         let reason = format!("deviceScaleFactor is {factor}, which cannot be rendered");
         return Err(Error::PlanArtifactInvalid { artifact: layout::ENCODER_JSON.into(), reason });
     };
     let chunks = chunks.iter().map(|chunk| chunk.range()).collect();
-    Ok(Outline { chunks, manifest, fps, scale })
+    Ok(Outline { manifest, chunks, fps, scale })
 }
 
 /// Opens chunk `index` of the plan in `dir` for a worker whose FFmpeg is `ffmpeg_version`.

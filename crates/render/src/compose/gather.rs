@@ -1,0 +1,47 @@
+//! What a page needs from elsewhere, gathered into its own folder: files of other hosts, then fonts.
+
+use std::path::Path;
+
+use dom_query::Document;
+use serde_json::Value;
+
+use crate::compose::fonts::{self, Installed, Setting};
+use crate::compose::html::{parse, serialize};
+use crate::compose::remote::localise;
+use crate::config::Settings;
+use crate::error::Result;
+use crate::remote::Net;
+
+/// Gathers for the page whose files lie in `site`, and answers its text if it had to be changed, with warnings.
+pub(crate) fn gather(
+    html: &str,
+    site: &Path,
+    settings: &Settings,
+    bundle: &Path,
+    net: &Net,
+    scratch: &Path,
+) -> Result<(Option<String>, Vec<String>)> {
+    let document = parse(html);
+    let variables = settings.variables.clone().map(|map| Value::from(map).to_string());
+    let setting = Setting {
+        site,
+        folder: settings.entry.rsplit_once('/').map_or("", |(folder, _)| folder),
+        bundle,
+        net,
+        scratch,
+        system_fonts: settings.system_fonts,
+        missing_fonts: settings.missing_fonts,
+        variables: variables.as_deref().unwrap_or_default(),
+    };
+    let Installed { changed, warnings } = gather_into(&document, &setting)?;
+    Ok((changed.then(|| serialize(&document)), warnings))
+}
+
+/// The same for a document that is held already.
+pub(crate) fn gather_into(document: &Document, setting: &Setting<'_>) -> Result<Installed> {
+    let assets = setting.scratch.join("assets");
+    let localised = localise(document, setting.site, setting.folder, setting.net, &assets)?;
+    let fonts = Setting { scratch: &setting.scratch.join("fonts"), ..*setting };
+    let installed = fonts::install(document, &fonts)?;
+    Ok(Installed { changed: localised || installed.changed, ..installed })
+}

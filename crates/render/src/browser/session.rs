@@ -223,6 +223,17 @@ impl<'a> Session<'a> {
         Ok(sought.animated)
     }
 
+    /// The volumes of media at `count` moments, `step` seconds apart from the one numbered `first` on.
+    pub(crate) async fn volumes(
+        &self,
+        ids: &[String],
+        first: u32,
+        count: u32,
+        step: f64,
+    ) -> Result<Vec<Vec<f64>>> {
+        self.browser.evaluate(&page::volumes(ids, first, count, step)).await
+    }
+
     async fn screenshot(&mut self, index: u32, at: f64) -> Result<String> {
         // The reply comes without a picture while the renderer is being set up; the next tick has one.
         for _ in 0..5 {

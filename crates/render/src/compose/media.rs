@@ -7,6 +7,7 @@ use dom_query::{Document, NodeRef};
 use percent_encoding::percent_decode_str;
 
 use crate::compose::assets::{has_scheme, normalized};
+use crate::compose::gif::{self, Animated};
 use crate::compose::html::describe;
 use crate::compose::js_number;
 use crate::compose::times::{Times, in_point, rate};
@@ -27,13 +28,19 @@ pub(crate) struct Medium {
     /// Whether it may be heard, as far as its element says.
     pub(crate) audible: bool,
     pub(crate) gain: f64,
+    pub(crate) repeat: Repeat,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Video,
     Audio,
+    /// An animated picture, which the browser would play by its own clock.
+    Gif,
 }
+
+/// Elements whose content changes with time.
+const MEDIA: &str = "video, audio, img[src]";
 
 /// Attributes of sound that this version would leave out of the mix.
 const UNSUPPORTED: [&str; 4] =
@@ -69,10 +76,12 @@ pub(crate) fn mark(document: &Document) {
     for node in document.select("[data-hf-render-id]").nodes() {
         taken.insert(node.attr("data-hf-render-id").unwrap_or_default().to_string(), 1);
     }
-    for node in
-        document.select("video:not([data-hf-render-id]), audio:not([data-hf-render-id])").nodes()
-    {
-        let id = node.attr("id").unwrap_or_default().to_string();
+    for node in document.select(MEDIA).nodes() {
+        let is_still = node.has_name("img") && !names_gif(node);
+        if is_still || node.has_attr("data-hf-render-id") {
+            continue;
+        }
+        let id = node.attr("id").map_or_else(|| "hf-gif".to_owned(), |id| id.to_string());
         let count = taken.entry(id.clone()).or_default();
         *count += 1;
         let mut unique = if *count == 1 { id.clone() } else { format!("{id}__hf{count}") };
@@ -86,24 +95,53 @@ pub(crate) fn mark(document: &Document) {
     }
 }
 
+/// Whether a picture may be an animated one.
+fn names_gif(node: &NodeRef<'_>) -> bool {
+    let src = node.attr("src").unwrap_or_default();
+    let path = src.split(['?', '#']).next().unwrap_or_default();
+    path.to_ascii_lowercase().ends_with(".gif")
+}
+
 /// The media that can be seen or heard. `dir` holds the files of the document, which errors call `file`.
 pub(crate) fn list(document: &Document, dir: &Path, file: &str) -> Result<Vec<Medium>> {
     let mut media = Vec::new();
-    for node in document.select("video, audio").nodes() {
-        let Some(src) = source(node) else { continue };
-        if is_hidden(node) {
+    for node in document.select(MEDIA).nodes() {
+        let Some(src) = source(node).filter(|_| node.has_attr("data-hf-render-id")) else {
+            continue;
+        };
+        let kind = match node.node_name().as_deref() {
+            Some("video") => Kind::Video,
+            Some("audio") => Kind::Audio,
+            _ => Kind::Gif,
+        };
+        if is_hidden(node) || (kind == Kind::Gif && src.starts_with("data:")) {
             continue;
         }
-        let kind = if node.has_name("video") { Kind::Video } else { Kind::Audio };
         let says_sound = node.attr("data-has-audio").is_none_or(|value| &*value != "false");
+        let file_on_disk = match locate(dir, &src, node, file) {
+            // A picture that is not there is missed when the page asks for it.
+            Err(_) if kind == Kind::Gif => continue,
+            found => found?,
+        };
+        let gif = match kind {
+            Kind::Gif => gif::animated(
+                &std::fs::read(&file_on_disk).map_err(Error::io("read", &file_on_disk))?,
+            ),
+            Kind::Video | Kind::Audio => None,
+        };
+        if kind == Kind::Gif && gif.is_none() {
+            continue;
+        }
         let medium = Medium {
             kind,
             id: node.attr("data-hf-render-id").unwrap_or_default().to_string(),
             element: format!("{file}: {}", describe(node)),
-            file: locate(dir, &src, node, file)?,
+            file: file_on_disk,
             src,
-            audible: !node.has_attr("muted") && (kind == Kind::Audio || says_sound),
+            audible: !node.has_attr("muted")
+                && (kind == Kind::Audio || (kind == Kind::Video && says_sound)),
             gain: gain(node),
+            repeat: repeat(node, gif),
         };
         if let Some(name) = UNSUPPORTED.iter().find(|name| medium.audible && node.has_attr(name)) {
             return Err(Error::Composition {
@@ -129,12 +167,17 @@ pub(crate) fn clips<'a>(
     let mut clips = Vec::new();
     for medium in media {
         let Some(node) = element(document, &medium.id) else { continue };
+        // A picture has no times of its own, but those of what it is in.
+        let node = match medium.kind {
+            Kind::Gif => timed(&node),
+            Kind::Video | Kind::Audio => node,
+        };
         let (placed, local) = (times.placed(&node)?, times.start(&node, &mut Vec::new())?);
         let window = times.window(&node, total)?;
         if window.end <= window.start {
             continue;
         }
-        let repeat = if node.has_attr("loop") { Repeat::Loop } else { Repeat::Once };
+        let repeat = medium.repeat;
         let rate = rate(&node) * placed.rate;
         let start = placed.absolute(local);
         let (start, media_start) = match repeat {
@@ -162,8 +205,27 @@ pub(crate) fn clips<'a>(
 
 /// The media element with the render id `id`.
 pub(crate) fn element<'a>(document: &'a Document, id: &str) -> Option<NodeRef<'a>> {
-    let all = document.select("video, audio");
+    let all = document.select(MEDIA);
     all.nodes().iter().copied().find(|node| node.attr("data-hf-render-id").as_deref() == Some(id))
+}
+
+/// The element itself or the nearest one around it that starts at a time.
+fn timed<'a>(node: &NodeRef<'a>) -> NodeRef<'a> {
+    let around = node.ancestors_it(None).find(|above| above.has_attr("data-start"));
+    if node.has_attr("data-start") { *node } else { around.unwrap_or(*node) }
+}
+
+/// What follows the end of an element's source.
+fn repeat(node: &NodeRef<'_>, gif: Option<Animated>) -> Repeat {
+    let repeats = match gif {
+        Some(Animated { repeats }) => match node.attr("data-loop").as_deref() {
+            Some("false") => false,
+            Some(_) => true,
+            None => repeats,
+        },
+        None => node.has_attr("loop"),
+    };
+    if repeats { Repeat::Loop } else { Repeat::Once }
 }
 
 /// The address of an element's source: its own, or that of its first `source`.

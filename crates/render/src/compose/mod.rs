@@ -1,10 +1,11 @@
 //! The composition: an author's HTML in, the HTML that is served out, with what can be known without a browser.
 
-mod assets;
+pub(crate) mod assets;
 mod css;
 mod entry;
 pub(crate) mod fonts;
 pub(crate) mod gather;
+mod gif;
 pub(crate) mod html;
 pub(crate) mod media;
 mod nested;

@@ -128,6 +128,25 @@
     for (const at of [...times, duration, 0]) window.__hf.seek(at, { suppressEvents: true });
   };
 
+  // Registered timelines that are not part of another one, and when their compositions start.
+  const freeTimelines = () => {
+    const all = Object.entries(window.__timelines || {}).filter(([, timeline]) => timeline && typeof timeline.totalTime === 'function');
+    const known = new Set(all.map(([, timeline]) => timeline));
+    const isPart = (timeline) => {
+      for (let above = timeline.parent; above; above = above.parent) if (known.has(above)) return true;
+      return false;
+    };
+    const startOf = (id) => {
+      let start = 0;
+      let host = document.querySelector(`[data-composition-id="${CSS.escape(id)}"]`);
+      for (; host && host.parentElement.closest('[data-composition-id]'); host = host.parentElement.closest('[data-composition-id]')) {
+        start += Number(host.dataset.start) || 0;
+      }
+      return start;
+    };
+    return all.filter(([, timeline]) => !isPart(timeline)).map(([id, timeline]) => ({ timeline, start: startOf(id) }));
+  };
+
   window.__fw = {
     errors: allErrors,
 
@@ -135,6 +154,20 @@
     timelines() {
       const lasts = ([id, timeline]) => [id, timeline && typeof timeline.duration === 'function' ? Number(timeline.duration()) : NaN];
       return Object.fromEntries(Object.entries(window.__timelines || {}).map(lasts).filter(([, seconds]) => Number.isFinite(seconds)));
+    },
+
+    // The volumes of media at `count` moments. Timelines are moved by hand, since the runtime's own seek sets volumes, too.
+    volumes(ids, first, count, step) {
+      const elements = ids.map((id) => document.querySelector(`[data-hf-render-id="${CSS.escape(id)}"]`));
+      const moved = freeTimelines();
+      if (first === 0) {
+        for (const element of elements) element.volume = Math.min(1, Math.max(0, Number(element.dataset.volume ?? 1) || 0));
+      }
+      return Array.from({ length: count }, (_, i) => {
+        const now = (first + i) * step;
+        for (const { timeline, start } of moved) timeline.totalTime(Math.min(Math.max(0, now - start), timeline.totalDuration()), true);
+        return elements.map((element) => element.volume);
+      });
     },
 
     // What is still missing before the first frame can be drawn.

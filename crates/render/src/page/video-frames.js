@@ -72,12 +72,22 @@
     silence(audio, clip, address);
   };
 
+  // An animated picture shows its frames itself; without its own address, the browser has nothing to play.
+  const adoptPicture = (image) => {
+    const state = states.find(({ clip }) => clip.id === image.getAttribute('data-hf-render-id'));
+    if (!state || state.image) return;
+    state.image = image;
+    image.removeAttribute('srcset');
+    image.src = posterOf(state.clip);
+  };
+
   // An element is met in the task that inserts it, and would begin to load in one of its own.
   const look = (node) => {
     if (node instanceof HTMLVideoElement) adopt(node);
     else if (node instanceof HTMLAudioElement) adoptAudio(node);
+    else if (node instanceof HTMLImageElement) adoptPicture(node);
     else if (node instanceof HTMLSourceElement && byElement.has(node.parentNode)) node.remove();
-    else if (node.querySelectorAll) node.querySelectorAll('video, audio').forEach(look);
+    else if (node.querySelectorAll) node.querySelectorAll('video, audio, img').forEach(look);
   };
   const observer = new MutationObserver((records) => records.forEach((record) => record.addedNodes.forEach(look)));
   observer.observe(document, { childList: true, subtree: true });
@@ -248,7 +258,7 @@
 
     // Lays the images over their videos as these are after the seek, and begins to fetch what comes next.
     show(time, nextFrames) {
-      const followed = states.filter(({ image }) => image).map(follow);
+      const followed = states.filter(({ video, image }) => video && image).map(follow);
       if ((replaced || followed.includes(true)) && document.querySelector('canvas')) {
         if (window.__hfReseekGpu) window.__hfReseekGpu(time);
         const grading = window.__hf.colorGrading;

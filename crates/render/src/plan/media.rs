@@ -7,13 +7,15 @@ use dom_query::Document;
 use futures::StreamExt;
 use futures::stream;
 
+use crate::compose::assets::normalized;
 use crate::compose::html::{parse, serialize};
 use crate::compose::media::{Kind, Medium, clips, element, list};
 use crate::compose::times::{Known, Times, in_point};
 use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::ffmpeg::source::{Source, is_text, probe_source};
-use crate::media::{Clip, Sound, Volume};
+use crate::media::{Clip, Repeat, Sound, Volume};
+use crate::plan::ask::Point;
 use crate::plan::layout::{self, Videos};
 use crate::tools::Tools;
 use crate::video;
@@ -28,6 +30,8 @@ pub(super) struct Media {
     pub(super) list: Vec<Medium>,
     sources: BTreeMap<PathBuf, Source>,
     pub(super) known: Known,
+    /// Volumes that the page changes, by render id.
+    pub(super) volumes: BTreeMap<String, Vec<Point>>,
 }
 
 /// What is seen and heard.
@@ -57,7 +61,7 @@ impl Media {
                 known.sources.insert(medium.id.clone(), seconds);
             }
         }
-        Ok(Self { list, sources, known })
+        Ok(Self { list, sources, known, volumes: BTreeMap::new() })
     }
 
     /// `html` with how long each element lasts whose author does not say it, since the page does not load its file.
@@ -67,8 +71,8 @@ impl Media {
         let mut changed = false;
         for medium in &self.list {
             let Some(node) = element(&document, &medium.id) else { continue };
-            if node.has_attr("data-duration") || node.has_attr("data-end") || node.has_attr("loop")
-            {
+            let is_said = ["data-duration", "data-end"].iter().any(|name| node.has_attr(name));
+            if is_said || medium.repeat == Repeat::Loop || medium.kind == Kind::Gif {
                 continue;
             }
             if let Some(seconds) = times.duration(&node, 0.0) {
@@ -80,11 +84,30 @@ impl Media {
         if changed { serialize(&document) } else { html.to_owned() }
     }
 
+    /// The ids of the sounds whose volume a script may change: all of them if one speaks of volumes, else none.
+    pub(super) fn changing_volumes(&self, html: &str, dir: &Path) -> Vec<String> {
+        let has_sound =
+            |medium: &&Medium| medium.audible && self.sources[&medium.file].sound.is_some();
+        let heard: Vec<_> = self.list.iter().filter(has_sound).map(|m| m.id.clone()).collect();
+        let document = parse(html);
+        let scripts = document.select("script");
+        let speaks = scripts.nodes().iter().any(|script| match script.attr("src") {
+            None => script.text().contains("volume"),
+            Some(src) => {
+                let path = src.split(['?', '#']).next().unwrap_or_default();
+                let file = dir.join(normalized("", path));
+                // A script that is not there is refused elsewhere.
+                std::fs::read(file).is_ok_and(|text| text.windows(6).any(|word| word == b"volume"))
+            }
+        });
+        if speaks { heard } else { Vec::new() }
+    }
+
     /// The videos for a page that is only asked something: it loads none of them, and has no frames to show.
     pub(super) fn unshown(&self) -> Vec<Show> {
         let unshown = |medium: &Medium| {
             let source = &self.sources[&medium.file];
-            let picture = source.picture.as_ref().filter(|_| medium.kind == Kind::Video)?;
+            let picture = source.picture.as_ref().filter(|_| medium.kind != Kind::Audio)?;
             Some(Show {
                 id: medium.id.clone(),
                 src: medium.src.clone(),
@@ -153,10 +176,13 @@ impl Media {
         for (medium, clip) in clips(&document, &self.list, &times, total)? {
             let source = &self.sources[&medium.file];
             if medium.audible && source.sound.is_some() {
-                let volume = Volume::Constant(medium.gain);
+                let volume = match self.volumes.get(&medium.id) {
+                    Some(points) => Volume::Curve(points.clone()),
+                    None => Volume::Constant(medium.gain),
+                };
                 played.sounds.push(Sound { clip: clip.clone(), volume });
             }
-            if medium.kind == Kind::Video && source.picture.is_some() {
+            if matches!(medium.kind, Kind::Video | Kind::Gif) && source.picture.is_some() {
                 refuse_in_point(&document, &medium, source)?;
                 played.videos.push(clip);
             }
@@ -198,13 +224,13 @@ fn last_part(stderr: &str) -> &str {
 }
 
 fn check(medium: &Medium, source: &Source) -> Result<()> {
-    let Medium { kind, id: _, element, src: _, file: _, audible: _, gain: _ } = medium;
+    let Medium { kind, id: _, element, src: _, file: _, audible: _, gain: _, repeat: _ } = medium;
     match (kind, &source.picture, &source.sound) {
-        (Kind::Video, None, Some(_)) => Err(Error::MediaKind {
+        (Kind::Video | Kind::Gif, None, Some(_)) => Err(Error::MediaKind {
             element: element.clone(),
             reason: "its file has sound only; use <audio> for it".to_owned(),
         }),
-        (Kind::Video | Kind::Audio, None, None) => Err(Error::MediaUnusable {
+        (_, None, None) => Err(Error::MediaUnusable {
             element: element.clone(),
             reason: "its file has neither pictures nor sound".to_owned(),
         }),
@@ -212,14 +238,14 @@ fn check(medium: &Medium, source: &Source) -> Result<()> {
             element: element.clone(),
             reason: "its file has no sound".to_owned(),
         }),
-        (Kind::Video, Some(_), _) | (Kind::Audio, _, Some(_)) => Ok(()),
+        (Kind::Video | Kind::Gif, Some(_), _) | (Kind::Audio, _, Some(_)) => Ok(()),
     }
 }
 
 /// Seconds that the stream which an element plays lasts.
 fn lasts(kind: Kind, source: &Source) -> Option<f64> {
     let stream = match kind {
-        Kind::Video => source.picture.as_ref().and_then(|picture| picture.duration),
+        Kind::Video | Kind::Gif => source.picture.as_ref().and_then(|picture| picture.duration),
         Kind::Audio => source.sound.as_ref().and_then(|sound| sound.duration),
     };
     stream.or(source.duration).filter(|seconds| *seconds > 0.0)

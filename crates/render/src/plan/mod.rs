@@ -1,10 +1,12 @@
 //! plan: a project becomes a directory that says everything a chunk needs, named by its digest.
 
+mod ask;
 pub(crate) mod canonical;
 mod fonts;
 pub(crate) mod hash;
 pub(crate) mod layout;
 mod media;
+mod meta;
 pub(crate) mod open;
 pub mod size;
 pub(crate) mod tree;
@@ -14,26 +16,20 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use serde::Serialize;
-
 use crate::audio;
 use crate::blocking::blocking;
-use crate::browser::Viewport;
-use crate::browser::session::{Opened, Patience, Session};
+use crate::browser::session::Patience;
 use crate::compose::gather::gather;
-use crate::compose::{self, Check, Compiled, Given};
-use crate::config::{Rate, Settings, Strictness};
+use crate::compose::{self, Check, Given};
+use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::ffmpeg;
-use crate::ffmpeg::encode::preset;
 use crate::frame::{FrameRange, slice_chunks};
-use crate::page::{self, PageSource};
-use crate::plan::canonical::canonical_json;
-use crate::plan::fonts::font_snapshot;
-use crate::plan::layout::{
-    ChunkEntry, Composition, Dimensions, EncoderPlan, Manifest, Protocol, Videos,
-};
+use crate::page::PageSource;
+use crate::plan::ask::ask;
+use crate::plan::layout::Manifest;
 use crate::plan::media::{Media, Played};
+use crate::plan::meta::{manifest, pretty, write, write_meta};
 use crate::remote::Net;
 use crate::tools::Tools;
 
@@ -115,7 +111,8 @@ pub async fn plan(
         .collect();
     let mut warnings = [compiled.warnings.clone(), gathering].concat();
     let mut duration = compiled.duration;
-    if duration.is_none() || media.need_the_page(&html) {
+    let heard = media.changing_volumes(&html, &page_dir);
+    if duration.is_none() || media.need_the_page(&html) || !heard.is_empty() {
         let source = PageSource {
             root: &page_dir,
             runtime: tools.runtime(),
@@ -124,10 +121,12 @@ pub async fn plan(
             env: &runtime_env,
             shows: &media.unshown(),
         };
-        let opened = ask_page(tools, &source, &work, compiled.viewport, patience).await?;
-        warnings.extend(opened.warnings);
-        duration = duration.or(Some(opened.duration));
-        media.known.timelines = opened.timelines;
+        let place = (work.as_path(), compiled.viewport);
+        let told = ask(tools, &source, place, patience, &heard, duration).await?;
+        warnings.extend(told.opened.warnings);
+        duration = duration.or(Some(told.opened.duration));
+        media.known.timelines = told.opened.timelines;
+        media.volumes = told.volumes;
     }
     let duration = duration.unwrap_or_default();
     let total_frames = settings.fps.frames_in(duration).map_err(|range| Error::Duration {
@@ -171,115 +170,6 @@ pub async fn plan(
     Ok(planned)
 }
 
-/// Opens the page to see how long it lasts.
-async fn ask_page(
-    tools: &Tools,
-    source: &PageSource<'_>,
-    work: &Path,
-    viewport: Viewport,
-    patience: Patience,
-) -> Result<Opened> {
-    let server = page::serve(source).await?;
-    let (_session, opened) =
-        Session::open(tools, work, &server, viewport, source.fps, patience).await?;
-    Ok(opened)
-}
-
-fn write_meta(
-    out: &Path,
-    settings: &Settings,
-    runtime_env: BTreeMap<String, String>,
-    compiled: &Compiled,
-    (videos, sounds): (&Videos, usize),
-    planned: &Planned,
-    chunk_size: u32,
-) -> Result<()> {
-    let meta = out.join(layout::META);
-    fs::create_dir_all(&meta).map_err(Error::io("make", &meta))?;
-    let Viewport { width, height, scale: _ } = compiled.viewport;
-    let composition = Composition {
-        duration_seconds: planned.duration,
-        width,
-        height,
-        fps: settings.fps,
-        video_count: u32::try_from(videos.videos.len()).unwrap_or(u32::MAX),
-        audio_count: u32::try_from(sounds).unwrap_or(u32::MAX),
-        image_count: compiled.image_count,
-    };
-    let chunks: Vec<_> = (0..)
-        .zip(&planned.chunks)
-        .map(|(index, range)| ChunkEntry { index, start_frame: range.start, end_frame: range.end })
-        .collect();
-    let encoder = encoder_plan(settings, runtime_env, planned, chunk_size);
-    write(out, layout::COMPOSITION_JSON, &pretty(&composition))?;
-    write(out, layout::CHUNKS_JSON, &pretty(&chunks))?;
-    write(out, layout::VIDEOS_JSON, &pretty(videos))?;
-    let encoder =
-        serde_json::to_value(encoder).expect("an encoder plan has nothing that JSON has not");
-    write(out, layout::ENCODER_JSON, &canonical_json(&encoder))
-}
-
-fn encoder_plan(
-    settings: &Settings,
-    runtime_env: BTreeMap<String, String>,
-    planned: &Planned,
-    chunk_size: u32,
-) -> EncoderPlan {
-    let (preset, preset_crf) = preset(settings.quality);
-    let (crf, bitrate) = match &settings.rate {
-        Rate::Preset => (Some(preset_crf), None),
-        Rate::Crf(crf) => (Some(*crf), None),
-        Rate::Bitrate(bitrate) => (None, Some(bitrate.clone())),
-    };
-    EncoderPlan {
-        capture_mode: "beginframe".to_owned(),
-        force_screenshot: false,
-        device_scale_factor: f64::from(planned.scale),
-        use_layered_hdr_composite: false,
-        browser_gpu_mode: "software".to_owned(),
-        warmup_ticks: 60,
-        encoder: "libx264-software".to_owned(),
-        quality: settings.quality.name().to_owned(),
-        ffmpeg_version: planned.ffmpeg_version.clone(),
-        preset: preset.to_owned(),
-        crf,
-        bitrate,
-        gop_size: chunk_size,
-        closed_gop: true,
-        force_keyframes: "n=0".to_owned(),
-        pixel_format: "yuv420p".to_owned(),
-        chunk_size,
-        chunk_count: u32::try_from(planned.chunks.len()).expect("at most 256 chunks"),
-        runtime_env,
-        variables: settings.variables.clone(),
-        strictness: Some(match settings.strictness {
-            Strictness::Strict => "strict".to_owned(),
-            Strictness::BestEffort => "best-effort".to_owned(),
-        }),
-    }
-}
-
-fn manifest(tools: &Tools, settings: &Settings, planned: &Planned) -> Result<Manifest> {
-    Ok(Manifest {
-        protocol: Some(Protocol::v1()),
-        plan_hash: String::new(),
-        producer_version: PRODUCER_VERSION.to_owned(),
-        ffmpeg_version: planned.ffmpeg_version.clone(),
-        font_snapshot_sha: font_snapshot(&tools.fonts())?,
-        dimensions: Dimensions {
-            fps_num: settings.fps.num,
-            fps_den: settings.fps.den,
-            width: planned.width,
-            height: planned.height,
-            format: "mp4".to_owned(),
-        },
-        chunk_count: u32::try_from(planned.chunks.len()).expect("at most 256 chunks"),
-        total_frames: planned.total_frames,
-        duration: planned.duration,
-        has_audio: planned.audio.is_some(),
-    })
-}
-
 /// Ends planning: scratch goes first, so that the digest covers exactly what a chunk will find, then `plan.json` is written.
 fn freeze(out: &Path, manifest: &Manifest) -> Result<String> {
     remove_if_there(&out.join(layout::SCRATCH))?;
@@ -298,19 +188,10 @@ fn remove_if_there(dir: &Path) -> Result<()> {
     }
 }
 
-/// JSON with two blanks a level and a newline at the end.
-fn pretty(value: &impl Serialize) -> String {
-    serde_json::to_string_pretty(value).expect("plan files have nothing that JSON has not") + "\n"
-}
-
-fn write(out: &Path, artifact: &str, text: &str) -> Result<()> {
-    let path = out.join(artifact);
-    fs::write(&path, text).map_err(Error::io("write", &path))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::layout::{Dimensions, Protocol};
 
     fn manifest() -> Manifest {
         Manifest {

@@ -1,0 +1,127 @@
+//! The JSON files of a plan, written from what planning found out.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::browser::Viewport;
+use crate::compose::Compiled;
+use crate::config::{Rate, Settings, Strictness};
+use crate::error::{Error, Result};
+use crate::ffmpeg::encode::preset;
+use crate::plan::canonical::canonical_json;
+use crate::plan::fonts::font_snapshot;
+use crate::plan::layout::{
+    self, ChunkEntry, Composition, Dimensions, EncoderPlan, Manifest, Protocol, Videos,
+};
+use crate::plan::{PRODUCER_VERSION, Planned};
+use crate::tools::Tools;
+
+/// Writes what says how the plan is to be captured, cut and encoded.
+pub(super) fn write_meta(
+    out: &Path,
+    settings: &Settings,
+    runtime_env: BTreeMap<String, String>,
+    compiled: &Compiled,
+    (videos, sounds): (&Videos, usize),
+    planned: &Planned,
+    chunk_size: u32,
+) -> Result<()> {
+    let meta = out.join(layout::META);
+    fs::create_dir_all(&meta).map_err(Error::io("make", &meta))?;
+    let Viewport { width, height, scale: _ } = compiled.viewport;
+    let composition = Composition {
+        duration_seconds: planned.duration,
+        width,
+        height,
+        fps: settings.fps,
+        video_count: u32::try_from(videos.videos.len()).unwrap_or(u32::MAX),
+        audio_count: u32::try_from(sounds).unwrap_or(u32::MAX),
+        image_count: compiled.image_count,
+    };
+    let chunks: Vec<_> = (0..)
+        .zip(&planned.chunks)
+        .map(|(index, range)| ChunkEntry { index, start_frame: range.start, end_frame: range.end })
+        .collect();
+    let encoder = encoder_plan(settings, runtime_env, planned, chunk_size);
+    write(out, layout::COMPOSITION_JSON, &pretty(&composition))?;
+    write(out, layout::CHUNKS_JSON, &pretty(&chunks))?;
+    write(out, layout::VIDEOS_JSON, &pretty(videos))?;
+    let encoder =
+        serde_json::to_value(encoder).expect("an encoder plan has nothing that JSON has not");
+    write(out, layout::ENCODER_JSON, &canonical_json(&encoder))
+}
+
+fn encoder_plan(
+    settings: &Settings,
+    runtime_env: BTreeMap<String, String>,
+    planned: &Planned,
+    chunk_size: u32,
+) -> EncoderPlan {
+    let (preset, preset_crf) = preset(settings.quality);
+    let (crf, bitrate) = match &settings.rate {
+        Rate::Preset => (Some(preset_crf), None),
+        Rate::Crf(crf) => (Some(*crf), None),
+        Rate::Bitrate(bitrate) => (None, Some(bitrate.clone())),
+    };
+    EncoderPlan {
+        capture_mode: "beginframe".to_owned(),
+        force_screenshot: false,
+        device_scale_factor: f64::from(planned.scale),
+        use_layered_hdr_composite: false,
+        browser_gpu_mode: "software".to_owned(),
+        warmup_ticks: 60,
+        encoder: "libx264-software".to_owned(),
+        quality: settings.quality.name().to_owned(),
+        ffmpeg_version: planned.ffmpeg_version.clone(),
+        preset: preset.to_owned(),
+        crf,
+        bitrate,
+        gop_size: chunk_size,
+        closed_gop: true,
+        force_keyframes: "n=0".to_owned(),
+        pixel_format: "yuv420p".to_owned(),
+        chunk_size,
+        chunk_count: u32::try_from(planned.chunks.len()).expect("at most 256 chunks"),
+        runtime_env,
+        variables: settings.variables.clone(),
+        strictness: Some(match settings.strictness {
+            Strictness::Strict => "strict".to_owned(),
+            Strictness::BestEffort => "best-effort".to_owned(),
+        }),
+    }
+}
+
+/// `plan.json` without its digest.
+pub(super) fn manifest(tools: &Tools, settings: &Settings, planned: &Planned) -> Result<Manifest> {
+    Ok(Manifest {
+        protocol: Some(Protocol::v1()),
+        plan_hash: String::new(),
+        producer_version: PRODUCER_VERSION.to_owned(),
+        ffmpeg_version: planned.ffmpeg_version.clone(),
+        font_snapshot_sha: font_snapshot(&tools.fonts())?,
+        dimensions: Dimensions {
+            fps_num: settings.fps.num,
+            fps_den: settings.fps.den,
+            width: planned.width,
+            height: planned.height,
+            format: "mp4".to_owned(),
+        },
+        chunk_count: u32::try_from(planned.chunks.len()).expect("at most 256 chunks"),
+        total_frames: planned.total_frames,
+        duration: planned.duration,
+        has_audio: planned.audio.is_some(),
+    })
+}
+
+/// JSON with two blanks a level and a newline at the end.
+pub(super) fn pretty(value: &impl Serialize) -> String {
+    serde_json::to_string_pretty(value).expect("plan files have nothing that JSON has not") + "\n"
+}
+
+pub(super) fn write(out: &Path, artifact: &str, text: &str) -> Result<()> {
+    let path = out.join(artifact);
+    fs::write(&path, text).map_err(Error::io("write", &path))
+}

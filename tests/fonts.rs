@@ -49,8 +49,12 @@ fn a_family_that_is_not_brought_along_is_fetched_as_far_as_the_text_needs_it() {
     let desk = Desk::new();
     let planned = desk.plan_project(&fixture("fonts-fetched"), &web.net()).unwrap();
     let compiled = desk.compiled();
-    let (before, faces) = compiled.split_once("</style><style>@font-face").unwrap();
-    assert!(before.contains("h1 {"), "the faces do not come last: {compiled}");
+    let (before, faces) = compiled.split_once("</style>\n<style>@font-face").unwrap();
+    let source = std::fs::read_to_string(fixture("fonts-fetched").join("index.html")).unwrap();
+    let (_, rule) = compiled.split_once("<head>").unwrap();
+    let rule = rule.split_inclusive("</style>").next().unwrap();
+    assert!(source.starts_with(&before.replace(rule, "")), "an authored byte is another: {before}");
+    assert!(faces.contains("</style></head>"), "the faces are not at the end of the head: {faces}");
     assert_eq!(faces.matches("font-display:block").count(), 6, "{faces}");
     assert!(!faces.contains("swap") && !faces.contains("U+0370"), "{faces}");
     assert!(

@@ -1,6 +1,9 @@
 //! What a project refers to on other hosts is fetched while planning, beside the page afterwards, and never unguarded.
 
+use std::time::Duration;
+
 use render::Error;
+use render::remote::{Authorities, Limits, Net};
 use serde_json::json;
 
 use crate::harness::{fixture, tool};
@@ -278,6 +281,27 @@ fn sha256(bytes: &[u8]) -> String {
         text.push('=');
     }
     text
+}
+
+#[test]
+fn a_host_whose_certificate_nobody_vouches_for_is_refused_and_time_is_limited() {
+    let web = Web::start();
+    let desk = Desk::with(&web.fill(&page("", "<img src='https://HOST/a.png'>")));
+    let stranger = Net { authorities: Authorities::Public, ..web.net() };
+    match desk.plan(&stranger) {
+        Err(Error::RemoteRefused { reason, .. }) => {
+            assert!(reason.contains("certificate"), "{reason}");
+        }
+        other => panic!("{other:?}"),
+    }
+    let hasty = Limits { whole: Duration::ZERO, ..web.net().assets };
+    match desk.plan(&Net { assets: hasty, ..web.net() }) {
+        Err(Error::RemoteUnavailable { reason, .. }) => {
+            assert!(reason.contains("no time left"), "{reason}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(web.asked().is_empty());
 }
 
 #[test]

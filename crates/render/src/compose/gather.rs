@@ -10,6 +10,7 @@ use crate::compose::html::{parse, serialize};
 use crate::compose::remote::localise;
 use crate::config::Settings;
 use crate::error::Result;
+use crate::page::inject::inject;
 use crate::remote::Net;
 
 /// Gathers for the page whose files lie in `site`, and answers its text if it had to be changed, with warnings.
@@ -33,11 +34,15 @@ pub(crate) fn gather(
         missing_fonts: settings.missing_fonts,
         variables: variables.as_deref().unwrap_or_default(),
     };
-    let Installed { changed, warnings } = gather_into(&document, &setting)?;
-    Ok((changed.then(|| serialize(&document)), warnings))
+    let Installed { changed, faces, warnings } = gather_into(&document, &setting)?;
+    let changed = changed.then(|| serialize(&document));
+    if faces.is_empty() {
+        return Ok((changed, warnings));
+    }
+    Ok((Some(inject(changed.as_deref().unwrap_or(html), "", &faces, "")), warnings))
 }
 
-/// The same for a document that is held already.
+/// The same for a document that is held already; its faces are left to be put into the head.
 pub(crate) fn gather_into(document: &Document, setting: &Setting<'_>) -> Result<Installed> {
     let assets = setting.scratch.join("assets");
     let localised = localise(document, setting.site, setting.folder, setting.net, &assets)?;

@@ -132,13 +132,3 @@ fn with_families(css: &str) -> Option<String> {
     let edits: Vec<_> = edits.into_iter().map(|(at, text)| (at..at, text)).collect();
     if edits.is_empty() { None } else { Some(edit(css, edits)) }
 }
-
-/// Puts `html` behind the last stylesheet, so that its faces are not shadowed by older ones of the same name.
-pub(super) fn put_last(document: &Document, html: &str) {
-    let sheets = document.select("style, link[rel~='stylesheet']");
-    match (sheets.nodes().last(), document.head()) {
-        (Some(last), _) => last.after_html(html),
-        (None, Some(head)) => head.append_html(html),
-        (None, None) => document.html_root().prepend_html(html),
-    }
-}

@@ -49,10 +49,14 @@ pub(crate) struct Setting<'a> {
     pub(crate) variables: &'a str,
 }
 
-/// What was done to a document.
+/// What was done to a document, and what is still to be put into it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Installed {
+    /// Whether the document itself is another than before.
     pub(crate) changed: bool,
+    /// A `<style>` for the end of the head, or nothing: the families in it have no other faces, so that its place does not
+    /// matter, and a page that needs nothing else keeps its bytes.
+    pub(crate) faces: String,
     pub(crate) warnings: Vec<String>,
 }
 
@@ -65,7 +69,7 @@ struct Family {
     faces: Vec<Face>,
 }
 
-/// Gives `document` faces for every family that it names and has none for.
+/// Finds faces for every family that `document` names and has none for.
 pub(crate) fn install(document: &Document, setting: &Setting<'_>) -> Result<Installed> {
     let changed = put_system_families_first(document, setting.site, setting.folder)?;
     let sources = Sources::of(document, setting.site, setting.folder)?;
@@ -74,18 +78,19 @@ pub(crate) fn install(document: &Document, setting: &Setting<'_>) -> Result<Inst
     work.refuse_system_fonts()?;
     let wanted = wanted(&work.requests);
     if wanted.is_empty() {
-        return Ok(Installed { changed, warnings: work.warnings });
+        return Ok(Installed { changed, faces: String::new(), warnings: work.warnings });
     }
     let families = work.families(&wanted, &sources)?;
     let rules: Vec<String> = families
         .iter()
         .flat_map(|family| family.faces.iter().map(|face| face.rule(&family.name)))
         .collect();
-    let changed = changed || !rules.is_empty();
-    if !rules.is_empty() {
-        collect::put_last(document, &format!("<style>{}</style>", rules.join("\n")));
-    }
-    Ok(Installed { changed, warnings: work.warnings })
+    let faces = if rules.is_empty() {
+        String::new()
+    } else {
+        format!("<style>{}</style>", rules.join("\n"))
+    };
+    Ok(Installed { changed, faces, warnings: work.warnings })
 }
 
 /// What is known while the families are brought together.

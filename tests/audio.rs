@@ -342,3 +342,32 @@ fn the_sound_of_another_maker_is_fitted_to_the_video() {
     fs::write(&text, "no sound").unwrap();
     assert_eq!(bench.invoke(&event(Some(&text))).code(), "PLAN_ARTIFACT_INVALID");
 }
+
+/// What timelines do to volumes is heard: in the page's own timeline and in that of a scene that starts later.
+#[test]
+fn a_volume_that_a_timeline_moves_is_heard_as_it_moves() {
+    let bench = Bench::new();
+    bench.render(&fixture("audio-keyframes"), &[]);
+    let out = bench.path("out.mp4");
+    assert_lasts(&out, 4 * 48_000);
+    let found = hear(&out);
+    // Tones of amplitude 0.2. In the middle of a piece, a straight line is as loud as it is on average.
+    for (hertz, from, to, factor) in [
+        (500.0, 0.1, 0.9, 0.5),
+        (500.0, 1.2, 1.3, 0.375),
+        (500.0, 1.45, 1.55, 0.25),
+        (500.0, 1.7, 1.8, 0.125),
+        (1000.0, 0.2, 1.2, 2.0),
+        (1000.0, 2.2, 3.8, 2.0),
+        (4000.0, 2.2, 2.3, 0.25),
+        (4000.0, 2.7, 2.8, 0.75),
+        (4000.0, 3.1, 3.9, 1.0),
+    ] {
+        let apart = decibels(level(&found, hertz, from, to) / (0.2 * factor));
+        assert!(apart.abs() < 0.1, "{hertz} Hz from {from} s: {apart} dB beside {factor}");
+    }
+    for (hertz, from, to) in [(500.0, 2.1, 3.9), (4000.0, 0.1, 1.9)] {
+        let found = level(&found, hertz, from, to);
+        assert!(found < 0.0005, "{hertz} Hz from {from} s: {found}");
+    }
+}

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::harness::{Bench, fixture, root, tool};
 
-const ANIMATED: [&str; 15] = [
+const ANIMATED: [&str; 16] = [
     "title-card",
     "css-keyframes",
     "waapi",
@@ -21,11 +21,20 @@ const ANIMATED: [&str; 15] = [
     "nested-scenes",
     "relative-timing",
     "templates",
+    "gif",
     "fonts-canonical",
 ];
 
 /// Nothing moves in the first; the others need a network or are refused.
-const OTHERS: [&str; 5] = ["colour-bars", "scopes", "cdn-script", "fonts-fetched", "fonts-missing"];
+const OTHERS: [&str; 7] = [
+    "audio-mix",
+    "audio-keyframes",
+    "colour-bars",
+    "scopes",
+    "cdn-script",
+    "fonts-fetched",
+    "fonts-missing",
+];
 
 /// The fixture list above is the directory's.
 #[test]

@@ -71,6 +71,14 @@ const EXPECTED: &[Expected] = &[
         (30, 370, 50, [51, 51, 51]), (37, 370, 50, [51, 51, 51]), (38, 370, 50, [6, 214, 160]), (44, 370, 50, [6, 214, 160]), (45, 370, 50, [0, 0, 0]),
         (59, 450, 50, [0, 0, 0]), (60, 450, 50, [251, 86, 7]), (89, 450, 50, [251, 86, 7]),
     ] },
+    // A fifth of a second for each of five colours: the first picture repeats from the start, the second one from 0.5 s on, and
+    // the third is shown once. Their right halves are transparent, and a rule for images gives the first one a border.
+    Expected { name: "gif", size: (640, 360), frames: 75, pixels: &[
+        (0, 40, 40, [230, 57, 70]), (7, 40, 40, [42, 157, 143]), (13, 40, 40, [69, 123, 157]), (19, 40, 40, [233, 196, 106]),
+        (25, 40, 40, [131, 56, 236]), (35, 40, 40, [230, 57, 70]), (65, 40, 40, [230, 57, 70]), (40, 85, 40, [34, 34, 34]), (40, 40, 22, [255, 255, 255]),
+        (14, 140, 40, [34, 34, 34]), (16, 140, 40, [230, 57, 70]), (22, 140, 40, [42, 157, 143]), (59, 140, 40, [69, 123, 157]), (60, 140, 40, [34, 34, 34]),
+        (25, 240, 40, [131, 56, 236]), (40, 240, 40, [131, 56, 236]), (74, 240, 40, [131, 56, 236]),
+    ] },
     // The scene comes at 2 s; its rule has grown to half of the width at 3 s.
     Expected { name: "templates", size: (640, 360), frames: 120, pixels: &[
         (59, 100, 100, [127, 29, 29]), (60, 100, 100, [15, 23, 42]), (90, 300, 180, [20, 184, 166]), (90, 340, 180, [15, 23, 42]),
@@ -140,6 +148,7 @@ fixtures! {
     a_page_may_bring_its_own_seek: "own-hf",
     scenes_are_nested_to_any_depth_each_with_its_own_values: "nested-scenes",
     a_start_may_be_the_end_of_something_else: "relative-timing",
+    an_animated_picture_follows_the_timeline: "gif",
     a_scene_in_a_template_is_mounted: "templates",
 }
 

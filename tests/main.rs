@@ -17,6 +17,7 @@ mod lambda;
 mod lambda_faults;
 mod measure;
 mod nested;
+mod offline;
 mod plans;
 mod remote;
 mod s3;

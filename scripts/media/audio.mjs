@@ -18,10 +18,10 @@ export const list = [
   { file: 'sweep.wav', args: sweep },
   ...sweeps.map(([file, codec]) => ({ file, args: ['-i', '{media}/sweep.wav', ...codec] })),
   { file: 'sweep.mp4', args: ['-f', 'lavfi', '-i', 'testsrc=s=64x64:r=30:d=2', '-i', '{media}/sweep.wav', '-c:v', 'libx264', '-c:a', 'aac', '-b:a', '192k'] },
-  { file: 'tone-500.wav', args: tone(500, 6, 0.2), to: into('audio-mix/vendor/tone-500.wav') },
-  { file: 'tone-1000.wav', args: tone(1000, 6, 0.2), to: into('audio-mix/vendor/tone-1000.wav') },
+  { file: 'tone-500.wav', args: tone(500, 6, 0.2), to: into('audio-mix/vendor/tone-500.wav', 'audio-keyframes/vendor/tone-500.wav') },
+  { file: 'tone-1000.wav', args: tone(1000, 6, 0.2), to: into('audio-mix/vendor/tone-1000.wav', 'audio-keyframes/vendor/tone-1000.wav') },
   { file: 'tone-1500.mp3', args: [...tone(1500, 2, 0.2), '-ac', '2', '-b:a', '192k'], to: into('audio-mix/vendor/tone-1500.mp3') },
   { file: 'tone-2000.m4a', args: [...tone(2000, 0.5, 0.2), '-ac', '2', '-b:a', '192k'], to: into('audio-mix/vendor/tone-2000.m4a') },
   { file: 'tone-3000.opus', args: [...tone(3000, 2, 0.2), '-ac', '2', '-b:a', '160k'], to: into('audio-mix/vendor/tone-3000.opus') },
-  { file: 'tone-4000.wav', args: tone(4000, 6, 0.2), to: into('audio-mix/vendor/tone-4000.wav') },
+  { file: 'tone-4000.wav', args: tone(4000, 6, 0.2), to: into('audio-mix/vendor/tone-4000.wav', 'audio-keyframes/vendor/tone-4000.wav') },
 ];

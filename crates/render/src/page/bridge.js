@@ -128,6 +128,16 @@
     for (const at of [...times, duration, 0]) window.__hf.seek(at, { suppressEvents: true });
   };
 
+  // Media are planned from the HTML: what a script has made since would be missing, and its author is told.
+  const refuseStrangers = () => {
+    for (const element of document.querySelectorAll('video:not([data-hf-render-id]), audio:not([data-hf-render-id])')) {
+      const src = element.getAttribute('src') || (element.querySelector('source[src]') || { getAttribute: () => '' }).getAttribute('src');
+      if (!src) continue;
+      const name = `<${element.localName} src="${src.slice(0, 100)}">`;
+      window.__HF_VIRTUAL_TIME__.errors.push(`${name} was made by a script: write it into the HTML, from which media are planned`);
+    }
+  };
+
   // Registered timelines that are not part of another one, and when their compositions start.
   const freeTimelines = () => {
     const all = Object.entries(window.__timelines || {}).filter(([, timeline]) => timeline && typeof timeline.totalTime === 'function');
@@ -191,6 +201,7 @@
     // Binds child timelines that registered late, then waits for every pixel that has to be loaded.
     async settle() {
       if (driver === 'player' && window.__hfForceTimelineRebind) window.__hfForceTimelineRebind();
+      refuseStrangers();
       await document.fonts.ready;
       await Promise.all(Array.from(document.images).filter((image) => image.src).map(decode));
       await Promise.all([...newBackgrounds(), ...sheetPictures()]);

@@ -138,11 +138,11 @@ fn sounds_of_every_format_start_where_they_should() {
     // Each 1.25 s after a whole number of times 2.5 s.
     let start = |i: usize| 60_000 + i * 120_000;
     let seconds = |i: usize| f64::from(u32::try_from(start(i)).unwrap()) / 48_000.0;
-    let elements: String = (0..FORMATS.len())
-        .map(|i| {
-            format!("<audio src={} data-start={} data-duration=2></audio>", FORMATS[i], seconds(i))
-        })
-        .collect();
+    let element = |i: usize| {
+        let tag = if FORMATS[i].ends_with("mp4") { "video" } else { "audio" };
+        format!("<{tag} src={} data-start={} data-duration=2></{tag}>", FORMATS[i], seconds(i))
+    };
+    let elements: String = (0..FORMATS.len()).map(element).collect();
     let project = project(&bench, 22.0, &elements);
     let answer = plan(&bench, &project, &json!({"fps": 30}));
     assert_eq!(answer["HasAudio"], true);

@@ -19,7 +19,6 @@ fn tools() -> Tools {
     Tools::open(dir).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// A place for sources and the mix.
 struct Bench(TempDir);
 
 impl Bench {
@@ -31,7 +30,7 @@ impl Bench {
         self.0.path().join(name)
     }
 
-    /// Writes 16-bit samples, the channels in turn, as a WAV file.
+    /// Writes a WAV file.
     fn wav(&self, name: &str, rate: u32, channels: u16, samples: &[i16]) -> PathBuf {
         let data: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
         let size = u32::try_from(data.len()).unwrap();
@@ -107,7 +106,7 @@ fn looped(sound: Sound) -> Sound {
     Sound { clip: Clip { repeat: Repeat::Loop, ..sound.clip }, ..sound }
 }
 
-/// What a mix of clips of `source` is by definition, one sample after the other.
+/// What a mix of clips of `source` is by definition.
 fn expected(sounds: &[Sound], source: &[[i16; 2]], total: i32) -> Vec<[i32; 2]> {
     let length = i32::try_from(source.len()).unwrap();
     #[expect(clippy::cast_possible_truncation, reason = "a few seconds")]
@@ -314,7 +313,7 @@ async fn what_is_too_loud_is_cut_off_and_said() {
     let (found, warnings) = bench.samples(&[loud], 30).await;
     assert_eq!((found[12_000], found[24_000]), ([8_388_607, 0], [-8_388_608, 0]));
     assert!(warnings[0].ends_with("cut off there: 2 samples from 0.250 s on"), "{warnings:?}");
-    // Two that are too loud one by one may well fit together.
+    // What is too loud alone may fit together.
     let against: Vec<i16> = samples.iter().map(|value| -(value / 2)).collect();
     let against = bench.wav("against.wav", 48_000, 2, &against);
     let sounds = [&file, &against]

@@ -135,12 +135,13 @@ pub async fn plan(
     })?;
     let (chunk_size, chunks) = slice_chunks(total_frames, settings.sizing);
     let Played { videos, sounds } = media.play(&html, &settings.entry, duration)?;
-    let extent = (settings, total_frames);
-    let videos = media.extract(tools, &videos, extent, &page_dir, out).await?;
     let audio = out.join(layout::AUDIO);
     let mixed = audio::mix(tools, &sounds, total_frames, settings.fps, &work, &audio).await?;
     let audio = mixed.as_ref().map(|_warnings| layout::AUDIO);
     warnings.extend(mixed.unwrap_or_default());
+    // After the mix, since the files of videos are taken away here.
+    let extent = (settings, total_frames);
+    let videos = media.extract(tools, &videos, extent, &page_dir, out).await?;
 
     let promoted = out.join(layout::COMPILED);
     fs::rename(&page_dir, &promoted).map_err(Error::io("move", &page_dir))?;

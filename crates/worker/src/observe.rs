@@ -115,10 +115,11 @@ mod tests {
             own("Name:\tx\nRssAnon:\t  100 kB\nRssFile:\t 9 kB\nRssShmem:\t 4 kB\n"),
             104 * 1024
         );
+        // Other tests of this process take and give back memory meanwhile, but not as much.
         let before = memory(std::process::id());
-        let held = std::hint::black_box(vec![1_u8; 64 << 20]);
+        let held = std::hint::black_box(vec![1_u8; 512 << 20]);
         let after = memory(std::process::id());
-        assert!(after >= before + (60 << 20), "{before} {after} {}", held.len());
+        assert!(after >= before + (256 << 20), "{before} {after} {}", held.len());
     }
 
     #[tokio::test]

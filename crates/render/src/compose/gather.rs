@@ -13,10 +13,10 @@ use crate::error::Result;
 use crate::page::inject::inject;
 use crate::remote::Net;
 
-/// Gathers for the page whose files lie in `site`, and answers its text if it had to be changed, with warnings.
+/// Gathers for the page whose files lie in `site` and whose relative addresses are meant from `folder` in it, and answers its text if it had to be changed, with warnings.
 pub(crate) fn gather(
     html: &str,
-    site: &Path,
+    (site, folder): (&Path, &str),
     settings: &Settings,
     bundle: &Path,
     net: &Net,
@@ -26,7 +26,7 @@ pub(crate) fn gather(
     let variables = settings.variables.clone().map(|map| Value::from(map).to_string());
     let setting = Setting {
         site,
-        folder: settings.entry.rsplit_once('/').map_or("", |(folder, _)| folder),
+        folder,
         bundle,
         net,
         scratch,

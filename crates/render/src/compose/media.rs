@@ -102,8 +102,9 @@ fn names_gif(node: &NodeRef<'_>) -> bool {
     path.to_ascii_lowercase().ends_with(".gif")
 }
 
-/// The media that can be seen or heard. `dir` holds the files of the document, which errors call `file`.
-pub(crate) fn list(document: &Document, dir: &Path, file: &str) -> Result<Vec<Medium>> {
+/// The media that can be seen or heard. `place` is the directory of the
+/// document's files and the folder in it that relative addresses are meant from; errors call the document `file`.
+pub(crate) fn list(document: &Document, place: (&Path, &str), file: &str) -> Result<Vec<Medium>> {
     let mut media = Vec::new();
     for node in document.select(MEDIA).nodes() {
         let Some(src) = source(node).filter(|_| node.has_attr("data-hf-render-id")) else {
@@ -118,7 +119,7 @@ pub(crate) fn list(document: &Document, dir: &Path, file: &str) -> Result<Vec<Me
             continue;
         }
         let says_sound = node.attr("data-has-audio").is_none_or(|value| &*value != "false");
-        let file_on_disk = match locate(dir, &src, node, file) {
+        let file_on_disk = match locate(place, &src, node, file) {
             // A picture that is not there is missed when the page asks for it.
             Err(_) if kind == Kind::Gif => continue,
             found => found?,
@@ -240,8 +241,13 @@ fn source(node: &NodeRef<'_>) -> Option<String> {
     own.map(|src| src.trim().to_owned())
 }
 
-/// The file that `src` names in `dir`.
-fn locate(dir: &Path, src: &str, node: &NodeRef<'_>, file: &str) -> Result<PathBuf> {
+/// The file that `src` names in `dir`, if it is relative, from `folder`.
+fn locate(
+    (dir, folder): (&Path, &str),
+    src: &str,
+    node: &NodeRef<'_>,
+    file: &str,
+) -> Result<PathBuf> {
     let refuse = |reason: String| Error::MediaUnusable {
         element: format!("{file}: {}", describe(node)),
         reason,
@@ -254,7 +260,7 @@ fn locate(dir: &Path, src: &str, node: &NodeRef<'_>, file: &str) -> Result<PathB
     }
     let path = src.split(['?', '#']).next().unwrap_or_default();
     let decoded = percent_decode_str(path).decode_utf8_lossy();
-    let inside = normalized("", &decoded);
+    let inside = normalized(if decoded.starts_with('/') { "" } else { folder }, &decoded);
     let found = dir.join(&inside);
     let is_inside = std::fs::canonicalize(&found)
         .ok()

@@ -43,6 +43,8 @@ const FRAGMENT_HEAD: &str = "<!doctype html><html><head><meta charset=\"utf-8\">
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Compiled {
     pub(crate) html: String,
+    /// The folder of the project that relative addresses are meant from; empty at the root.
+    pub(crate) folder: String,
     pub(crate) viewport: Viewport,
     /// Seconds, where the root says it; otherwise the page has to be asked.
     pub(crate) duration: Option<f64>,
@@ -106,13 +108,9 @@ pub(crate) fn compile(
     // What is not changed keeps its author's bytes and line numbers.
     let changed = html::serialize(&document);
     let html = if changed == untouched { full } else { changed };
-    Ok(Compiled {
-        html: inject(&html, &head_start, "", ""),
-        viewport,
-        duration,
-        image_count,
-        warnings,
-    })
+    let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
+    let html = inject(&html, &head_start, "", "");
+    Ok(Compiled { html, folder, viewport, duration, image_count, warnings })
 }
 
 /// Puts the document's own variables where scripts, styles and elements ask for them.

@@ -42,9 +42,15 @@ pub(super) struct Played {
 }
 
 impl Media {
-    /// Reads the media of `html`, which is served from `dir` and which errors call `file`.
-    pub(super) async fn read(tools: &Tools, html: &str, dir: &Path, file: &str) -> Result<Self> {
-        let list = list(&parse(html), dir, file)?;
+    /// Reads the media of `html`, whose files lie in a directory, whose relative addresses are meant from a folder in that, and
+    /// which errors call `file`.
+    pub(super) async fn read(
+        tools: &Tools,
+        html: &str,
+        place: (&Path, &str),
+        file: &str,
+    ) -> Result<Self> {
+        let list = list(&parse(html), place, file)?;
         let files: BTreeMap<_, _> =
             list.iter().rev().map(|medium| (medium.file.clone(), medium.clone())).collect();
         let probing = stream::iter(files.into_values()).map(|medium| probe(tools, medium));

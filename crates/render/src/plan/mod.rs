@@ -93,13 +93,15 @@ pub async fn plan(
     let (from, net, bundle, given) =
         (project.to_owned(), net.clone(), tools.fonts(), settings.clone());
     let (page, within, html) = (page_dir.clone(), work.clone(), compiled.html.clone());
+    let folder = compiled.folder.clone();
     let (gathered, gathering) = blocking(move || {
         tree::copy_project(&from, &page)?;
-        gather(&html, &page, &given, &bundle, &net, &within.join("arrivals"))
+        gather(&html, (&page, &folder), &given, &bundle, &net, &within.join("arrivals"))
     })
     .await?;
     let html = gathered.unwrap_or_else(|| compiled.html.clone());
-    let mut media = Media::read(tools, &html, &page_dir, &settings.entry).await?;
+    let place = (page_dir.as_path(), compiled.folder.as_str());
+    let mut media = Media::read(tools, &html, place, &settings.entry).await?;
     let html = media.write_durations(&html);
     fs::write(&index, &html).map_err(Error::io("write", &index))?;
 

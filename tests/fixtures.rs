@@ -195,9 +195,8 @@ fn the_output_can_be_a_multiple_of_the_page() {
     let run = bench.try_render(&fixture("css-keyframes"), &["--output-resolution", "square"]);
     assert_eq!(run.code(), "CONFIG_INVALID");
     assert!(
-        run.stderr.contains(
-            "square is 1080x1080, which is no whole multiple of the composition's 640x360"
-        ),
+        run.stderr
+            .contains("square is 1080x1080, which is not 1 to 16 times the composition's 640x360"),
         "{}",
         run.stderr
     );

@@ -16,6 +16,8 @@ pub(crate) struct Clip {
     pub(crate) file: PathBuf,
     /// Where the first moment of the clip lies on the composition's timeline; before 0, its beginning is never seen.
     pub(crate) start: f64,
+    /// Nothing of it is seen or heard before this, which a scene around it may say.
+    pub(crate) from: f64,
     /// Where the slot ends on the timeline, not included. The source may be shorter.
     pub(crate) end: f64,
     /// The moment of the source that `start` shows.

@@ -8,6 +8,8 @@ use crate::media::Clip;
 pub(crate) struct Slot {
     /// Where the in-point lies; what is before 0 is never heard.
     start: i64,
+    /// The first sample that a scene around it lets through.
+    from: u64,
     /// The first sample after the slot, inside the mix.
     end: u64,
 }
@@ -34,14 +36,15 @@ impl Slot {
     /// The slot of `clip` in a mix of `total` samples, if anything of it lies there.
     pub(crate) fn of(clip: &Clip, total: u64) -> Option<Self> {
         let start = sample::at(clip.start);
+        let from = u64::try_from(sample::at(clip.from)).unwrap_or(0);
         let end = u64::try_from(sample::at(clip.end)).unwrap_or(0).min(total);
-        let slot = Self { start, end };
+        let slot = Self { start, from, end };
         (slot.first() < end).then_some(slot)
     }
 
     /// The first sample of the mix that lies in it.
     pub(crate) fn first(self) -> u64 {
-        u64::try_from(self.start).unwrap_or(0)
+        u64::try_from(self.start).unwrap_or(0).max(self.from)
     }
 
     pub(crate) fn end(self) -> u64 {
@@ -109,6 +112,7 @@ mod tests {
             src: "a.wav".into(),
             file: PathBuf::from("a.wav"),
             start: samples(start),
+            from: 0.0,
             end: samples(end),
             media_start: 0.0,
             rate: 1.0,

@@ -109,6 +109,7 @@ mod tests {
             src: file.into(),
             file: PathBuf::from(file),
             start,
+            from: 0.0,
             end,
             media_start,
             rate,

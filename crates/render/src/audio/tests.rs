@@ -94,6 +94,7 @@ fn sound(file: &Path, start: f64, end: f64, media_start: f64) -> Sound {
         src: "s".into(),
         file: file.to_owned(),
         start,
+        from: 0.0,
         end,
         media_start,
         rate: 1.0,
@@ -191,7 +192,7 @@ async fn the_same_sounds_make_the_same_bytes() {
 #[tokio::test]
 async fn a_volume_curve_is_followed_to_the_sample() {
     let bench = Bench::new();
-    let file = bench.wav("level.wav", 48_000, 2, &[0x2000; 2 * 96_000]);
+    let file = bench.wav("level.wav", 48_000, 2, &vec![0x2000; 2 * 96_000]);
     let curve = Volume::Curve(vec![(0.5, 0.0), (1.0, 1.0), (1.5, 3.0), (1.5, 0.5)]);
     let sounds = [Sound { volume: curve, ..sound(&file, 0.25, 2.0, 0.0) }];
     let (found, _) = bench.samples(&sounds, 60).await;
@@ -282,7 +283,7 @@ async fn another_speed_changes_the_duration_and_not_the_pitch() {
     let bench = Bench::new();
     let mut samples = vec![0; 24_000];
     samples.extend(sine(1000.0, 48_000, 48_000));
-    samples.extend([0; 24_000]);
+    samples.resize(samples.len() + 24_000, 0);
     let file = bench.wav("tone.wav", 48_000, 1, &samples);
     for rate in [0.5, 2.0, 1.37, 0.8, 4.0] {
         let mut sound = sound(&file, 0.5, 5.0, 0.25);
@@ -296,7 +297,7 @@ async fn another_speed_changes_the_duration_and_not_the_pitch() {
         assert!((first - begin).abs() < 0.035, "{rate}: starts at {first}, not {begin}");
         assert!((last - end).abs() < 0.035, "{rate}: ends at {last}, not {end}");
         // Between the seams of the tempo filter the tone is whole: count how often it rises through 0 in its middle.
-        let middle = &found[(loud[0] + loud[loud.len() - 1]) / 2 - 2400..][..4800];
+        let middle = &found[usize::midpoint(loud[0], loud[loud.len() - 1]) - 2400..][..4800];
         let rises = middle.windows(2).filter(|pair| pair[0][0] < 0 && pair[1][0] >= 0).count();
         assert!((99..=101).contains(&rises), "{rate}: {rises} periods in 0.1 s");
     }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::browser::{Browser, Tick, Viewport};
 use crate::config::Strictness;
 use crate::error::{Error, Result};
@@ -227,11 +229,12 @@ impl<'a> Session<'a> {
     pub(crate) async fn volumes(
         &self,
         ids: &[String],
+        places: &Value,
         first: u32,
         count: u32,
         step: f64,
     ) -> Result<Vec<Vec<f64>>> {
-        self.browser.evaluate(&page::volumes(ids, first, count, step)).await
+        self.browser.evaluate(&page::volumes(ids, places, first, count, step)).await
     }
 
     async fn screenshot(&mut self, index: u32, at: f64) -> Result<String> {

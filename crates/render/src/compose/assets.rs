@@ -59,9 +59,8 @@ impl Base<'_> {
 
     /// Rebases every address in the elements of `content`; style sheets and scripts are not looked at.
     pub(crate) fn elements(&self, content: &Document) {
-        for name in ADDRESSES {
-            let selector = format!("[{}]", name.replace(':', "\\:"));
-            for node in content.select(&selector).nodes() {
+        for node in content.select("[src], [href], [poster], svg *").nodes() {
+            for name in ADDRESSES {
                 if let Some(address) = node.attr(name).and_then(|value| self.rebase(&value)) {
                     node.set_attr(name, &address);
                 }
@@ -160,11 +159,13 @@ mod tests {
             "@import \"scenes/card/near.png\";a{b:url(\"scenes/card/near.png\") url(#g)}"
         );
         let content = Document::fragment(
-            "<img src=near.png srcset='near.png 1x, assets/far.png 2x'><p style='background:url(near.png)'></p>",
+            "<img src=near.png srcset='near.png 1x, assets/far.png 2x'><p style='background:url(near.png)'></p>\
+             <svg><image xlink:href='near.png'></image><use href='#a'></use></svg>",
         );
         base.elements(&content);
         let html = content.html();
         assert!(html.contains("srcset=\"scenes/card/near.png 1x, assets/far.png 2x\""), "{html}");
+        assert!(html.contains("xlink:href=\"scenes/card/near.png\""), "{html}");
         assert!(html.contains("url(&quot;scenes/card/near.png&quot;)"), "{html}");
     }
 }

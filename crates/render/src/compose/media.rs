@@ -173,7 +173,7 @@ pub(crate) fn clips<'a>(
             Kind::Gif => timed(&node),
             Kind::Video | Kind::Audio => node,
         };
-        let (placed, local) = (times.placed(&node)?, times.start(&node, &mut Vec::new())?);
+        let (placed, local) = (times.placed(&node)?, times.start(&node)?);
         let window = times.window(&node, total)?;
         if window.end <= window.start {
             continue;
@@ -183,7 +183,7 @@ pub(crate) fn clips<'a>(
         let start = placed.absolute(local);
         let (start, media_start) = match repeat {
             // What a scene cuts off at the front is never shown; a loop keeps its phase.
-            Repeat::Once if window.start > start && start >= 0.0 => {
+            Repeat::Once if window.start > start => {
                 (window.start, in_point(&node) + (window.start - start) * rate)
             }
             _ => (start, in_point(&node)),
@@ -194,6 +194,7 @@ pub(crate) fn clips<'a>(
             src: medium.src.clone(),
             file: medium.file.clone(),
             start,
+            from: window.start,
             end: window.end,
             media_start,
             rate,

@@ -18,7 +18,7 @@ mod variables;
 
 use std::path::Path;
 
-use dom_query::{Document, Selection};
+use dom_query::{Document, NodeRef};
 use serde_json::{Map, Value};
 
 use crate::browser::Viewport;
@@ -85,9 +85,17 @@ pub(crate) fn compile(
         format!("{FRAGMENT_HEAD}{html}</body></html>")
     };
     let document = html::parse(&full);
+    if document.body().is_none() {
+        return Err(Error::Composition {
+            file: file.to_owned(),
+            element: "the document".to_owned(),
+            reason: "has no body".to_owned(),
+        });
+    }
     let untouched = html::serialize(&html::parse(&full));
     let is_in_folder = file.contains('/');
     let mut warnings = Vec::new();
+    let given = if entry.is_some() { give_to_scene(&document, project, given)? } else { given };
     set_variables(&document, file, given, &mut warnings)?;
     let address_root = if is_in_folder { "/" } else { "" };
     warnings.extend(nested::inline(&document, project, file, address_root)?.warnings);
@@ -111,6 +119,23 @@ pub(crate) fn compile(
     let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
     let html = inject(&html, &head_start, "", "");
     Ok(Compiled { html, folder, viewport, duration, image_count, warnings })
+}
+
+/// A scene that is rendered alone takes what the render sets as if its host had given it.
+fn give_to_scene<'a>(document: &Document, project: &Path, given: Given<'a>) -> Result<Given<'a>> {
+    let hosts = document.select_single("[data-root=\"true\"][data-composition-src]");
+    if let (Some(host), Some(overrides)) = (hosts.nodes().first(), given.variables) {
+        let src = nested::preflight::source(host).unwrap_or_default();
+        if given.check == Check::Strict {
+            variables::check(&nested::scene::declared_variables(project, &src)?, overrides)?;
+        }
+        let text = host.attr("data-variable-values").unwrap_or_default();
+        // What a host gives wrongly counts as nothing, and is warned of when the scene is mounted.
+        let mut values: Map<String, Value> = serde_json::from_str(&text).unwrap_or_default();
+        values.extend(overrides.clone());
+        host.set_attr("data-variable-values", &Value::Object(values).to_string());
+    }
+    Ok(Given { check: Check::Loose, ..given })
 }
 
 /// Puts the document's own variables where scripts, styles and elements ask for them.
@@ -159,21 +184,21 @@ fn head_start(document: &Document, file: &str) -> String {
 }
 
 /// The element that is the composition: the first, unless one says that it is the root.
-fn root<'a>(document: &'a Document, file: &str) -> Result<Selection<'a>> {
+pub(crate) fn find_root(document: &Document) -> Option<NodeRef<'_>> {
     let marked = document.select_single("[data-composition-id][data-root=\"true\"]");
-    let root =
-        if marked.exists() { marked } else { document.select_single("[data-composition-id]") };
-    if root.exists() {
-        return Ok(root);
-    }
-    Err(Error::Composition {
+    let first = document.select_single("[data-composition-id]");
+    marked.nodes().first().or(first.nodes().first()).copied()
+}
+
+fn root<'a>(document: &'a Document, file: &str) -> Result<NodeRef<'a>> {
+    find_root(document).ok_or_else(|| Error::Composition {
         file: file.to_owned(),
         element: "the document".to_owned(),
         reason: "has no element with data-composition-id, so there is nothing to render".to_owned(),
     })
 }
 
-fn side(root: &Selection<'_>, name: &str, default: u32, file: &str) -> Result<u32> {
+fn side(root: &NodeRef<'_>, name: &str, default: u32, file: &str) -> Result<u32> {
     let Some(value) = root.attr(name) else { return Ok(default) };
     let digits: String = value.trim().chars().take_while(char::is_ascii_digit).collect();
     let reason = match digits.parse::<u32>() {
@@ -184,14 +209,9 @@ fn side(root: &Selection<'_>, name: &str, default: u32, file: &str) -> Result<u3
     };
     Err(Error::Composition {
         file: file.to_owned(),
-        element: describe(root),
+        element: html::describe(root),
         reason: format!("{name}=\"{value}\" {reason}"),
     })
-}
-
-/// How an error names the first element of a selection.
-fn describe(element: &Selection<'_>) -> String {
-    element.nodes().first().map(html::describe).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! When the elements of a whole document are on: starts, durations and windows on the composition's own timeline.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use dom_query::{Document, NodeRef};
+use dom_query::{Document, NodeId, NodeRef};
 
 use crate::compose::html::describe;
 use crate::compose::js_number;
@@ -16,6 +17,13 @@ pub(crate) struct Known {
     pub(crate) timelines: BTreeMap<String, f64>,
 }
 
+/// Attributes by whose value a reference finds an element.
+const NAMES: [&str; 4] =
+    ["id", "data-hf-authored-id", "data-composition-id", "data-hf-original-composition-id"];
+
+/// A longer chain of references is taken for one without end.
+const LONGEST_CHAIN: usize = 2000;
+
 /// A stretch of the composition's timeline; without an end where nothing known ends it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Window {
@@ -28,13 +36,19 @@ pub(crate) struct Times<'a> {
     document: &'a Document,
     known: &'a Known,
     file: &'a str,
+    /// The element that is the whole composition.
+    root: Option<NodeId>,
+    /// Elements by each name that a reference may use.
+    named: BTreeMap<String, Vec<NodeRef<'a>>>,
+    /// Starts that were found already.
+    starts: RefCell<HashMap<NodeId, f64>>,
 }
 
 /// How time in one composition lies on the whole timeline: absolute = start + (local − in-point) / rate.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Placed {
     pub(crate) start: f64,
-    in_point: f64,
+    pub(crate) in_point: f64,
     pub(crate) rate: f64,
 }
 
@@ -49,37 +63,71 @@ impl Placed {
 impl<'a> Times<'a> {
     /// `file` is what errors call the document.
     pub(crate) fn of(document: &'a Document, known: &'a Known, file: &'a str) -> Self {
-        Self { document, known, file }
+        let mut named: BTreeMap<String, Vec<NodeRef<'a>>> = BTreeMap::new();
+        for node in document.select(&NAMES.map(|name| format!("[{name}]")).join(",")).nodes() {
+            let said = NAMES.iter().filter_map(|name| node.attr(name));
+            for value in said.map(|value| value.to_string()).collect::<BTreeSet<String>>() {
+                named.entry(value).or_default().push(*node);
+            }
+        }
+        let root = super::find_root(document).map(|root| root.id);
+        Self { document, known, file, root, named, starts: RefCell::default() }
     }
 
     /// The start of every timed element can be found without going in a circle.
     pub(crate) fn check(&self) -> Result<()> {
         for node in self.document.select("[data-start]").nodes() {
-            self.start(node, &mut Vec::new())?;
+            self.start(node)?;
         }
         Ok(())
     }
 
+    /// The composition that `node` is in, if that is not the whole document's, whose time is the timeline's.
+    pub(crate) fn composition(&self, node: &NodeRef<'a>) -> Option<NodeRef<'a>> {
+        let above = node.ancestors_it(None).find(|above| above.has_attr("data-composition-id"))?;
+        (Some(above.id) != self.root).then_some(above)
+    }
+
+    /// Whether `node` is a composition that is not the whole document's.
+    pub(crate) fn is_nested(&self, node: &NodeRef<'a>) -> bool {
+        node.has_attr("data-composition-id") && Some(node.id) != self.root
+    }
+
     /// How the time that `node`'s own start is written in lies on the whole timeline.
     pub(crate) fn placed(&self, node: &NodeRef<'a>) -> Result<Placed> {
-        let Some(host) = composition(node) else { return Ok(Placed::WHOLE) };
+        let Some(host) = self.composition(node) else { return Ok(Placed::WHOLE) };
         self.placed_in(&host)
     }
 
-    fn placed_in(&self, host: &NodeRef<'a>) -> Result<Placed> {
+    /// The same of what is in the composition `host`.
+    pub(crate) fn placed_in(&self, host: &NodeRef<'a>) -> Result<Placed> {
         let outer = self.placed(host)?;
-        let start = outer.absolute(self.start(host, &mut Vec::new())?);
+        let start = outer.absolute(self.start(host)?);
         Ok(Placed { start, in_point: in_point(host), rate: outer.rate * rate(host) })
     }
 
     /// The start of `node` in the time of its composition.
-    pub(crate) fn start(&self, node: &NodeRef<'a>, asked: &mut Vec<NodeRef<'a>>) -> Result<f64> {
+    pub(crate) fn start(&self, node: &NodeRef<'a>) -> Result<f64> {
+        self.start_asked(node, &mut Vec::new())
+    }
+
+    fn start_asked(&self, node: &NodeRef<'a>, asked: &mut Vec<NodeId>) -> Result<f64> {
+        let found = self.starts.borrow().get(&node.id).copied();
+        if let Some(found) = found {
+            return Ok(found);
+        }
+        let start = self.find_start(node, asked)?;
+        self.starts.borrow_mut().insert(node.id, start);
+        Ok(start)
+    }
+
+    fn find_start(&self, node: &NodeRef<'a>, asked: &mut Vec<NodeId>) -> Result<f64> {
         let Some(text) = node.attr("data-start") else { return Ok(0.0) };
         match parse_start(&text) {
             Start::At(seconds) => Ok(seconds),
             Start::Invalid => Ok(0.0),
             Start::After { target, offset } => {
-                if asked.iter().any(|one| one.id == node.id) {
+                if asked.contains(&node.id) || asked.len() > LONGEST_CHAIN {
                     return Err(Error::Composition {
                         file: self.file.to_owned(),
                         element: describe(node),
@@ -89,8 +137,8 @@ impl<'a> Times<'a> {
                     });
                 }
                 let Some(found) = self.target(node, &target) else { return Ok(0.0) };
-                asked.push(*node);
-                let start = self.start(&found, asked)?;
+                asked.push(node.id);
+                let start = self.start_asked(&found, asked)?;
                 let end = start + self.duration(&found, start).unwrap_or(0.0);
                 asked.pop();
                 Ok((end + offset).max(0.0))
@@ -98,16 +146,27 @@ impl<'a> Times<'a> {
         }
     }
 
+    /// The start of `node` where attributes and known sources say it all; `None` where it depends on what only the page knows.
+    pub(crate) fn settled_start(&self, node: &NodeRef<'a>, depth: usize) -> Option<f64> {
+        match parse_start(&node.attr("data-start")?) {
+            Start::At(seconds) => Some(seconds),
+            Start::Invalid => None,
+            Start::After { .. } if depth > LONGEST_CHAIN => None,
+            Start::After { target, offset } => {
+                let found = self.target(node, &target)?;
+                let has_start = found.has_attr("data-start");
+                let start = if has_start { self.settled_start(&found, depth + 1)? } else { 0.0 };
+                Some((start + self.duration(&found, start)? + offset).max(0.0))
+            }
+        }
+    }
+
     /// What a reference names: in the same composition if it is there, else anywhere.
     fn target(&self, node: &NodeRef<'a>, name: &str) -> Option<NodeRef<'a>> {
-        let quoted = name.replace('"', "");
-        let selector = format!(
-            "[id=\"{quoted}\"], [data-hf-authored-id=\"{quoted}\"], [data-composition-id=\"{quoted}\"], [data-hf-original-composition-id=\"{quoted}\"]"
-        );
-        let found = self.document.select(&selector);
-        let own = composition(node).map(|own| own.id);
-        let is_near = |other: &&NodeRef<'a>| composition(other).map(|its| its.id) == own;
-        found.nodes().iter().find(is_near).or_else(|| found.nodes().first()).copied()
+        let found = self.named.get(name)?;
+        let own = self.composition(node).map(|own| own.id);
+        let is_near = |other: &&NodeRef<'a>| self.composition(other).map(|its| its.id) == own;
+        found.iter().find(is_near).or_else(|| found.first()).copied()
     }
 
     /// How long `node` lasts from `start`, in the time of its composition.
@@ -122,7 +181,8 @@ impl<'a> Times<'a> {
             let id = node.attr("data-hf-render-id")?;
             let source = self.known.sources.get(&*id)?;
             let is_endless = node.has_attr("loop");
-            (!is_endless).then(|| ((source - in_point(node)) / rate(node)).max(0.0))
+            (!is_endless && !node.has_name("img"))
+                .then(|| ((source - in_point(node)) / rate(node)).max(0.0))
         };
         let by_timeline = || {
             let id = node.attr("data-composition-id")?;
@@ -136,7 +196,7 @@ impl<'a> Times<'a> {
     pub(crate) fn window(&self, node: &NodeRef<'a>, total: f64) -> Result<Window> {
         let mut window = self.own_window(node)?;
         let mut inner = *node;
-        while let Some(host) = composition(&inner) {
+        while let Some(host) = self.composition(&inner) {
             let its = self.own_window(&host)?;
             window = Window { start: window.start.max(its.start), end: window.end.min(its.end) };
             inner = host;
@@ -146,20 +206,11 @@ impl<'a> Times<'a> {
 
     fn own_window(&self, node: &NodeRef<'a>) -> Result<Window> {
         let placed = self.placed(node)?;
-        let local = self.start(node, &mut Vec::new())?;
+        let local = self.start(node)?;
         let start = placed.absolute(local);
         let lasts = self.duration(node, local);
         Ok(Window { start, end: lasts.map_or(f64::INFINITY, |lasts| start + lasts / placed.rate) })
     }
-}
-
-/// The composition that `node` is in, if that is not the whole document's.
-fn composition<'a>(node: &NodeRef<'a>) -> Option<NodeRef<'a>> {
-    let above = node.ancestors_it(None).filter(|above| above.has_attr("data-composition-id"));
-    let mut compositions: Vec<_> = above.collect();
-    // The outermost is the whole one, whose time is the timeline's.
-    compositions.pop();
-    compositions.into_iter().next()
 }
 
 /// The moment of a source or child timeline that its start shows.
@@ -240,6 +291,48 @@ mod tests {
             let found = window(&root(inner), &known).unwrap();
             assert_eq!(found, Window { start, end }, "{inner}");
         }
+        let beside = "<div data-composition-id=root data-duration=9></div>\
+            <div data-composition-id=b data-start=1 data-duration=2><p id=x data-start=0.5></p></div>";
+        assert_eq!(window(beside, &known).unwrap(), Window { start: 1.5, end: 3.0 });
+    }
+
+    #[test]
+    fn a_start_is_settled_where_all_it_depends_on_is_written() {
+        let html = "<div data-composition-id=r><p id=a data-start=1 data-duration=2></p><p id=b data-start='a + 1' data-duration=1></p>\
+            <p id=x data-start=b></p><p id=open data-start=0></p><p id=y data-start=open></p><p id=z data-start=nobody></p></div>";
+        let document = parse(html);
+        let known = Known::default();
+        let times = Times::of(&document, &known, "index.html");
+        for (id, expected) in
+            [("a", Some(1.0)), ("b", Some(4.0)), ("x", Some(5.0)), ("y", None), ("z", None)]
+        {
+            let node = document.select_single(&format!("#{id}")).nodes()[0];
+            assert_eq!(times.settled_start(&node, 0), expected, "{id}");
+        }
+    }
+
+    #[test]
+    fn a_long_chain_of_starts_is_found_once() {
+        let mut html =
+            String::from("<div data-composition-id=r><p id=c0 data-start=0 data-duration=1></p>");
+        for i in 1..1500 {
+            html.push_str(
+                &[
+                    "<p id=c",
+                    &i.to_string(),
+                    " data-duration=1 data-start=c",
+                    &(i - 1).to_string(),
+                    "></p>",
+                ]
+                .concat(),
+            );
+        }
+        let document = parse(&html);
+        let known = Known::default();
+        let times = Times::of(&document, &known, "index.html");
+        times.check().unwrap();
+        let last = document.select_single("#c1499");
+        assert!((times.start(&last.nodes()[0]).unwrap() - 1499.0).abs() < 1e-9);
     }
 
     #[test]

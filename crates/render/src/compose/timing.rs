@@ -2,7 +2,8 @@
 
 use dom_query::Document;
 
-use crate::compose::{describe, js_number};
+use crate::compose::html::describe;
+use crate::compose::js_number;
 
 /// What a `data-start` says.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,7 +43,7 @@ pub(crate) fn parse_start(text: &str) -> Start {
 /// Starts that the runtime takes for 0 because they name nothing: most likely not what the author meant.
 pub(crate) fn warnings(document: &Document) -> Vec<String> {
     let mut found = Vec::new();
-    for node in &document.select("[data-start]") {
+    for node in document.select("[data-start]").nodes() {
         let start = node.attr("data-start").unwrap_or_default();
         let names_nothing = match parse_start(&start) {
             Start::At(_) => false,
@@ -50,14 +51,17 @@ pub(crate) fn warnings(document: &Document) -> Vec<String> {
             Start::After { target, .. } => {
                 let quoted = target.replace('"', "");
                 !document
-                    .select(&format!("[id=\"{quoted}\"], [data-composition-id=\"{quoted}\"]"))
+                    .select(&format!(
+                        "[id=\"{quoted}\"], [data-hf-authored-id=\"{quoted}\"], [data-composition-id=\"{quoted}\"], \
+                         [data-hf-original-composition-id=\"{quoted}\"]"
+                    ))
                     .exists()
             }
         };
         if names_nothing {
             found.push(format!(
                 "{}: data-start=\"{start}\" names no element; it starts at 0",
-                describe(&node)
+                describe(node)
             ));
         }
     }

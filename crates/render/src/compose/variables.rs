@@ -3,6 +3,7 @@
 use dom_query::{Document, NodeRef};
 use serde_json::{Map, Value};
 
+use crate::compose::assets::quoted_address;
 use crate::compose::html::describe;
 use crate::error::{Error, Result};
 
@@ -109,6 +110,7 @@ pub(crate) fn custom_properties(
             Value::Null | Value::Array(_) | Value::Object(_) => continue,
         };
         let text: String = text.chars().filter(|c| !";{}<>\r\n".contains(*c)).collect();
+        let text = if is_whole(&text) { text } else { quoted_address(&text) };
         for name in names(id) {
             rules.push(format!("--{name}:{text}{important};"));
         }
@@ -118,6 +120,31 @@ pub(crate) fn custom_properties(
         (rules, Force::WhereAbsent) => format!(":where({selectors}){{{rules}}}"),
         (rules, Force::Always) => format!("{selectors}{{{rules}}}"),
     }
+}
+
+/// Whether a value is complete as CSS: what it opens it also closes, so that what follows it is not taken for a part of it.
+fn is_whole(text: &str) -> bool {
+    let mut open = Vec::new();
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match (c, open.last()) {
+            ('\\', _) if chars.next().is_none() => return false,
+            ('"' | '\'', Some(quote)) if *quote == c => {
+                open.pop();
+            }
+            ('\\', _) | (_, Some('"' | '\'')) => {}
+            ('"' | '\'', _) => open.push(c),
+            ('/', _) if chars.peek() == Some(&'*') => return false,
+            ('(', _) => open.push(')'),
+            ('[', _) => open.push(']'),
+            (')' | ']', Some(expected)) if *expected == c => {
+                open.pop();
+            }
+            (')' | ']', _) => return false,
+            _ => {}
+        }
+    }
+    open.is_empty()
 }
 
 /// Whether a custom property gives way to one of the author's.
@@ -252,6 +279,21 @@ mod tests {
             "html{--accentcolor:red/style!important;--accentColor:red/style!important;--my-title:x!important;}"
         );
         assert!(custom_properties("a", &values, Force::WhereAbsent).starts_with(":where(a){"));
+        for (value, expected) in [
+            ("It's", "\"It's\""),
+            ("(a", "\"(a\""),
+            ("a)", "\"a)\""),
+            ("a /* b", "\"a /* b\""),
+            ("a\\", "\"a\\\\\""),
+            ("rgb(1, 2, 3)", "rgb(1, 2, 3)"),
+            ("url('a(b')", "url('a(b')"),
+        ] {
+            let values = map(json!({"v": value}));
+            assert_eq!(
+                custom_properties("a", &values, Force::Always),
+                format!("a{{--v:{expected}!important;}}")
+            );
+        }
     }
 
     #[test]

@@ -42,6 +42,9 @@ const ALIASES: [(&str, &str); 9] = [
     ("720p-square", "square-720p"),
 ];
 
+/// The most pixels of a frame for one of the page, in each direction.
+pub(crate) const LARGEST_SCALE: u32 = 16;
+
 /// How large frames are to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resolution {
@@ -85,13 +88,13 @@ impl Resolution {
         let (wide, high) =
             if is_turned { (self.height, self.width) } else { (self.width, self.height) };
         let scale = wide / width;
-        if scale >= 1 && (scale * width, scale * height) == (wide, high) {
+        if (1..=LARGEST_SCALE).contains(&scale) && (scale * width, scale * height) == (wide, high) {
             return Ok(scale);
         }
         refuse(
             "outputResolution",
             format!(
-                "{} is {wide}x{high}, which is no whole multiple of the composition's {width}x{height}",
+                "{} is {wide}x{high}, which is not 1 to {LARGEST_SCALE} times the composition's {width}x{height}",
                 self.name
             ),
         )
@@ -115,6 +118,7 @@ mod tests {
             ("1080p", false, 3840, 2160, None),
             ("4k", false, 1920, 1200, None),
             ("square-4k", false, 1080, 1080, Some(2)),
+            ("square-4k", false, 16, 16, None),
         ] {
             let scale = Resolution::named(name, turns).unwrap().scale(width, height).ok();
             assert_eq!(scale, expected, "{name} of {width}x{height}");

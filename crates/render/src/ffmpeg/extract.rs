@@ -144,6 +144,12 @@ fn colours(picture: &Picture, still: Still) -> String {
     };
     let input = format!("matrixin={matrix}:rangein={range}:primariesin={primaries}");
     let output = format!("primaries=709:transfer=709:matrix={target}:range=full,format={format}");
+    // A PNG says which curve its values follow, and Chrome shows it by that; a video it shows as if it were the screen's own.
+    let curve = match still {
+        Still::Jpeg => "",
+        Still::Png => ",setparams=color_trc=iec61966-2-1",
+    };
+    let output = format!("{output}{curve}");
     match hdr {
         None => format!("zscale={input}:transferin=709:{output}"),
         Some(transfer) => format!(
@@ -197,7 +203,7 @@ mod tests {
             printed(&transparent, Wanted::Last { behind: 8.0 }, Still::Png, "/f"),
             "ffmpeg -v error -nostdin -c:v libvpx-vp9 -noaccurate_seek -ss 8.000000 -i /p/a b.mp4 -map 0:V:0 \
              -vf zscale=matrixin=709:rangein=limited:primariesin=709:transferin=709:\
-             primaries=709:transfer=709:matrix=gbr:range=full,format=gbrap -fps_mode passthrough -update 1 \
+             primaries=709:transfer=709:matrix=gbr:range=full,format=gbrap,setparams=color_trc=iec61966-2-1 -fps_mode passthrough -update 1 \
              -c:v png -compression_level 1 -threads 1 -flags:v +bitexact -fflags +bitexact -f image2 -y /f/frame_%05d.png"
         );
     }

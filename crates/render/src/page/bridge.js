@@ -138,23 +138,18 @@
     }
   };
 
-  // Registered timelines that are not part of another one, and when their compositions start.
-  const freeTimelines = () => {
-    const all = Object.entries(window.__timelines || {}).filter(([, timeline]) => timeline && typeof timeline.totalTime === 'function');
-    const known = new Set(all.map(([, timeline]) => timeline));
-    const isPart = (timeline) => {
-      for (let above = timeline.parent; above; above = above.parent) if (known.has(above)) return true;
-      return false;
+  // Lottie players that load their animation from a file, which comes when it comes.
+  const lottiesLoad = async () => {
+    const { setTimeout } = window.__HF_VIRTUAL_TIME__.originals;
+    const all = () => {
+      const registered = window.lottie && window.lottie.getRegisteredAnimations ? window.lottie.getRegisteredAnimations() : [];
+      return [...registered, ...(Array.isArray(window.__hfLottie) ? window.__hfLottie : [])];
     };
-    const startOf = (id) => {
-      let start = 0;
-      let host = document.querySelector(`[data-composition-id="${CSS.escape(id)}"]`);
-      for (; host && host.parentElement.closest('[data-composition-id]'); host = host.parentElement.closest('[data-composition-id]')) {
-        start += Number(host.dataset.start) || 0;
-      }
-      return start;
-    };
-    return all.filter(([, timeline]) => !isPart(timeline)).map(([id, timeline]) => ({ timeline, start: startOf(id) }));
+    const isLoading = (player) => player && player.isLoaded === false && !player.__fwFailed;
+    for (const player of all()) {
+      if (isLoading(player) && player.addEventListener) player.addEventListener('data_failed', () => { player.__fwFailed = true; });
+    }
+    while (all().some(isLoading)) await new Promise((done) => setTimeout(done, 2));
   };
 
   window.__fw = {
@@ -166,16 +161,23 @@
       return Object.fromEntries(Object.entries(window.__timelines || {}).map(lasts).filter(([, seconds]) => Number.isFinite(seconds)));
     },
 
-    // The volumes of media at `count` moments. Timelines are moved by hand, since the runtime's own seek sets volumes, too.
-    volumes(ids, first, count, step) {
+    // The volumes of media at `count` moments. Timelines are moved by hand, since the runtime's own seek sets volumes, too;
+    // `places` says for each composition when it starts, with which moment of its own, and how fast its time goes.
+    volumes(ids, places, first, count, step) {
       const elements = ids.map((id) => document.querySelector(`[data-hf-render-id="${CSS.escape(id)}"]`));
-      const moved = freeTimelines();
+      const moved = Object.entries(window.__timelines || {}).filter(([, timeline]) => timeline && typeof timeline.totalTime === 'function')
+        .map(([id, timeline]) => ({ timeline, place: places[id] || { depth: 0, start: 0, inPoint: 0, rate: 1 } }));
+      // Outer ones move those inside along, unless these stand still: so each is put where it belongs after them.
+      moved.sort((a, b) => a.place.depth - b.place.depth);
       if (first === 0) {
         for (const element of elements) element.volume = Math.min(1, Math.max(0, Number(element.dataset.volume ?? 1) || 0));
       }
       return Array.from({ length: count }, (_, i) => {
         const now = (first + i) * step;
-        for (const { timeline, start } of moved) timeline.totalTime(Math.min(Math.max(0, now - start), timeline.totalDuration()), true);
+        for (const { timeline, place } of moved) {
+          const local = place.inPoint + (now - place.start) * place.rate;
+          timeline.totalTime(Math.min(Math.max(0, local), timeline.totalDuration()), true);
+        }
         return elements.map((element) => element.volume);
       });
     },

@@ -112,8 +112,8 @@ pub(crate) fn seek(seconds: f64, due: &[Due], next: &[Due]) -> String {
 }
 
 /// Reads the volumes of media at `count` moments, as the page's timelines set them.
-pub(crate) fn volumes(ids: &[String], first: u32, count: u32, step: f64) -> String {
-    format!("__fw.volumes({}, {first}, {count}, {})", json!(ids), json!(step))
+pub(crate) fn volumes(ids: &[String], places: &Value, first: u32, count: u32, step: f64) -> String {
+    format!("__fw.volumes({}, {places}, {first}, {count}, {})", json!(ids), json!(step))
 }
 
 /// Asks a fresh WebGL context who draws it.

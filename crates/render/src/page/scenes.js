@@ -27,6 +27,10 @@ window.__fwScene = (scene, script) => {
   };
 
   const queryAll = (selector) => {
+    // The page of a scene is its box.
+    if (typeof selector === 'string' && /^\s*(?:html|body|:root)\s*$/i.test(selector) && findHost()) {
+      return [Array.from(host.children).find((child) => child.hasAttribute('data-hf-inner-root')) || host];
+    }
     const all = document.querySelectorAll(rewrite(selector));
     return findHost() ? Array.from(all).filter(isInside) : all;
   };
@@ -84,9 +88,10 @@ window.__fwScene = (scene, script) => {
       return typeof found === 'function' && found.prototype === undefined ? found.bind(target) : found;
     },
     set(target, name, to) {
+      // A new object would lose the timelines of all other compositions: what is in it is added to them.
       if (name === '__timelines') {
-        if (to === registry && registry) return true;
-        registry = null;
+        if (to !== registry && to !== target.__timelines) Object.assign(timelines(), to);
+        return true;
       }
       return Reflect.set(target, name, to, target);
     },
@@ -107,7 +112,7 @@ window.__fwScene = (scene, script) => {
   };
   const scopeGsap = (gsap) => {
     if (!gsap || typeof gsap.to !== 'function') return gsap;
-    const names = ['to', 'from', 'fromTo', 'set', 'quickTo', 'quickSetter', 'getProperty', 'killTweensOf', 'getTweensOf'];
+    const names = ['to', 'from', 'fromTo', 'set', 'quickTo', 'quickSetter', 'killTweensOf', 'getTweensOf'];
     const scoped = byTargets(gsap, Object.create(gsap), names);
     if (typeof gsap.timeline === 'function') {
       scoped.timeline = (...args) => {
@@ -115,10 +120,15 @@ window.__fwScene = (scene, script) => {
         return byTargets(timeline, timeline, ['to', 'from', 'fromTo', 'set', 'staggerTo', 'staggerFrom', 'staggerFromTo']);
       };
     }
+    const first = (given) => (typeof given === 'string' ? queryAll(given)[0] : given);
+    scoped.getProperty = (given, ...rest) => gsap.getProperty(first(given), ...rest);
     if (gsap.utils) {
+      const elementOf = (scope) => first(scope && scope.current !== undefined ? scope.current : scope);
+      const within = (scope, found) => (scope ? found.filter((node) => node !== elementOf(scope) && elementOf(scope).contains(node)) : found);
       scoped.utils = Object.create(gsap.utils);
-      scoped.utils.toArray = (given, ...rest) => gsap.utils.toArray(targets(given), ...rest);
-      scoped.utils.selector = (scope) => (scope ? gsap.utils.selector(scope) : (selector) => Array.from(queryAll(selector)));
+      scoped.utils.toArray = (given, scope, ...rest) => (
+        typeof given === 'string' ? within(scope, Array.from(queryAll(given))) : gsap.utils.toArray(targets(given), scope, ...rest));
+      scoped.utils.selector = (scope) => (selector) => within(scope, Array.from(queryAll(selector)));
     }
     return scoped;
   };

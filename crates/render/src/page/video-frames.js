@@ -134,6 +134,13 @@
   };
   const put = async (state, number) => {
     const { due, next } = state;
+    if (due === null && !state.video && state.frame !== null) {
+      // Nobody sees a picture before its time or after it; it must not be the one that was shown last here.
+      state.image.src = posterOf(state.clip);
+      await state.image.decode();
+      state.frame = null;
+      return true;
+    }
     if (due === null || due === state.frame || !state.image) return false;
     state.next = null;
     if (next && next.frame !== due) next.still.then(forget);

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use serde_json::Value;
+
 use crate::browser::Viewport;
 use crate::browser::session::{Opened, Patience, Session};
 use crate::error::Result;
@@ -29,15 +31,24 @@ pub(super) struct Told {
     pub(super) volumes: BTreeMap<String, Vec<Point>>,
 }
 
-/// Opens the page, and reads the volumes of the sounds in `heard` over its duration, `lasts` if that is known.
+/// The sounds whose volumes are to be read, and where each composition lies on the timeline, given how long the timelines
+/// of the page are.
+#[derive(Clone, Copy)]
+pub(super) struct Heard<'a> {
+    pub(super) ids: &'a [String],
+    pub(super) places: &'a (dyn Fn(&BTreeMap<String, f64>) -> Result<Value> + Sync),
+}
+
+/// Opens the page, and reads the volumes of the sounds that are `heard` over its duration, `lasts` if that is known.
 pub(super) async fn ask(
     tools: &Tools,
     source: &PageSource<'_>,
     (work, viewport): (&Path, Viewport),
     patience: Patience,
-    heard: &[String],
+    heard: Heard<'_>,
     lasts: Option<f64>,
 ) -> Result<Told> {
+    let Heard { ids: heard, places } = heard;
     let server = page::serve(source).await?;
     let (session, opened) =
         Session::open(tools, work, &server, viewport, source.fps, patience).await?;
@@ -45,10 +56,11 @@ pub(super) async fn ask(
     if !heard.is_empty() {
         let step = 1.0 / source.fps.as_f64().clamp(1.0, MOST_SAMPLES);
         let count = samples(lasts.unwrap_or(opened.duration), step);
+        let places = places(&opened.timelines)?;
         let mut read: Vec<Vec<f64>> = Vec::new();
         for first in (0..count).step_by(SAMPLES_AT_ONCE as usize) {
             let some = SAMPLES_AT_ONCE.min(count - first);
-            read.extend(session.volumes(heard, first, some, step).await?);
+            read.extend(session.volumes(heard, &places, first, some, step).await?);
         }
         for (i, id) in heard.iter().enumerate() {
             let samples: Vec<Point> = (0_u32..)

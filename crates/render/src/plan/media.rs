@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use dom_query::Document;
+use dom_query::NodeRef;
 use futures::StreamExt;
 use futures::stream;
+use percent_encoding::percent_decode_str;
+use serde_json::{Map, Value, json};
 
 use crate::compose::assets::normalized;
 use crate::compose::html::{parse, serialize};
+use crate::compose::js_number;
 use crate::compose::media::{Kind, Medium, clips, element, list};
-use crate::compose::times::{Known, Times, in_point};
+use crate::compose::times::{Known, Placed, Times, in_point};
 use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::ffmpeg::source::{Source, is_text, probe_source};
@@ -70,11 +74,27 @@ impl Media {
         Ok(Self { list, sources, known, volumes: BTreeMap::new() })
     }
 
-    /// `html` with how long each element lasts whose author does not say it, since the page does not load its file.
-    pub(super) fn write_durations(&self, html: &str) -> String {
+    /// `html` with what the page cannot know or would find out otherwise: how long each element lasts whose author does not say
+    /// it, since its file is not loaded, and when each one starts that refers to another.
+    pub(super) fn write_times(&self, html: &str) -> String {
         let document = parse(html);
         let times = Times::of(&document, &self.known, "");
         let mut changed = false;
+        // The page's runtime would look for what a start refers to by a rule of its own.
+        let starts = document.select("[data-start]");
+        let refers = |node: &&NodeRef<'_>| {
+            node.attr("data-start").is_some_and(|start| js_number(&start).is_none())
+        };
+        let found: Vec<_> = starts
+            .nodes()
+            .iter()
+            .filter(refers)
+            .filter_map(|node| Some((node, times.settled_start(node, 0)?)))
+            .collect();
+        for (node, start) in found {
+            node.set_attr("data-start", &start.to_string());
+            changed = true;
+        }
         for medium in &self.list {
             let Some(node) = element(&document, &medium.id) else { continue };
             let is_said = ["data-duration", "data-end"].iter().any(|name| node.has_attr(name));
@@ -91,7 +111,7 @@ impl Media {
     }
 
     /// The ids of the sounds whose volume a script may change: all of them if one speaks of volumes, else none.
-    pub(super) fn changing_volumes(&self, html: &str, dir: &Path) -> Vec<String> {
+    pub(super) fn changing_volumes(&self, html: &str, (dir, folder): (&Path, &str)) -> Vec<String> {
         let has_sound =
             |medium: &&Medium| medium.audible && self.sources[&medium.file].sound.is_some();
         let heard: Vec<_> = self.list.iter().filter(has_sound).map(|m| m.id.clone()).collect();
@@ -101,9 +121,12 @@ impl Media {
             None => script.text().contains("volume"),
             Some(src) => {
                 let path = src.split(['?', '#']).next().unwrap_or_default();
-                let file = dir.join(normalized("", path));
-                // A script that is not there is refused elsewhere.
-                std::fs::read(file).is_ok_and(|text| text.windows(6).any(|word| word == b"volume"))
+                let path = percent_decode_str(path).decode_utf8_lossy();
+                let file =
+                    dir.join(normalized(if path.starts_with('/') { "" } else { folder }, &path));
+                // What a script says that cannot be read here, it may say to the page.
+                std::fs::read(file)
+                    .map_or(true, |text| text.windows(6).any(|word| word == b"volume"))
             }
         });
         if speaks { heard } else { Vec::new() }
@@ -154,24 +177,40 @@ impl Media {
         video::extract(tools, request, &out.join(layout::VIDEO_FRAMES)).await
     }
 
-    /// Whether only the page can tell when its media are on: a composition around one has no duration of its own.
+    /// Whether only the page can tell when its media are on: a composition has no duration of its own, or a start is the end
+    /// of something.
     pub(super) fn need_the_page(&self, html: &str) -> bool {
         let document = parse(html);
-        let is_open = |id: &str| {
-            element(&document, id).is_some_and(|node| {
-                let above =
-                    node.ancestors_it(None).filter(|above| above.has_attr("data-composition-id"));
-                let mut compositions: Vec<_> = above.collect();
-                compositions.pop();
-                compositions
-                    .iter()
-                    .any(|host| !host.has_attr("data-duration") && !host.has_attr("data-end"))
-                    || node
-                        .attr("data-start")
-                        .is_some_and(|start| crate::compose::js_number(&start).is_none())
-            })
+        let times = Times::of(&document, &self.known, "");
+        let compositions = document.select("[data-composition-id]");
+        let is_open = |host: &NodeRef<'_>| {
+            times.is_nested(host) && !host.has_attr("data-duration") && !host.has_attr("data-end")
         };
-        self.list.iter().any(|medium| is_open(&medium.id))
+        let starts = document.select("[data-start]");
+        let is_reference = |node: &NodeRef<'_>| {
+            node.attr("data-start").is_some_and(|start| js_number(&start).is_none())
+        };
+        !self.list.is_empty()
+            && (compositions.nodes().iter().any(is_open) || starts.nodes().iter().any(is_reference))
+    }
+
+    /// Where each nested composition lies on the timeline, once it is known how long the timelines are.
+    pub(super) fn places(&self, html: &str, timelines: &BTreeMap<String, f64>) -> Result<Value> {
+        let document = parse(html);
+        let known = Known { sources: self.known.sources.clone(), timelines: timelines.clone() };
+        let times = Times::of(&document, &known, "");
+        let mut places = Map::new();
+        for host in document.select("[data-composition-id]").nodes() {
+            if times.is_nested(host) {
+                let id = host.attr("data-composition-id").unwrap_or_default().to_string();
+                let Placed { start, in_point, rate } = times.placed_in(host)?;
+                let depth = host.ancestors_it(None).count();
+                let place =
+                    json!({ "depth": depth, "start": start, "inPoint": in_point, "rate": rate });
+                places.insert(id, place);
+            }
+        }
+        Ok(Value::Object(places))
     }
 
     /// What is on within the first `total` seconds.

@@ -26,7 +26,7 @@ use crate::error::{Error, Result};
 use crate::ffmpeg;
 use crate::frame::{FrameRange, slice_chunks};
 use crate::page::PageSource;
-use crate::plan::ask::ask;
+use crate::plan::ask::{Heard, ask};
 use crate::plan::layout::Manifest;
 use crate::plan::media::{Media, Played};
 use crate::plan::meta::{manifest, pretty, write, write_meta};
@@ -77,9 +77,13 @@ pub async fn plan(
         element: "the document".to_owned(),
         reason: format!("is not UTF-8: {}", error.utf8_error()),
     })?;
-    let check = if settings.strict_variables { Check::Strict } else { Check::Loose };
-    let given = Given { variables: settings.variables.as_ref(), check };
-    let compiled = compose::compile(&html, &settings.entry, project, given)?;
+    let (from, set) = (project.to_owned(), settings.clone());
+    let compiled = blocking(move || {
+        let check = if set.strict_variables { Check::Strict } else { Check::Loose };
+        let given = Given { variables: set.variables.as_ref(), check };
+        compose::compile(&html, &set.entry, &from, given)
+    })
+    .await?;
     let scale = match &settings.resolution {
         Some(resolution) => resolution.scale(compiled.viewport.width, compiled.viewport.height)?,
         None => 1,
@@ -102,7 +106,7 @@ pub async fn plan(
     let html = gathered.unwrap_or_else(|| compiled.html.clone());
     let place = (page_dir.as_path(), compiled.folder.as_str());
     let mut media = Media::read(tools, &html, place, &settings.entry).await?;
-    let html = media.write_durations(&html);
+    let html = media.write_times(&html);
     fs::write(&index, &html).map_err(Error::io("write", &index))?;
 
     let in_snapshot = |name: &str| SNAPSHOT_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
@@ -113,7 +117,7 @@ pub async fn plan(
         .collect();
     let mut warnings = [compiled.warnings.clone(), gathering].concat();
     let mut duration = compiled.duration;
-    let heard = media.changing_volumes(&html, &page_dir);
+    let heard = media.changing_volumes(&html, (&page_dir, &compiled.folder));
     if duration.is_none() || media.need_the_page(&html) || !heard.is_empty() {
         let source = PageSource {
             root: &page_dir,
@@ -124,7 +128,9 @@ pub async fn plan(
             shows: &media.unshown(),
         };
         let place = (work.as_path(), compiled.viewport);
-        let told = ask(tools, &source, place, patience, &heard, duration).await?;
+        let places = |timelines: &BTreeMap<String, f64>| media.places(&html, timelines);
+        let heard = Heard { ids: &heard, places: &places };
+        let told = ask(tools, &source, place, patience, heard, duration).await?;
         warnings.extend(told.opened.warnings);
         duration = duration.or(Some(told.opened.duration));
         media.known.timelines = told.opened.timelines;

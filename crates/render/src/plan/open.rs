@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::config::fields::is_bitrate;
+use crate::config::resolution::LARGEST_SCALE;
 use crate::config::{Quality, Rate, Strictness};
 use crate::error::{Error, Result};
 use crate::frame::{Fps, FrameRange};
@@ -94,7 +95,7 @@ fn outline(manifest: Manifest, chunks: &[ChunkEntry], encoder: &Value) -> Result
         return Err(Error::PlanArtifactInvalid { artifact: layout::PLAN_JSON.into(), reason });
     };
     let factor = encoder.get("deviceScaleFactor").and_then(Value::as_f64).unwrap_or(1.0);
-    let scale = (1..=16).find(|scale| (f64::from(*scale) - factor).abs() < f64::EPSILON);
+    let scale = (1..=LARGEST_SCALE).find(|scale| (f64::from(*scale) - factor).abs() < f64::EPSILON);
     let Some(scale) = scale.filter(|scale| width.max(height) * scale <= LARGEST_SIDE) else {
         let reason = format!("deviceScaleFactor is {factor}, which cannot be rendered");
         return Err(Error::PlanArtifactInvalid { artifact: layout::ENCODER_JSON.into(), reason });

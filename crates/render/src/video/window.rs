@@ -96,6 +96,7 @@ mod tests {
             src: "v.mp4".into(),
             file: "/v.mp4".into(),
             start,
+            from: 0.0,
             end,
             media_start,
             rate,

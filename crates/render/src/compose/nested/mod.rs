@@ -12,7 +12,7 @@ use std::path::Path;
 use dom_query::{Document, NodeRef};
 use serde_json::{Map, Value};
 
-use crate::compose::assets::Base;
+use crate::compose::assets::{Base, has_scheme, normalized};
 use crate::compose::css::{Place, places, rewrite};
 use crate::compose::html::{escape_attribute, json_in_script};
 use crate::compose::nested::mount::mount;
@@ -111,41 +111,58 @@ fn name_hosts(document: &Document, project: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Ids of instances: an id that is mounted once keeps it, any other gets a number.
+/// Ids of instances: an id that is mounted once keeps it, any other gets a number. None is given that something else has.
 struct Names {
     once: BTreeSet<String>,
+    taken: BTreeSet<String>,
     next: BTreeMap<String, u32>,
 }
 
 impl Names {
     fn of(document: &Document) -> Self {
         let mut counts: BTreeMap<String, u32> = BTreeMap::new();
-        for host in preflight::hosts(document) {
-            let id = host.attr("data-composition-id").unwrap_or_default().trim().to_owned();
-            *counts.entry(id).or_default() += 1;
+        let hosts = preflight::hosts(document);
+        let id_of = |node: &NodeRef<'_>| {
+            node.attr("data-composition-id").unwrap_or_default().trim().to_owned()
+        };
+        for host in &hosts {
+            *counts.entry(id_of(host)).or_default() += 1;
         }
-        let once = counts.into_iter().filter(|(id, count)| *count == 1 && !id.is_empty());
-        Self { once: once.map(|(id, _)| id).collect(), next: BTreeMap::new() }
+        let is_host = |node: &NodeRef<'_>| hosts.iter().any(|host| host.id == node.id);
+        let all = document.select("[data-composition-id]");
+        let taken: BTreeSet<_> =
+            all.nodes().iter().filter(|node| !is_host(node)).map(id_of).collect();
+        let once = counts.into_iter().filter(|(id, count)| *count == 1 && !taken.contains(id));
+        Self { once: once.map(|(id, _)| id).collect(), taken, next: BTreeMap::new() }
     }
 
     fn next(&mut self, authored: &str, is_late: bool) -> String {
-        let next = self.next.entry(authored.to_owned()).or_default();
         if !is_late && self.once.contains(authored) {
             return authored.to_owned();
         }
-        *next += 1;
-        format!("{authored}__hf{next}")
+        let next = self.next.entry(authored.to_owned()).or_default();
+        loop {
+            *next += 1;
+            let name = format!("{authored}__hf{next}");
+            if self.taken.insert(name.clone()) {
+                return name;
+            }
+        }
     }
 }
 
 fn addresses(document: &Document, selector: &str, name: &str) -> BTreeSet<String> {
     let nodes = document.select(selector);
-    nodes
-        .nodes()
-        .iter()
-        .filter_map(|node| node.attr(name))
-        .map(|address| address.to_string())
-        .collect()
+    nodes.nodes().iter().filter_map(|node| node.attr(name)).map(|address| same(&address)).collect()
+}
+
+/// One way to write an address.
+fn same(address: &str) -> String {
+    let address = address.trim();
+    if has_scheme(address) || address.starts_with("//") {
+        return address.to_owned();
+    }
+    normalized("", address)
 }
 
 /// The values that a host gives its instance.
@@ -186,7 +203,7 @@ impl Collected {
 
     fn add(&mut self, scene: &Scene, scope: &Scope, src: &str) {
         for link in &scene.links {
-            if self.linked.insert(link.address.clone()) {
+            if self.linked.insert(same(&link.address)) {
                 self.links.push(link.html.clone());
             }
         }
@@ -204,7 +221,7 @@ impl Collected {
         for script in &scene.scripts {
             let (kind, text) = match script {
                 Script::External { address, html } => {
-                    if self.loaded.insert(address.clone()) {
+                    if self.loaded.insert(same(address)) {
                         self.scripts.push(html.clone());
                     }
                     continue;

@@ -12,17 +12,30 @@ use crate::error::{Error, Result};
 /// Deeper nesting than this is taken for a mistake.
 const MAX_DEPTH: usize = 20;
 
+/// So are more instances.
+const MAX_MOUNTS: usize = 1000;
+
 /// The hosts of `document` that name a file.
 pub(crate) fn hosts(document: &Document) -> Vec<NodeRef<'_>> {
     let all = document.select("[data-composition-src]");
-    all.nodes().iter().copied().filter(|host| source(host).is_some()).collect()
+    // What stands in a host gives way to the host's own file.
+    let is_outer = |host: &NodeRef<'_>| {
+        !host
+            .ancestors_it(None)
+            .any(|above| above.has_attr("data-composition-src") && source(&above).is_some())
+    };
+    all.nodes().iter().copied().filter(|host| source(host).is_some() && is_outer(host)).collect()
 }
 
 /// The same of what is inside `host`.
 pub(crate) fn hosts_in<'a>(host: &NodeRef<'a>) -> Vec<NodeRef<'a>> {
     let named =
         |node: &NodeRef<'a>| node.has_attr("data-composition-src") && source(node).is_some();
-    host.descendants_it().filter(NodeRef::is_element).filter(named).collect()
+    let inside = |node: &NodeRef<'a>| {
+        let above = node.ancestors_it(None).take_while(|above| above.id != host.id);
+        !above.into_iter().any(|above| named(&above))
+    };
+    host.descendants_it().filter(NodeRef::is_element).filter(named).filter(inside).collect()
 }
 
 /// The file that a host names, from the root of the project; `None` for a place that a template engine has left.
@@ -55,9 +68,11 @@ pub(crate) fn check(
     for host in document.select("[data-composition-src]").nodes() {
         if source(host).is_none() {
             warnings.push(format!("{file}: {} names no file yet and stays empty", describe(host)));
+            host.remove_attr("data-composition-src");
         }
     }
-    walk(document, project, &mut vec![file.to_owned()], &mut problems)?;
+    let mut mounts = 0;
+    walk(document, project, &mut vec![file.to_owned()], &mut mounts, &mut problems)?;
     if problems.is_empty() {
         return Ok(());
     }
@@ -70,9 +85,15 @@ fn walk(
     document: &Document,
     project: &Path,
     above: &mut Vec<String>,
+    mounts: &mut usize,
     problems: &mut Vec<String>,
 ) -> Result<()> {
     for host in hosts(document) {
+        *mounts += 1;
+        if *mounts > MAX_MOUNTS {
+            let reason = format!("more than {MAX_MOUNTS} nested compositions");
+            return Err(Error::Nested { problems: reason });
+        }
         let src = source(&host).unwrap_or_default();
         let from = above.last().cloned().unwrap_or_default();
         let mut refuse =
@@ -109,7 +130,7 @@ fn walk(
             continue;
         }
         above.push(src);
-        walk(&content, project, above, problems)?;
+        walk(&content, project, above, mounts, problems)?;
         above.pop();
     }
     Ok(())

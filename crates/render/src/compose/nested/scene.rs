@@ -88,7 +88,7 @@ pub(crate) fn load(base: Base<'_>, src: &str, host_id: Option<&str>) -> Result<S
     };
     let declared_id = declaring.attr("data-composition-id").unwrap_or_default().to_string();
     let mut carriers = vec![document.html_root()];
-    carriers.extend(own_root);
+    carriers.push(*declaring);
     let variables = declared(&carriers, src, &mut warnings);
 
     base.elements(&content);
@@ -134,6 +134,15 @@ pub(crate) fn declared_id(project: &Path, src: &str) -> Result<String> {
     let root = content.select_single("[data-composition-id]");
     let id = root.attr("data-composition-id").map(|id| id.trim().to_owned());
     id.filter(|id| !id.is_empty()).ok_or_else(|| problem(src, NO_COMPOSITION))
+}
+
+/// The variables that a file declares.
+pub(crate) fn declared_variables(project: &Path, src: &str) -> Result<Vec<Declared>> {
+    let text = read(project, src)?;
+    let (whole, content) = (parse(&text), content(&text));
+    let mut carriers = vec![whole.html_root()];
+    carriers.extend(content.select_single("[data-composition-id]").nodes().first());
+    Ok(declared(&carriers, src, &mut Vec::new()))
 }
 
 /// What of a file's text is mounted: what is in its first template, if it has one.

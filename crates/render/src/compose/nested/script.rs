@@ -44,22 +44,25 @@ fn describe(scope: &Scope, declared_id: &str, file: &str) -> String {
 fn declares(source: &str, name: &str) -> bool {
     let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
     source.match_indices(name).any(|(at, _)| {
-        let before = source[..at].trim_end();
+        let before = &source[..at];
         let is_whole =
-            !source[..at].ends_with(is_word) && !source[at + name.len()..].starts_with(is_word);
-        let after_keyword = ["import", "as", "const", "let", "class", "function", "var"]
+            !before.ends_with(is_word) && !source[at + name.len()..].starts_with(is_word);
+        // From the last word that begins a declaration up to here, nothing ends it or begins its value.
+        let keyword = ["import", "const", "let", "var", "class", "function"]
             .iter()
-            .any(|keyword| before.ends_with(keyword));
-        let in_braces = before.rfind('{').is_some_and(|open| {
-            !before[open..].contains('}') && before[..open].trim_end().ends_with("import")
-        });
-        is_whole && (after_keyword || in_braces)
+            .filter_map(|keyword| before.rfind(keyword).map(|start| start + keyword.len()))
+            .max();
+        is_whole && keyword.is_some_and(|start| !before[start..].contains([';', '(']))
     })
 }
 
 /// A script element ends at the first `</script`, whatever the script means by it; in a string or pattern, the backslash
 /// changes nothing.
 fn escape_end(source: &str) -> String {
+    // A comment that opens a script element within the script would keep the script's own end from being seen.
+    let lower = source.to_ascii_lowercase();
+    let hides_end = lower.contains("<!--") && lower.contains("<script");
+    let source = if hides_end { &source.replace("<!--", "<\\!--") } else { source };
     let mut out = String::with_capacity(source.len());
     let mut rest = source;
     while let Some(at) = rest.find("</") {
@@ -103,7 +106,10 @@ mod tests {
             ("import gsap from 'gsap';", "{ document, window, __hyperframes }"),
             ("import { gsap, x } from 'gsap';", "{ document, window, __hyperframes }"),
             ("import * as gsap from 'gsap';", "{ document, window, __hyperframes }"),
+            ("const { gsap } = globalThis;", "{ document, window, __hyperframes }"),
+            ("const a = 1, gsap = 2;", "{ document, window, __hyperframes }"),
             ("const mygsap = 1;", "{ document, gsap, window, __hyperframes }"),
+            ("const a = 1;\ngsap.to('b', {});", "{ document, gsap, window, __hyperframes }"),
         ] {
             let wrapped = wrap_module(source, &scope(), "a", "a.html");
             assert!(wrapped.starts_with(&format!("const {names} = __fwScene(")), "{wrapped}");

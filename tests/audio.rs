@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use crate::harness::{Bench, fixture, root, tool};
 
 /// Left and right, 48000 times a second.
-type Samples = Vec<[f64; 2]>;
+pub(crate) type Samples = Vec<[f64; 2]>;
 
 /// What is heard of a file, with its edit list applied.
-fn hear(file: &Path) -> Samples {
+pub(crate) fn hear(file: &Path) -> Samples {
     let mut command = Command::new(tool("ffmpeg/ffmpeg"));
     command.args(["-v", "error", "-i"]).arg(file);
     command.args(["-map", "0:a:0", "-ar", "48000", "-ac", "2", "-f", "f32le", "-"]);
@@ -24,7 +24,7 @@ fn hear(file: &Path) -> Samples {
 }
 
 /// A file that `scripts/media.mjs` makes.
-fn media(name: &str) -> PathBuf {
+pub(crate) fn media(name: &str) -> PathBuf {
     let file = root().join("fixtures/media").join(name);
     assert!(file.exists(), "{} is missing: run scripts/setup.sh", file.display());
     file
@@ -64,7 +64,7 @@ fn level(samples: &[[f64; 2]], hertz: f64, from: f64, to: f64) -> f64 {
 }
 
 /// What ffprobe says of every stream.
-fn streams(file: &Path) -> Vec<Value> {
+pub(crate) fn streams(file: &Path) -> Vec<Value> {
     let mut command = Command::new(tool("ffprobe/ffprobe"));
     command.args(["-v", "error", "-of", "json", "-show_streams"]).arg(file);
     let found: Value = serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
@@ -72,7 +72,7 @@ fn streams(file: &Path) -> Vec<Value> {
 }
 
 /// Asserts that the sound is one AAC stream that begins with the picture and ends with it, and that both last `samples`.
-fn assert_lasts(file: &Path, samples: u64) {
+pub(crate) fn assert_lasts(file: &Path, samples: u64) {
     let streams = streams(file);
     let kinds: Vec<_> =
         streams.iter().map(|stream| stream["codec_type"].as_str().unwrap()).collect();
@@ -88,7 +88,7 @@ fn assert_lasts(file: &Path, samples: u64) {
 }
 
 /// Makes a project that plays `sounds`, elements of a composition of `seconds`, and which may name any of the media.
-fn project(bench: &Bench, seconds: f64, sounds: &str) -> PathBuf {
+pub(crate) fn project(bench: &Bench, seconds: f64, sounds: &str) -> PathBuf {
     let dir = bench.path("project");
     fs::create_dir_all(&dir).unwrap();
     for file in fs::read_dir(media("")).unwrap().map(|entry| entry.unwrap().path()) {
@@ -104,18 +104,18 @@ fn project(bench: &Bench, seconds: f64, sounds: &str) -> PathBuf {
     dir
 }
 
-fn uri(path: &Path) -> String {
+pub(crate) fn uri(path: &Path) -> String {
     format!("file://{}", path.display())
 }
 
-fn invoke(bench: &Bench, event: &Value) -> Value {
+pub(crate) fn invoke(bench: &Bench, event: &Value) -> Value {
     let run = bench.invoke(event);
     assert_eq!(run.status, Some(0), "{event}: {}", run.stderr);
     serde_json::from_str(&run.stdout).unwrap()
 }
 
 /// Plans `project` below `out` of the bench.
-fn plan(bench: &Bench, project: &Path, config: &Value) -> Value {
+pub(crate) fn plan(bench: &Bench, project: &Path, config: &Value) -> Value {
     let (project, prefix) = (uri(project), uri(&bench.path("out")));
     let event = json!({"Action": "plan", "ProjectS3Uri": project, "PlanOutputS3Prefix": prefix, "Config": config});
     invoke(bench, &event)
@@ -254,93 +254,6 @@ fn what_is_too_loud_is_said_in_the_answer() {
     let answer = plan(&bench, &project(&bench, 1.0, element), &json!({"fps": 30}));
     let warning = answer["Warnings"][0].as_str().unwrap();
     assert!(warning.starts_with("the sound is up to 3.9 dB too loud, at 0."), "{warning}");
-}
-
-#[test]
-fn the_mix_is_part_of_the_plan_and_of_its_hash() {
-    let bench = Bench::new();
-    let project = project(&bench, 1.0, "<audio src=sweep.mp3 data-start=0></audio>");
-    let answer = plan(&bench, &project, &json!({"fps": 30}));
-    let dir = bench.path("out/plan");
-    assert!(!dir.join(".plan-work").exists());
-    assert!(
-        fs::read(dir.join("audio.flac")).unwrap()
-            == fs::read(bench.path("out/audio.flac")).unwrap()
-    );
-    let read = |name: &str| -> Value {
-        serde_json::from_str(&fs::read_to_string(dir.join(name)).unwrap()).unwrap()
-    };
-    assert_eq!(read("plan.json")["hasAudio"], true);
-    assert_eq!(read("meta/composition.json")["audioCount"], 1);
-    let chunk = json!({"Action": "renderChunk", "PlanS3Uri": uri(&dir), "PlanHash": answer["PlanHash"],
-        "ChunkIndex": 0, "ChunkOutputS3Prefix": uri(&bench.path("out"))});
-    invoke(&bench, &chunk);
-    let mut bytes = fs::read(dir.join("audio.flac")).unwrap();
-    *bytes.last_mut().unwrap() ^= 1;
-    fs::write(dir.join("audio.flac"), bytes).unwrap();
-    fs::remove_dir_all(bench.path("out/chunks")).unwrap();
-    assert_eq!(bench.invoke(&chunk).code(), "PLAN_HASH_MISMATCH");
-}
-
-#[test]
-fn the_sound_of_another_maker_is_fitted_to_the_video() {
-    let bench = Bench::new();
-    let project = project(&bench, 1.5, "");
-    let answer = plan(&bench, &project, &json!({"fps": 30, "chunkSize": 45}));
-    assert_eq!((&answer["HasAudio"], &answer["AudioS3Uri"]), (&json!(false), &Value::Null));
-    let dir = bench.path("out/plan");
-    let chunk = invoke(
-        &bench,
-        &json!({"Action": "renderChunk", "PlanS3Uri": uri(&dir), "PlanHash": answer["PlanHash"],
-        "ChunkIndex": 0, "ChunkOutputS3Prefix": uri(&bench.path("out"))}),
-    );
-    let out = bench.path("joined.mp4");
-    let event = |audio: Option<&Path>| {
-        json!({"Action": "assemble", "PlanS3Uri": uri(&dir), "ChunkS3Uris": [chunk["ChunkS3Uri"]],
-            "AudioS3Uri": audio.map(uri), "OutputS3Uri": uri(&out)})
-    };
-    // Longer than the video, then shorter, in the formats in which plans have them; ADTS cannot say what to skip.
-    let short = bench.path("short.m4a");
-    let raw = bench.path("audio.aac");
-    for (args, to) in [(["-t", "0.7"], &short), (["-t", "2.0"], &raw)] {
-        let mut command = Command::new(tool("ffmpeg/ffmpeg"));
-        command
-            .args(["-v", "error", "-i"])
-            .arg(media("sweep.wav"))
-            .args(args)
-            .args(["-c:a", "aac"]);
-        assert!(command.arg(to).status().unwrap().success());
-    }
-    let reference = hear(&media("sweep.wav"));
-    for (file, late) in
-        [(media("sweep.m4a"), 0), (media("sweep.mp3"), 0), (short.clone(), 0), (raw, 1024)]
-    {
-        invoke(&bench, &event(Some(&file)));
-        assert_lasts(&out, 72_000);
-        let heard = hear(&out);
-        let likeness = |late: usize| -> f64 {
-            heard[4800 + late..28_800]
-                .iter()
-                .zip(&reference[4800..])
-                .map(|(a, b)| a[0] * b[0])
-                .sum()
-        };
-        let best = (0..1100).max_by(|a, b| likeness(*a).total_cmp(&likeness(*b))).unwrap();
-        assert_eq!(best, late, "{}", file.display());
-    }
-    // The plan's own, which is missed if the plan says that it is there.
-    invoke(&bench, &event(None));
-    assert_eq!(streams(&out).len(), 1);
-    let manifest = fs::read_to_string(dir.join("plan.json")).unwrap();
-    fs::write(dir.join("plan.json"), manifest.replace("\"hasAudio\": false", "\"hasAudio\": true"))
-        .unwrap();
-    assert_eq!(bench.invoke(&event(None)).code(), "MISSING_PLAN_ARTIFACT");
-    fs::copy(short, dir.join("audio.m4a")).unwrap();
-    invoke(&bench, &event(None));
-    assert_lasts(&out, 72_000);
-    let text = bench.path("text.m4a");
-    fs::write(&text, "no sound").unwrap();
-    assert_eq!(bench.invoke(&event(Some(&text))).code(), "PLAN_ARTIFACT_INVALID");
 }
 
 /// What timelines do to volumes is heard: in the page's own timeline and in that of a scene that starts later.

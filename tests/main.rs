@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
 mod audio;
+mod audio_plans;
 mod bad_input;
 mod codes;
 mod colours;

@@ -20,7 +20,7 @@ use crate::audio;
 use crate::blocking::blocking;
 use crate::browser::session::Patience;
 use crate::compose::gather::gather;
-use crate::compose::{self, Check, Given};
+use crate::compose::{self, Check, Compiled, Given};
 use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::ffmpeg;
@@ -67,23 +67,7 @@ pub async fn plan(
     patience: Patience,
     out: &Path,
 ) -> Result<Planned> {
-    let entry = project.join(&settings.entry);
-    if !entry.is_file() {
-        return Err(Error::EntryMissing { entry: settings.entry.clone() });
-    }
-    let html = String::from_utf8(fs::read(&entry).map_err(Error::io("read", &entry))?);
-    let html = html.map_err(|error| Error::Composition {
-        file: settings.entry.clone(),
-        element: "the document".to_owned(),
-        reason: format!("is not UTF-8: {}", error.utf8_error()),
-    })?;
-    let (from, set) = (project.to_owned(), settings.clone());
-    let compiled = blocking(move || {
-        let check = if set.strict_variables { Check::Strict } else { Check::Loose };
-        let given = Given { variables: set.variables.as_ref(), check };
-        compose::compile(&html, &set.entry, &from, given)
-    })
-    .await?;
+    let compiled = compile(project, settings).await?;
     let scale = match &settings.resolution {
         Some(resolution) => resolution.scale(compiled.viewport.width, compiled.viewport.height)?,
         None => 1,
@@ -94,16 +78,7 @@ pub async fn plan(
 
     let page_dir = work.join(layout::COMPILED);
     let index = page_dir.join("index.html");
-    let (from, net, bundle, given) =
-        (project.to_owned(), net.clone(), tools.fonts(), settings.clone());
-    let (page, within, html) = (page_dir.clone(), work.clone(), compiled.html.clone());
-    let folder = compiled.folder.clone();
-    let (gathered, gathering) = blocking(move || {
-        tree::copy_project(&from, &page)?;
-        gather(&html, (&page, &folder), &given, &bundle, &net, &within.join("arrivals"))
-    })
-    .await?;
-    let html = gathered.unwrap_or_else(|| compiled.html.clone());
+    let (html, gathering) = collect(tools, net, project, settings, &compiled, &work).await?;
     let place = (page_dir.as_path(), compiled.folder.as_str());
     let mut media = Media::read(tools, &html, place, &settings.entry).await?;
     let html = media.write_times(&html);
@@ -177,6 +152,49 @@ pub async fn plan(
     })
     .await?;
     Ok(planned)
+}
+
+/// Reads the entry and compiles it.
+async fn compile(project: &Path, settings: &Settings) -> Result<Compiled> {
+    let entry = project.join(&settings.entry);
+    if !entry.is_file() {
+        return Err(Error::EntryMissing { entry: settings.entry.clone() });
+    }
+    let html = String::from_utf8(fs::read(&entry).map_err(Error::io("read", &entry))?);
+    let html = html.map_err(|error| Error::Composition {
+        file: settings.entry.clone(),
+        element: "the document".to_owned(),
+        reason: format!("is not UTF-8: {}", error.utf8_error()),
+    })?;
+    let (from, set) = (project.to_owned(), settings.clone());
+    blocking(move || {
+        let check = if set.strict_variables { Check::Strict } else { Check::Loose };
+        let given = Given { variables: set.variables.as_ref(), check };
+        compose::compile(&html, &set.entry, &from, given)
+    })
+    .await
+}
+
+/// Copies the project to where the page is served from, with what it needs of other hosts, and answers its HTML with warnings.
+async fn collect(
+    tools: &Tools,
+    net: &Net,
+    project: &Path,
+    settings: &Settings,
+    compiled: &Compiled,
+    work: &Path,
+) -> Result<(String, Vec<String>)> {
+    let page_dir = work.join(layout::COMPILED);
+    let (from, net, bundle, given) =
+        (project.to_owned(), net.clone(), tools.fonts(), settings.clone());
+    let (page, within, html) = (page_dir.clone(), work.to_owned(), compiled.html.clone());
+    let folder = compiled.folder.clone();
+    let (gathered, gathering) = blocking(move || {
+        tree::copy_project(&from, &page)?;
+        gather(&html, (&page, &folder), &given, &bundle, &net, &within.join("arrivals"))
+    })
+    .await?;
+    Ok((gathered.unwrap_or_else(|| compiled.html.clone()), gathering))
 }
 
 /// Ends planning: scratch goes first, so that the digest covers exactly what a chunk will find, then `plan.json` is written.

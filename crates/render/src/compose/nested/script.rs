@@ -52,7 +52,12 @@ fn declares(source: &str, name: &str) -> bool {
             .iter()
             .filter_map(|keyword| before.rfind(keyword).map(|start| start + keyword.len()))
             .max();
-        is_whole && keyword.is_some_and(|start| !before[start..].contains([';', '(']))
+        is_whole
+            && keyword.is_some_and(|start| {
+                let since = &before[start..];
+                let own = since.rsplit(',').next().unwrap_or(since);
+                !since.contains([';', '(']) && !own.contains('=')
+            })
     })
 }
 
@@ -108,6 +113,7 @@ mod tests {
             ("import * as gsap from 'gsap';", "{ document, window, __hyperframes }"),
             ("const { gsap } = globalThis;", "{ document, window, __hyperframes }"),
             ("const a = 1, gsap = 2;", "{ document, window, __hyperframes }"),
+            ("const tl = gsap.timeline();", "{ document, gsap, window, __hyperframes }"),
             ("const mygsap = 1;", "{ document, gsap, window, __hyperframes }"),
             ("const a = 1;\ngsap.to('b', {});", "{ document, gsap, window, __hyperframes }"),
         ] {

@@ -222,14 +222,15 @@ fn colours_of_every_matrix_and_range_are_what_was_put_in() {
         "bars.webm",
     ];
     let bench = Bench::new();
-    let mut body = String::from("data-width=320 data-height=280 data-duration=0.1>");
-    for (i, clip) in clips.iter().enumerate() {
-        body += &format!(
+    let video = |(i, clip): (usize, &&str)| {
+        format!(
             "<video id=v{i} src={clip} data-start=0 data-duration=0.1 style='top: {}px; width: 320px; height: 40px; \
              object-fit: fill; image-rendering: pixelated'></video>",
             i * 40
-        );
-    }
+        )
+    };
+    let videos: String = clips.iter().enumerate().map(video).collect();
+    let body = format!("data-width=320 data-height=280 data-duration=0.1>{videos}");
     let project = project(&bench, "project", &clips, "", &body);
     bench.render(&project, &["--crf", "4"]);
     let frames = Frames::decode(&bench.path("out.mp4"), 320, 280);

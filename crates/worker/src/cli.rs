@@ -68,15 +68,8 @@ pub(crate) struct RenderArgs {
     /// Bit rate such as 8M or 2500k, instead of a constant quality
     #[arg(long)]
     bitrate: Option<String>,
-    /// Values for the composition's variables, as a JSON object
-    #[arg(long, value_name = "JSON")]
-    variables: Option<String>,
-    /// A file with such an object
-    #[arg(long, value_name = "FILE", conflicts_with = "variables")]
-    variables_file: Option<PathBuf>,
-    /// Refuse values for variables that the composition does not declare, or of another type
-    #[arg(long)]
-    strict_variables: bool,
+    #[command(flatten)]
+    given: Given,
     /// strict: a page that reports an error is not rendered; best-effort: it is [default: strict]
     #[arg(long)]
     strictness: Option<String>,
@@ -100,6 +93,20 @@ pub(crate) struct RenderArgs {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) place: Place,
+}
+
+/// What a render sets in a composition.
+#[derive(Debug, Args)]
+pub(crate) struct Given {
+    /// Values for the composition's variables, as a JSON object
+    #[arg(long, value_name = "JSON")]
+    variables: Option<String>,
+    /// A file with such an object
+    #[arg(long, value_name = "FILE", conflicts_with = "variables")]
+    variables_file: Option<PathBuf>,
+    /// Refuse values for variables that the composition does not declare, or of another type
+    #[arg(long)]
+    strict_variables: bool,
 }
 
 #[derive(Debug, Args)]
@@ -162,12 +169,14 @@ impl RenderArgs {
         set("strictness", text(&self.strictness));
         set("chunkSize", Some(self.chunk_size.unwrap_or(600).into()));
         set("maxParallelChunks", Some(self.max_parallel_chunks.unwrap_or(256).into()));
-        set("variables", self.given_variables()?);
-        set("strictVariables", self.strict_variables.then_some(Value::Bool(true)));
+        set("variables", self.given.variables()?);
+        set("strictVariables", self.given.strict_variables.then_some(Value::Bool(true)));
         Ok(config)
     }
+}
 
-    fn given_variables(&self) -> Result<Option<Value>> {
+impl Given {
+    fn variables(&self) -> Result<Option<Value>> {
         match (&self.variables, &self.variables_file) {
             (Some(text), _) => json(text, "--variables").map(Some),
             (None, Some(file)) => {

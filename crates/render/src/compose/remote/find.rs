@@ -79,11 +79,11 @@ pub(super) fn places<'a>(document: &'a Document) -> Vec<Place<'a>> {
     found
 }
 
-/// Whether Chrome runs this script: not a data block, and not meant for browsers without modules.
+/// Whether Chrome runs this classic script: not a data block, and not meant for browsers without modules.
 fn is_run(node: &NodeRef<'_>) -> bool {
     let kind = node.attr("type").unwrap_or_default().trim().to_ascii_lowercase();
+    // Modules have neighbours, and are seen to with them.
     let is_script = kind.is_empty()
-        || kind == "module"
         || kind.ends_with("javascript")
         || kind.ends_with("ecmascript")
         // Scripts that are held back until the fonts are there.

@@ -3,7 +3,9 @@
 mod find;
 mod integrity;
 pub(crate) mod kind;
+mod modules;
 pub(crate) mod sheets;
+mod specifiers;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -67,10 +69,11 @@ pub(crate) fn localise(
         needs.extend(needs_of(place)?);
     }
     needs.extend(locals.needs()?);
+    let fetcher = Fetcher::new(net, net.assets, scratch);
+    changed |= modules::localise_modules(document, site, folder, &fetcher)?;
     if needs.is_empty() {
         return Ok(changed);
     }
-    let fetcher = Fetcher::new(net, net.assets, scratch);
     let held = gather(&fetcher, needs, &site.join(FOLDER))?;
     let mut names = Names { held: &held, site, written: BTreeMap::new() };
     for place in &places {

@@ -1,13 +1,13 @@
 //! The work: a project becomes a plan, each chunk of a plan a video, and the videos one. Local paths in, local paths out.
 //!
 //! ```text
-//!   plan   chunk   assemble     use cases: one public function each
+//!   plan   chunk   assemble           use cases: one public function each
 //!     ↓      ↓        ↓
-//!   compose  capture  audio     domain: what to do
+//!   compose  capture  audio  video    domain: what to do
 //!     ↓      ↓        ↓
-//!   page → browser  ffmpeg      tools: the only ones that start anything
+//!   page → browser  ffmpeg  remote    tools: the only ones that start anything or reach other hosts
 //!     ↓      ↓        ↓
-//!   process  frame  error       ground: know nothing of the above
+//!   process  frame  media  error      ground: know nothing of the above
 //! ```
 //!
 //! 1. The same plan and chunk index give the same bytes; a frame's pixels do not depend on the chunk or the browser that
@@ -15,7 +15,8 @@
 //! 2. Frame i is drawn at exactly i·den/num seconds; chunks cover every frame once.
 //! 3. Nothing here reads the environment or changes it; nothing outside a work directory is written, and those are removed.
 //! 4. A plan is verified before Chrome starts, a chunk before its file appears, and what is joined before it is joined.
-//! 5. A page reaches nothing but its own files; Chrome and FFmpeg see none of this process's environment.
+//! 5. A page reaches nothing but its own files; only planning fetches, and from public addresses; Chrome and FFmpeg see none of
+//!    this process's environment.
 //! 6. Every fast path is provably equal to the slow one.
 
 mod audio;

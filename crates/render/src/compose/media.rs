@@ -58,7 +58,7 @@ pub(crate) fn mark(document: &Document) {
             node.remove_attr("preload");
         }
         if node.attr("data-start").is_none_or(|start| start.trim().is_empty()) {
-            node.set_attr("data-start", "0");
+            node.set_attr("data-start", &start_around(node));
             node.set_attr("data-hf-auto-start", "");
         }
         if node.has_name("video") && !node.has_attr("data-has-audio") {
@@ -93,6 +93,14 @@ pub(crate) fn mark(document: &Document) {
         taken.entry(unique.clone()).or_insert(1);
         node.set_attr("data-hf-render-id", &unique);
     }
+}
+
+/// The start of an element that does not say its own: with the nearest element around it in its composition that does, else
+/// with the composition.
+fn start_around(node: &NodeRef<'_>) -> String {
+    let own = node.ancestors_it(None).take_while(|above| !above.has_attr("data-composition-id"));
+    let start = own.into_iter().find_map(|above| above.attr("data-start"));
+    start.map_or_else(|| "0".to_owned(), |start| start.to_string())
 }
 
 /// Whether a picture may be an animated one.
@@ -289,6 +297,22 @@ fn gain(node: &NodeRef<'_>) -> f64 {
 mod tests {
     use super::*;
     use crate::compose::html::parse;
+
+    #[test]
+    fn a_medium_without_a_start_starts_with_what_it_is_in() {
+        let document = parse(
+            "<div data-composition-id=r data-start=0><video src=a.mp4></video><div data-start='intro + 1'><p><audio src=b.mp3></audio></p></div>\
+             <div data-start=3><div data-composition-id=s data-start=1><video src=c.mp4></video></div></div></div>",
+        );
+        mark(&document);
+        let starts: Vec<_> = document
+            .select("video, audio")
+            .nodes()
+            .iter()
+            .map(|node| node.attr("data-start").unwrap_or_default().to_string())
+            .collect();
+        assert_eq!(starts, ["0", "intro + 1", "0"]);
+    }
 
     #[test]
     fn every_media_element_gets_a_name_of_its_own() {

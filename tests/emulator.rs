@@ -49,16 +49,18 @@ impl Default for Setup {
 /// Memory of a sandbox that is like Lambda's.
 const SANDBOX_MIB: &str = "2048";
 
-/// A free port of loopback. Another process could take it before it is used; then the start fails and says so.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+/// Two free ports of loopback. Another process could take one before it is used; then the start fails and says so.
+fn free_ports() -> (u16, u16) {
+    let bound = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let [front, api] = bound.map(|listener| listener.local_addr().unwrap().port());
+    (front, api)
 }
 
 impl Sandbox {
     pub(crate) fn start(s3: &S3, setup: Setup) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("tmp")).unwrap();
-        let (port, api) = (free_port(), free_port());
+        let (port, api) = free_ports();
         let rie = tool("lambda/aws-lambda-rie");
         let log = File::create(dir.path().join("log")).unwrap();
         let tmp = dir.path().join("tmp");
@@ -104,7 +106,8 @@ impl Sandbox {
             .process_group(0);
         let child = command.spawn().unwrap();
         let until = Instant::now() + Duration::from_secs(20);
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        // The function, which the first event starts, gives up at once if its own side does not listen yet.
+        while [port, api].iter().any(|port| TcpStream::connect(("127.0.0.1", *port)).is_err()) {
             assert!(Instant::now() < until, "the emulator does not listen");
             std::thread::sleep(Duration::from_millis(10));
         }

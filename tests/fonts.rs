@@ -48,6 +48,7 @@ fn a_family_that_is_not_brought_along_is_fetched_as_far_as_the_text_needs_it() {
     let web = service();
     let desk = Desk::new();
     let planned = desk.plan_project(&fixture("fonts-fetched"), &web.net()).unwrap();
+    crate::offline::assert_drawn(&desk, &planned);
     let compiled = desk.compiled();
     let (before, faces) = compiled.split_once("</style>\n<style>@font-face").unwrap();
     let source = std::fs::read_to_string(fixture("fonts-fetched").join("index.html")).unwrap();

@@ -17,6 +17,7 @@ mod hostile;
 mod lambda;
 mod lambda_faults;
 mod measure;
+mod modules;
 mod nested;
 mod offline;
 mod plans;

@@ -3,9 +3,11 @@
 use std::path::Path;
 use std::process::Command;
 
+use render::plan::Planned;
 use serde_json::{Value, json};
 
-use crate::harness::{Bench, fixture, run};
+use crate::harness::{Bench, fixture, run, tool};
+use crate::web::{Desk, Reply, Web};
 
 /// Fixtures whose plans hold something that is not in their HTML: scenes, frames of videos, fonts, a sound, pictures.
 const GATHERED: [&str; 6] = [
@@ -32,6 +34,48 @@ fn answer(run: &crate::harness::Run) -> Value {
     serde_json::from_str(&run.stdout).unwrap()
 }
 
+/// What `bootstrap` answers to an event in a network that has only loopback.
+fn offline(bench: &Bench, event: &Value) -> Value {
+    let file = bench.path("offline.json");
+    std::fs::write(&file, event.to_string()).unwrap();
+    let bootstrap = bench.bootstrap("invoke");
+    let mut command = Command::new("unshare");
+    command.args(["-rn", "python3", "-c", LOOPBACK]).arg(bootstrap.get_program());
+    command.args(bootstrap.get_args()).arg(&file);
+    let cut = run(&mut command);
+    let found = answer(&cut);
+    assert!(cut.stderr.contains("network: lo\n"), "{}", cut.stderr);
+    found
+}
+
+/// Draws every chunk of a plan that was made with a network.
+pub(crate) fn assert_drawn(desk: &Desk, planned: &Planned) {
+    let bench = Bench::new();
+    for (index, range) in planned.chunks.iter().enumerate() {
+        let found = offline(
+            &bench,
+            &json!({
+                "Action": "renderChunk", "PlanS3Uri": uri(&desk.plan_dir()), "PlanHash": planned.plan_hash, "ChunkIndex": index,
+                "ChunkOutputS3Prefix": uri(&bench.path("out")),
+            }),
+        );
+        assert_eq!(found["FramesEncoded"], range.len());
+    }
+}
+
+/// What was fetched while planning is all that the chunks need.
+#[test]
+fn a_script_of_another_host_is_not_asked_for_again() {
+    let web = Web::start();
+    let gsap = std::fs::read(tool("js/gsap/gsap.min.js")).unwrap();
+    web.on("/npm/gsap@3/dist/gsap.min.js", [Reply::ok("application/javascript", gsap)]);
+    let source = std::fs::read_to_string(fixture("cdn-script").join("index.html")).unwrap();
+    let desk = Desk::with(&source.replace("cdn.example", &web.fill("HOST")));
+    let planned = desk.plan(&web.net()).unwrap();
+    drop(web);
+    assert_drawn(&desk, &planned);
+}
+
 #[test]
 fn every_chunk_is_drawn_without_a_network() {
     for name in GATHERED {
@@ -48,15 +92,7 @@ fn every_chunk_is_drawn_without_a_network() {
                 })
             };
             let here = answer(&bench.invoke(&event("here")));
-            let file = bench.path("offline.json");
-            std::fs::write(&file, event("offline").to_string()).unwrap();
-            let bootstrap = bench.bootstrap("invoke");
-            let mut command = Command::new("unshare");
-            command.args(["-rn", "python3", "-c", LOOPBACK]).arg(bootstrap.get_program());
-            command.args(bootstrap.get_args()).arg(&file);
-            let cut = run(&mut command);
-            let found = answer(&cut);
-            assert!(cut.stderr.contains("network: lo\n"), "{}", cut.stderr);
+            let found = offline(&bench, &event("offline"));
             assert_eq!(found["Sha256"], here["Sha256"], "{name}, chunk {index}");
         }
     }

@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
-# Puts what the function needs on Lambda into a new directory: scripts/stage.sh DIR [plain|brotli|zstd]
-# The last word says how Chrome travels: as it is, as its package compresses it, or as `bootstrap pack` does.
+# Puts what the function needs on Lambda into a new directory: scripts/stage.sh DIR [packed|plain] [LEVEL]
+# packed: Chrome and FFmpeg are compressed, as hard as LEVEL of zstd says (19), and inflated when the function starts.
+# plain: they are as they are, which is too large for a ZIP and right for an image.
 set -euo pipefail
 root="$(cd "$(dirname "$0")/.." && pwd)"
+form="${2:-packed}" level="${3:-19}"
 
-if [ $# -lt 1 ] || [ -e "$1" ]; then
-  echo "usage: scripts/stage.sh NEW_DIRECTORY [plain|brotli|zstd]" >&2
+if [ $# -lt 1 ] || [ -e "$1" ] || { [ "$form" != packed ] && [ "$form" != plain ]; }; then
+  echo "usage: scripts/stage.sh NEW_DIRECTORY [packed|plain] [LEVEL]" >&2
   exit 2
 fi
 bootstrap="${BOOTSTRAP:-${CARGO_TARGET_DIR:-$root/target}/release/bootstrap}"
 [ -x "$bootstrap" ] || { echo "stage: $bootstrap is missing: cargo build --release --locked" >&2; exit 1; }
-[ -d "$root/.tools/chrome-pack" ] || { echo "stage: the tools are missing: scripts/setup.sh" >&2; exit 1; }
+[ -f "$root/.tools/chrome/.installed" ] || { echo "stage: the tools are missing: scripts/setup.sh" >&2; exit 1; }
 
 # What Lambda's own C library must know, since nothing else does.
 newest="$(objdump -T "$bootstrap" | grep -o 'GLIBC_[0-9.]*' | sort -Vu | tail -1)"
@@ -21,14 +23,23 @@ fi
 
 mkdir -p "$1/tools"
 cp "$bootstrap" "$1/bootstrap"
-for part in ffmpeg ffprobe runtime fonts; do
-  cp -R "$root/.tools/$part" "$1/tools/$part"
+cp -R "$root/.tools/runtime" "$root/.tools/fonts" "$1/tools/"
+for tool in chrome ffmpeg ffprobe; do
+  if [ "$form" = plain ]; then
+    cp -R "$root/.tools/$tool" "$1/tools/$tool"
+    continue
+  fi
+  # Packing takes minutes, so what was packed of the same files in the same way is kept.
+  key="$(cat "$root/.tools/$tool/.installed" "$root/Cargo.lock" <(echo "$level") | sha256sum | cut -c1-16)"
+  pack="$root/.tools/packs/$tool-$key"
+  if [ ! -d "$pack" ]; then
+    mkdir -p "$root/.tools/packs"
+    part="$(mktemp -d "$root/.tools/packs/part-XXXXXX")"
+    "$bootstrap" pack --level "$level" "$root/.tools/$tool" "$part"
+    # Whoever was faster has made the same.
+    mv -T "$part" "$pack" 2>/dev/null || rm -rf "$part"
+  fi
+  cp -R "$pack" "$1/tools/$tool"
 done
-case "${2:-brotli}" in
-  plain) cp -R "$root/.tools/chrome" "$1/tools/chrome" ;;
-  brotli) cp -R "$root/.tools/chrome-pack" "$1/tools/chrome" ;;
-  zstd) "$bootstrap" pack "$root/.tools/chrome" "$1/tools/chrome" ;;
-  *) echo "stage: plain, brotli or zstd, not $2" >&2; exit 2 ;;
-esac
 find "$1" -name .installed -delete
 chmod -R a+rX "$1"

@@ -50,7 +50,7 @@ impl Default for Setup {
 const SANDBOX_MIB: &str = "2048";
 
 /// Two free ports of loopback. Another process could take one before it is used; then the start fails and says so.
-fn free_ports() -> (u16, u16) {
+pub(crate) fn free_ports() -> (u16, u16) {
     let bound = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     let [front, api] = bound.map(|listener| listener.local_addr().unwrap().port());
     (front, api)
@@ -135,22 +135,8 @@ impl Sandbox {
     }
 
     pub(crate) fn invoke_text(&self, event: &str) -> String {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        write!(
-            stream,
-            "POST /2015-03-31/functions/function/invocations HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{event}",
-            event.len()
-        )
-        .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) =
-            answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {}", self.log()));
-        if head.to_ascii_lowercase().contains("transfer-encoding: chunked") {
-            unchunked(body)
-        } else {
-            body.to_owned()
-        }
+        let path = "/2015-03-31/functions/function/invocations";
+        post(self.port, path, "", event).unwrap_or_else(|| panic!("no answer: {}", self.log()))
     }
 
     /// What the function and the emulator wrote so far.
@@ -225,7 +211,7 @@ impl Sandbox {
         let left: Vec<_> = fs::read_dir(self.tmp())
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .filter(|name| !name.starts_with("chrome-pack-"))
+            .filter(|name| !name.contains("-pack-"))
             .collect();
         assert!(left.is_empty(), "scratch is left: {left:?}");
     }
@@ -244,6 +230,25 @@ impl Drop for Sandbox {
                 .stderr(Stdio::null())
                 .status();
         }
+    }
+}
+
+/// Sends a request to a server on loopback and returns the body of the answer, unless there is none.
+pub(crate) fn post(port: u16, path: &str, headers: &str, body: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let length = body.len();
+    write!(
+        stream,
+        "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}Content-Length: {length}\r\n\r\n{body}",
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    if head.to_ascii_lowercase().contains("transfer-encoding: chunked") {
+        Some(unchunked(body))
+    } else {
+        Some(body.to_owned())
     }
 }
 

@@ -35,6 +35,17 @@ pub(crate) fn fixture(name: &str) -> PathBuf {
     root().join("fixtures/projects").join(name)
 }
 
+/// Stages this `bootstrap` and its tools, packed as quickly as can be, in the new directory `task`.
+pub(crate) fn stage(task: &Path) {
+    let staged = Command::new(root().join("scripts/stage.sh"))
+        .arg(task)
+        .args(["packed", "1"])
+        .env("BOOTSTRAP", env!("CARGO_BIN_EXE_bootstrap"))
+        .output()
+        .unwrap();
+    assert!(staged.status.success(), "{}", String::from_utf8_lossy(&staged.stderr));
+}
+
 impl Bench {
     pub(crate) fn new() -> Self {
         tool("chrome/chromium");

@@ -2,7 +2,6 @@
 //! emptied. Times of one run are compared with each other, never with a limit.
 
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -11,54 +10,43 @@ use serde_json::json;
 use store::{About, Store};
 
 use crate::emulator::{Sandbox, Setup};
-use crate::harness::{fixture, root, tool};
+use crate::harness::{fixture, root};
 use crate::lambda::{Cloud, chunk_of, upload};
 use crate::s3::S3;
 use crate::store::{bytes, connect, uri};
 
-/// Tools whose Chrome is packed as `pack` is.
-fn tools(dir: &Path, pack: &Path) -> String {
-    for part in ["ffmpeg", "ffprobe", "runtime", "fonts"] {
-        symlink(tool(part), dir.join(part)).unwrap();
-    }
-    symlink(pack, dir.join("chrome")).unwrap();
-    dir.to_str().unwrap().to_owned()
-}
-
-fn zstd_pack() -> PathBuf {
-    let pack = root().join("target/chrome-zstd");
-    if !pack.join("rest.tar.zst").exists() {
-        let _absent = fs::remove_dir_all(&pack);
-        let packed = Command::new(env!("CARGO_BIN_EXE_bootstrap"))
-            .arg("pack")
-            .arg(tool("chrome"))
-            .arg(&pack)
-            .status()
-            .unwrap();
-        assert!(packed.success());
-    }
-    pack
+/// The tools of a staged function.
+fn staged(form: &[&str]) -> PathBuf {
+    let task = root().join("target/staged").join(form.join("-"));
+    let _absent = fs::remove_dir_all(&task);
+    fs::create_dir_all(task.parent().unwrap()).unwrap();
+    let staging = Command::new(root().join("scripts/stage.sh"))
+        .arg(&task)
+        .args(form)
+        .env("BOOTSTRAP", env!("CARGO_BIN_EXE_bootstrap"))
+        .status()
+        .unwrap();
+    assert!(staging.success());
+    task.join("tools")
 }
 
 #[test]
 #[ignore = "a measurement"]
 fn measure_cold_and_warm_starts() {
     println!(
-        "{:8} {:>10} {:>12} {:>14} {:>14}",
-        "pack", "MiB", "unpack ms", "cold frame ms", "warm frame ms"
+        "{:10} {:>10} {:>12} {:>14} {:>14}",
+        "tools", "MiB", "unpack ms", "cold frame ms", "warm frame ms"
     );
-    for (name, pack) in
-        [("brotli", tool("chrome-pack")), ("zstd", zstd_pack()), ("plain", tool("chrome"))]
-    {
+    for form in [&["packed", "19"][..], &["packed", "1"], &["plain"]] {
+        let tools = staged(form);
         let mut rounds = Vec::new();
         for _ in 0..3 {
-            let dir = tempfile::tempdir().unwrap();
             let s3 = S3::start();
             upload(&s3, &fixture("own-hf"));
             let sandbox = Sandbox::start(&s3, Setup::default());
             let cloud = Cloud { s3, sandbox };
             let plan = cloud.plan(&json!({"fps": 30, "chunkSize": 60}));
-            let env = vec![("FRAMEWRIGHT_TOOLS", tools(dir.path(), &pack))];
+            let env = vec![("FRAMEWRIGHT_TOOLS", tools.to_str().unwrap().to_owned())];
             let cold = Cloud {
                 sandbox: Sandbox::start(&cloud.s3, Setup { env, ..Setup::default() }),
                 s3: cloud.s3,
@@ -82,8 +70,8 @@ fn measure_cold_and_warm_starts() {
         }
         rounds.sort_unstable();
         let (unpack, cold, warm) = rounds[1];
-        let size = size(&pack) >> 20;
-        println!("{name:8} {size:>10} {unpack:>12} {cold:>14} {warm:>14}");
+        let (name, size) = (form.join(" "), size(&tools) >> 20);
+        println!("{name:10} {size:>10} {unpack:>12} {cold:>14} {warm:>14}");
     }
 }
 

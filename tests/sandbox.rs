@@ -4,10 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::emulator::{Place, Sandbox, Setup};
-use crate::harness::{Bench, fixture, root, tool};
+use crate::harness::{Bench, fixture, root, run, stage, tool};
 use crate::lambda::{Cloud, chunk_of, sample, upload};
 use crate::s3::S3;
 
@@ -45,13 +45,7 @@ fn a_bundle_renders_in_a_sandbox_that_has_nothing_else() {
     // The user of the sandbox must be able to walk there.
     Command::new("chmod").arg("755").arg(dir.path()).status().unwrap();
     let task = dir.path().join("task");
-    let staged = Command::new(root().join("scripts/stage.sh"))
-        .arg(&task)
-        .arg("brotli")
-        .env("BOOTSTRAP", env!("CARGO_BIN_EXE_bootstrap"))
-        .output()
-        .unwrap();
-    assert!(staged.status.success(), "{}", String::from_utf8_lossy(&staged.stderr));
+    stage(&task);
     let place = Place::Sandbox { root: rootfs(dir.path()), task };
     let s3 = S3::start();
     let sandbox = Sandbox::start(&s3, Setup { place, ..Setup::default() });
@@ -94,4 +88,37 @@ fn a_bundle_renders_in_a_sandbox_that_has_nothing_else() {
         })
         .collect();
     assert!(dead.is_empty(), "{dead:?}");
+}
+
+#[test]
+fn a_probe_says_that_a_sandbox_with_nothing_else_can_render_and_what_it_lacks_if_not() {
+    let dir = tempfile::tempdir().unwrap();
+    Command::new("chmod").arg("755").arg(dir.path()).status().unwrap();
+    let (task, rootfs) = (dir.path().join("task"), rootfs(dir.path()));
+    stage(&task);
+    let probe = || {
+        let tmp = tempfile::tempdir().unwrap();
+        let mut command = Command::new(root().join("scripts/sandbox.sh"));
+        command.args([&rootfs, &task]).arg(tmp.path()).args([
+            "2048",
+            "/var/task/bootstrap",
+            "probe",
+        ]);
+        let run = run(command.env_remove("FRAMEWRIGHT_TOOLS"));
+        let verdict: Value = serde_json::from_str(&run.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {} {}", run.stdout, run.stderr));
+        (run.status, verdict)
+    };
+    let (status, verdict) = probe();
+    assert_eq!((status, &verdict["passed"]), (Some(0), &json!(true)), "{verdict}");
+    assert_eq!(verdict["screenshot"]["width"], 320);
+    assert!(verdict["webgl"].as_str().unwrap().contains("SwiftShader"), "{verdict}");
+    fs::remove_file(rootfs.join("lib/x86_64-linux-gnu/libdl.so.2")).unwrap();
+    let (status, verdict) = probe();
+    assert_eq!((status, &verdict["passed"]), (Some(1), &json!(false)), "{verdict}");
+    assert_eq!(verdict["error"]["code"], "BROWSER_LAUNCH_FAILED", "{verdict}");
+    assert!(verdict["error"]["message"].as_str().unwrap().contains("libdl.so.2"), "{verdict}");
+    fs::remove_dir_all(task.join("tools/ffmpeg")).unwrap();
+    let (status, verdict) = probe();
+    assert_eq!((status, &verdict["error"]["code"]), (Some(2), &json!("TOOL_MISSING")), "{verdict}");
 }

@@ -1,13 +1,12 @@
 //! One sandbox serves event after event and is afterwards as it was; what was cut off heals.
 
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
 use crate::emulator::{Sandbox, Setup};
-use crate::harness::tool;
+use crate::harness::stage;
 use crate::lambda::{Cloud, PAGE, chunk_of};
 
 /// What must not grow.
@@ -91,26 +90,28 @@ fn what_a_cut_off_invocation_left_is_gone_at_the_next_one() {
 
 #[test]
 fn an_unpacked_chrome_that_was_cut_off_is_unpacked_again() {
-    let pack = tool("chrome-pack");
     let dir = tempfile::tempdir().unwrap();
-    for part in ["ffmpeg", "ffprobe", "runtime", "fonts"] {
-        symlink(tool(part), dir.path().join(part)).unwrap();
-    }
-    symlink(&pack, dir.path().join("chrome")).unwrap();
-    let tools = dir.path().to_str().unwrap().to_owned();
+    let task = dir.path().join("task");
+    stage(&task);
+    let tools = task.join("tools").to_str().unwrap().to_owned();
     let cloud = Cloud::new(Setup { env: vec![("FRAMEWRIGHT_TOOLS", tools)], ..Setup::default() });
     cloud.assert_serves();
-    let unpacked: Vec<_> =
-        fs::read_dir(cloud.sandbox.tmp()).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert_eq!(unpacked.len(), 1, "{unpacked:?}");
-    let chromium = unpacked[0].join("chromium");
+    let unpacked = |tool: &str| {
+        let mut dirs = fs::read_dir(cloud.sandbox.tmp()).unwrap();
+        let name = |dir: &fs::DirEntry| dir.file_name().into_string().unwrap();
+        dirs.find_map(|dir| dir.ok().filter(|dir| name(dir).starts_with(tool))).unwrap().path()
+    };
+    assert_eq!(fs::read_dir(cloud.sandbox.tmp()).unwrap().count(), 3, "Chrome and two of FFmpeg");
+    assert!(unpacked("ffmpeg-pack-").join("ffmpeg").is_file());
+    let chrome = unpacked("chrome-pack-");
+    let chromium = chrome.join("chromium");
     let size = fs::metadata(&chromium).unwrap().len();
     fs::File::options().write(true).open(&chromium).unwrap().set_len(size / 2).unwrap();
     fs::remove_file(cloud.s3.object("renders/demo/chunks/0000.mp4")).unwrap();
     cloud.assert_serves();
     assert_eq!(fs::metadata(&chromium).unwrap().len(), size);
-    fs::remove_file(unpacked[0].join(".complete")).unwrap();
+    fs::remove_file(chrome.join(".complete")).unwrap();
     fs::remove_file(cloud.s3.object("renders/demo/chunks/0000.mp4")).unwrap();
     cloud.assert_serves();
-    assert!(unpacked[0].join(".complete").is_file());
+    assert!(chrome.join(".complete").is_file());
 }

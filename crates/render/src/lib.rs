@@ -41,7 +41,7 @@ pub mod remote;
 pub mod tools;
 
 pub use browser::session::{Patience, Reuse};
-pub use capture::floor;
+pub use capture::alone::{Proof, floor, probe};
 pub use capture::picture::FrameHashes;
 pub use error::{Error, Result};
 pub use ffmpeg::probe::{Video, probe_video};

@@ -9,12 +9,20 @@ use crate::hash::sha256_file;
 /// sha256 of the page runtime this version was tested with (hyperframes 0.8.170).
 const RUNTIME_SHA256: &str = "4a56ffcd5e2b0d5c22cce6c2201205b85cb77ad9d7e32796c2e789fa46231935";
 
-/// The directory that `scripts/setup.sh` fills. To hold one is to know that its parts are there.
+/// The tools that `scripts/setup.sh` fetches. To hold them is to know that they are there.
 #[derive(Debug, Clone)]
 pub struct Tools {
     dir: PathBuf,
+    encoder: Encoder,
     runtime: Arc<str>,
     chrome: Option<Chrome>,
+}
+
+/// FFmpeg's two programs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encoder {
+    pub ffmpeg: PathBuf,
+    pub ffprobe: PathBuf,
 }
 
 /// A headless Chrome and what it needs around it.
@@ -38,13 +46,24 @@ impl Chrome {
     }
 }
 
+impl Encoder {
+    /// Each program in the directory of its own name.
+    pub fn in_dir(dir: &Path) -> Self {
+        Self { ffmpeg: dir.join("ffmpeg/ffmpeg"), ffprobe: dir.join("ffprobe/ffprobe") }
+    }
+}
+
 impl Tools {
     /// Checks that every tool but Chrome is in `dir` and that the page runtime is the pinned one: enough for joining.
     pub fn open(dir: &Path) -> Result<Self> {
-        let tools = Self { dir: dir.to_owned(), runtime: "".into(), chrome: None };
-        for (tool, path) in [("ffmpeg", tools.ffmpeg()), ("ffprobe", tools.ffprobe())] {
+        Self::with_encoder(dir, Encoder::in_dir(dir))
+    }
+
+    /// The same with FFmpeg elsewhere.
+    pub fn with_encoder(dir: &Path, encoder: Encoder) -> Result<Self> {
+        for (tool, path) in [("ffmpeg", &encoder.ffmpeg), ("ffprobe", &encoder.ffprobe)] {
             if !path.is_file() {
-                return Err(Error::ToolMissing { tool, path });
+                return Err(Error::ToolMissing { tool, path: path.clone() });
             }
         }
         let path = dir.join("runtime/hyperframe.runtime.iife.js");
@@ -60,13 +79,14 @@ impl Tools {
             });
         }
         let runtime = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
-        Ok(Self { runtime: runtime.into(), ..tools })
+        Ok(Self { dir: dir.to_owned(), encoder, runtime: runtime.into(), chrome: None })
     }
 
     /// The paths of tools, which nobody has looked for: for tests of command lines.
     #[cfg(test)]
     pub(crate) fn untested(dir: &Path) -> Self {
-        Self { dir: dir.to_owned(), runtime: "".into(), chrome: None }
+        let encoder = Encoder::in_dir(dir);
+        Self { dir: dir.to_owned(), encoder, runtime: "".into(), chrome: None }
     }
 
     /// With a Chrome to draw with, which must be there.
@@ -82,12 +102,12 @@ impl Tools {
         self.chrome.as_ref().ok_or_else(missing)
     }
 
-    pub fn ffmpeg(&self) -> PathBuf {
-        self.dir.join("ffmpeg/ffmpeg")
+    pub fn ffmpeg(&self) -> &Path {
+        &self.encoder.ffmpeg
     }
 
-    pub fn ffprobe(&self) -> PathBuf {
-        self.dir.join("ffprobe/ffprobe")
+    pub fn ffprobe(&self) -> &Path {
+        &self.encoder.ffprobe
     }
 
     pub fn fonts(&self) -> PathBuf {

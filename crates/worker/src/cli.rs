@@ -29,12 +29,23 @@ pub(crate) enum Command {
     Render(Box<RenderArgs>),
     /// Handle one plan, renderChunk or assemble event and print its answer
     Invoke(InvokeArgs),
+    /// Draw a known frame and say whether this place can render
+    ///
+    /// Prints a JSON verdict. Exit status: 0 it can, 1 it cannot (the verdict says why), 2 there was nothing to try:
+    /// wrong arguments, or a tool is missing.
+    Probe(ProbeArgs),
     /// Measure what Chrome alone takes per frame, for scripts/bench.sh
     #[command(hide = true)]
     Floor(FloorArgs),
-    /// Compress an unpacked Chrome for a bundle, for scripts/stage.sh
+    /// Compress an unpacked tool for a bundle, for scripts/stage.sh
     #[command(hide = true)]
-    Pack { from: PathBuf, to: PathBuf },
+    Pack {
+        from: PathBuf,
+        to: PathBuf,
+        /// How hard to try: zstd's levels
+        #[arg(long, default_value = "19", value_parser = clap::value_parser!(i32).range(1..=22))]
+        level: i32,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -121,6 +132,12 @@ pub(crate) struct InvokeArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ProbeArgs {
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct FloorArgs {
     /// A directory with an index.html
     pub(crate) page: PathBuf,
@@ -134,9 +151,9 @@ pub(crate) struct FloorArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct Place {
-    /// The pinned tools, as scripts/setup.sh leaves them
-    #[arg(long, value_name = "DIR", env = "FRAMEWRIGHT_TOOLS", default_value = ".tools")]
-    pub(crate) tools: PathBuf,
+    /// The pinned tools, as scripts/setup.sh leaves them [default: tools beside this program, or .tools here]
+    #[arg(long, value_name = "DIR", env = "FRAMEWRIGHT_TOOLS")]
+    pub(crate) tools: Option<PathBuf>,
     /// Where work directories are made [default: the system's temporary directory]
     #[arg(long, value_name = "DIR")]
     pub(crate) scratch: Option<PathBuf>,

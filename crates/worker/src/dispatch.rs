@@ -227,14 +227,17 @@ impl<S: Store> Worker<'_, S> {
                 None => Ok(None),
             }
         };
-        let (plan, files, audio) =
-            tokio::try_join!(fetching_plan, self.fetch_chunks(work, chunks), fetching_audio)?;
+        let (joining, plan, files, audio) = tokio::try_join!(
+            self.toolbox.joining(),
+            fetching_plan,
+            self.fetch_chunks(work, chunks),
+            fetching_audio
+        )?;
         let fetch = Some(ms(start));
         let working = Instant::now();
         let out = work.join("output.mp4");
         let audio = audio.map(|file| file.path);
-        let joining = self.toolbox.joining();
-        let assembled = assemble(joining, &plan, &files, audio.as_deref(), &out).await?;
+        let assembled = assemble(&joining, &plan, &files, audio.as_deref(), &out).await?;
         let spent = Some(ms(working));
         let storing = Instant::now();
         self.store.put_file(&out, output, &About::default()).await?;

@@ -118,8 +118,8 @@ pub(crate) enum Error {
     NotAllowed { field: String, uri: String, reason: &'static str },
     #[error("{argument}: {reason}")]
     Argument { argument: String, reason: String },
-    #[error("Chrome cannot be unpacked from {pack}: {reason}")]
-    ChromePack { pack: String, reason: String, source: std::io::Error },
+    #[error("{pack} cannot be unpacked: {reason}")]
+    Pack { pack: String, reason: String, source: std::io::Error },
     #[error("{environment}: {reason}")]
     Setting { environment: &'static str, reason: String },
     #[error("cannot {action} {path}")]
@@ -143,8 +143,8 @@ impl Error {
             Self::NotAllowed { .. } => Code::S3UriNotAllowed,
             Self::Argument { .. } => Code::ArgumentInvalid,
             Self::Setting { .. } => Code::ConfigInvalid,
-            Self::ChromePack { source, .. } if is_full(source) => Code::DiskFull,
-            Self::ChromePack { .. } => Code::ChromeUnpackFailed,
+            Self::Pack { source, .. } if is_full(source) => Code::DiskFull,
+            Self::Pack { .. } => Code::ChromeUnpackFailed,
             Self::Deadline { action: "plan", .. } => Code::PlanDeadlineExceeded,
             Self::Deadline { action: "renderChunk", .. } => Code::ChunkDeadlineExceeded,
             Self::Deadline { .. } => Code::AssembleDeadlineExceeded,

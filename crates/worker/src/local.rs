@@ -175,7 +175,11 @@ pub(crate) fn report(cli: &Cli, error: &Error) -> ExitCode {
         let _nobody_reads = print(&json!({ "error": { "code": code, "message": message } }));
     }
     line(&format!("error: {code}: {message}"));
-    ExitCode::from(if matches!(error, Error::Cancelled { .. }) { 130 } else { 1 })
+    ExitCode::from(match (&cli.command, error) {
+        (_, Error::Cancelled { .. }) => 130,
+        (Command::Probe(_), error) => crate::probe::status(error.code()),
+        _ => 1,
+    })
 }
 
 fn options<'a>(workers: Option<u32>, place: &Place, meter: &'a Meter) -> ChunkOptions<'a> {
@@ -222,13 +226,19 @@ fn output_path(given: &Path) -> Result<PathBuf> {
     if output.is_dir() { Err(bad("is a directory".into())) } else { Ok(output) }
 }
 
-fn open_toolbox(place: &Place, scratch: &Path) -> Result<Toolbox> {
-    let dir = std::path::absolute(&place.tools)
-        .unwrap_or_else(|_no_current_directory| place.tools.clone());
+pub(crate) fn open_toolbox(place: &Place, scratch: &Path) -> Result<Toolbox> {
+    let dir = place.tools.clone().unwrap_or_else(|| bundled().unwrap_or_else(|| ".tools".into()));
+    let dir = std::path::absolute(&dir).unwrap_or(dir);
     Toolbox::open(&dir, ChromeSource::Pack(dir.join("chrome")), scratch)
 }
 
-fn scratch(place: &Place) -> PathBuf {
+/// The tools of the bundle that this program is in, if it is in one.
+fn bundled() -> Option<PathBuf> {
+    let dir = std::env::current_exe().ok()?.parent()?.join("tools");
+    dir.is_dir().then_some(dir)
+}
+
+pub(crate) fn scratch(place: &Place) -> PathBuf {
     place.scratch.clone().unwrap_or_else(std::env::temp_dir)
 }
 
@@ -246,7 +256,7 @@ fn uri(path: &Path) -> Result<Uri> {
     })
 }
 
-fn print(value: &Value) -> Result<()> {
+pub(crate) fn print(value: &Value) -> Result<()> {
     let text = serde_json::to_string_pretty(value).expect("a JSON value is JSON");
     writeln!(std::io::stdout(), "{text}").map_err(|source| Error::Io {
         action: "print to",

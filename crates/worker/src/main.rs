@@ -11,6 +11,7 @@ mod lambda;
 mod local;
 mod observe;
 mod pack;
+mod probe;
 mod progress;
 mod redact;
 mod resources;
@@ -73,8 +74,9 @@ async fn run(cli: &Cli) -> Result<()> {
         match &cli.command {
             Command::Render(args) => local::render(args).await,
             Command::Invoke(args) => Box::pin(local::invoke(args)).await,
+            Command::Probe(args) => probe::probe(args).await,
             Command::Floor(args) => local::floor(args).await,
-            Command::Pack { from, to } => pack::pack(from, to),
+            Command::Pack { from, to, level } => pack::pack(from, to, *level),
         }
     };
     tokio::select! {

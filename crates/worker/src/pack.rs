@@ -1,4 +1,4 @@
-//! Chrome as it travels in a bundle that has a size limit: some of its files compressed, inflated once into a directory that is
+//! Tools as they travel in a bundle that has a size limit: some of their files compressed, inflated once into a directory that is
 //! named by what they are. The directory appears complete, and one that has lost anything since is made anew.
 
 use std::fmt::Write;
@@ -7,32 +7,31 @@ use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use brotli_decompressor::Decompressor;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::workdir::claim;
 
-const PREFIX: &str = "chrome-pack-";
+/// What the name of every unpacked directory has after the name of its pack.
+const INFIX: &str = "-pack-";
 
 /// In an unpacked directory: the size and path of each of its files.
 const MARKER: &str = ".complete";
 
-const EXECUTABLE: &str = "chromium";
-
-/// How far back a packed file may refer to itself, in bits, and how hard it is packed.
+/// How far back a packed file may refer to itself, in bits.
 const ZSTD_WINDOW_LOG: u32 = 27;
-const ZSTD_LEVEL: i32 = 19;
 
 const BUFFER: usize = 1 << 18;
 
 /// How much of a packed file's beginning and end goes into the name of what it is unpacked to.
 const SAMPLE: u64 = 4096;
 
+/// What the name of a compressed file ends with.
+const SUFFIX: &str = ".zst";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Coding {
     Plain,
-    Brotli,
     Zstd,
 }
 
@@ -45,49 +44,58 @@ struct Packed {
     is_archive: bool,
 }
 
-/// The directory of Chrome's files as they are in `pack`: that directory itself if nothing in it is compressed, or one below
+/// The directory of the files that are in `pack`: that directory itself if nothing in it is compressed, or one below
 /// `scratch` that is filled unless it already is.
 pub(crate) fn unpack(pack: &Path, scratch: &Path) -> Result<PathBuf> {
-    let failed = |source: io::Error| Error::ChromePack {
+    let failed = |source: io::Error| Error::Pack {
         pack: pack.display().to_string(),
         reason: source.to_string(),
         source,
     };
+    let prefix = pack.file_name().unwrap_or_default().to_string_lossy() + INFIX;
     let mut files = Vec::new();
     list(pack, Path::new(""), &mut files).map_err(failed)?;
     if files.iter().all(|file| file.coding == Coding::Plain) {
         return Ok(pack.to_owned());
     }
-    let name = format!("{PREFIX}{}", digest(&files).map_err(failed)?);
-    let target = scratch.join(&name);
+    let target = scratch.join(format!("{prefix}{}", digest(&files).map_err(failed)?));
     if is_complete(&target) {
         return Ok(target);
     }
-    remove_leftovers(scratch);
-    fill(&files, scratch, &target).map_err(failed)?;
+    remove_leftovers(scratch, &prefix);
+    fill(&files, scratch, &prefix, &target).map_err(failed)?;
     Ok(target)
 }
 
-/// Packs the directory `from`, as [`unpack`] makes it, into the new directory `to`: the executable alone, the rest together.
-pub(crate) fn pack(from: &Path, to: &Path) -> Result<()> {
-    let failed = |source: io::Error| Error::ChromePack {
+/// Packs the directory `from`, as [`unpack`] makes it, into the new directory `to`: its largest file alone, so that the rest is
+/// inflated at the same time, and the rest together.
+pub(crate) fn pack(from: &Path, to: &Path, level: i32) -> Result<()> {
+    pack_files(from, to, level).map_err(|source| Error::Pack {
         pack: to.display().to_string(),
         reason: source.to_string(),
         source,
-    };
-    fs::create_dir_all(to).map_err(failed)?;
-    let executable = from.join(EXECUTABLE);
+    })
+}
+
+fn pack_files(from: &Path, to: &Path, level: i32) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    let mut files = Vec::new();
+    list(from, Path::new(""), &mut files)?;
+    files.sort_by_key(|file| fs::metadata(&file.from).map_or(0, |about| about.len()));
+    let Some(largest) = files.pop() else { return Ok(()) };
+    files.sort_by(|a, b| a.to.cmp(&b.to));
     let alone = || {
-        deflate(&to.join(format!("{EXECUTABLE}.zst")), |out| {
-            io::copy(&mut File::open(&executable)?, out).map(drop)
-        })
+        let target = to.join(format!("{}{SUFFIX}", largest.to.display()));
+        fs::create_dir_all(target.parent().unwrap_or(to))?;
+        deflate(&target, level, |out| io::copy(&mut File::open(&largest.from)?, out).map(drop))
     };
     let rest = || {
-        deflate(&to.join("rest.tar.zst"), |out| {
+        if files.is_empty() {
+            return Ok(());
+        }
+        deflate(&to.join("rest.tar.zst"), level, |out| {
             let mut tar = tar::Builder::new(out);
-            let mut files = Vec::new();
-            list(from, Path::new(""), &mut files)?;
-            for file in files.iter().filter(|file| file.from != executable) {
+            for file in &files {
                 let mut header = tar::Header::new_gnu();
                 let source = File::open(&file.from)?;
                 header.set_size(source.metadata()?.len());
@@ -101,14 +109,14 @@ pub(crate) fn pack(from: &Path, to: &Path) -> Result<()> {
         let rest = scope.spawn(rest);
         alone().and_then(|()| rest.join().expect("packing does not panic"))
     })
-    .map_err(failed)
 }
 
 fn deflate(
     to: &Path,
+    level: i32,
     write: impl FnOnce(&mut zstd::stream::write::Encoder<'_, File>) -> io::Result<()>,
 ) -> io::Result<()> {
-    let mut out = zstd::stream::write::Encoder::new(File::create_new(to)?, ZSTD_LEVEL)?;
+    let mut out = zstd::stream::write::Encoder::new(File::create_new(to)?, level)?;
     out.long_distance_matching(true)?;
     out.window_log(ZSTD_WINDOW_LOG)?;
     out.include_checksum(true)?;
@@ -132,10 +140,8 @@ fn list(pack: &Path, inside: &Path, files: &mut Vec<Packed>) -> io::Result<()> {
 }
 
 fn packed(pack: &Path, inside: &Path, name: &str) -> Packed {
-    let codings = [(".br", Coding::Brotli), (".zst", Coding::Zstd)];
-    let coded =
-        codings.iter().find_map(|(suffix, coding)| Some((name.strip_suffix(suffix)?, *coding)));
-    let (plain, coding) = coded.unwrap_or((name, Coding::Plain));
+    let (plain, coding) =
+        name.strip_suffix(SUFFIX).map_or((name, Coding::Plain), |plain| (plain, Coding::Zstd));
     let is_archive = coding != Coding::Plain
         && Path::new(plain).extension().is_some_and(|extension| extension == "tar");
     let to = if is_archive { inside.to_owned() } else { inside.join(plain) };
@@ -172,13 +178,13 @@ fn is_complete(target: &Path) -> bool {
 }
 
 /// Removes what other packs left, and what earlier tries did.
-fn remove_leftovers(scratch: &Path) {
+fn remove_leftovers(scratch: &Path, prefix: &str) {
     let Ok(entries) = fs::read_dir(scratch) else { return };
     for entry in entries.flatten() {
         // One that another process is filling is claimed by it.
-        let is_ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        let is_ours = entry.file_name().to_string_lossy().starts_with(prefix);
         if is_ours && claim(&entry.path()).is_some() {
-            tracing::warn!(path = %entry.path().display(), "removing an incomplete or outdated Chrome");
+            tracing::warn!(path = %entry.path().display(), "removing an incomplete or outdated tool");
             if let Err(error) = fs::remove_dir_all(entry.path()) {
                 tracing::warn!(%error, "it is left there");
             }
@@ -187,8 +193,8 @@ fn remove_leftovers(scratch: &Path) {
 }
 
 /// Inflates all files at the same time, each on a thread of its own, beside the target, and moves the directory there.
-fn fill(files: &[Packed], scratch: &Path, target: &Path) -> io::Result<()> {
-    let beside = tempfile::Builder::new().prefix(&format!("{PREFIX}part-")).tempdir_in(scratch)?;
+fn fill(files: &[Packed], scratch: &Path, prefix: &str, target: &Path) -> io::Result<()> {
+    let beside = tempfile::Builder::new().prefix(&format!("{prefix}part-")).tempdir_in(scratch)?;
     let _claim = claim(beside.path());
     thread::scope(|scope| {
         let threads: Vec<_> =
@@ -221,7 +227,6 @@ fn inflate(file: &Packed, root: &Path) -> io::Result<()> {
     let source = BufReader::with_capacity(BUFFER, File::open(from)?);
     match coding {
         Coding::Plain => std::os::unix::fs::symlink(std::path::absolute(from)?, &target),
-        Coding::Brotli => place(Decompressor::new(source, BUFFER), &target, *is_archive),
         Coding::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(source)?;
             decoder.window_log_max(ZSTD_WINDOW_LOG)?;

@@ -1,11 +1,12 @@
-//! The tools of this process: what joining needs at once, and Chrome when something is to be drawn.
+//! The tools of this process, unpacked when they are first asked for: FFmpeg for joining, and Chrome, too, for drawing.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Instant;
 
-use render::tools::{Chrome, Tools};
-use tokio::sync::Mutex;
+use render::tools::{Chrome, Encoder, Tools};
 
 use crate::error::{Error, Result};
 use crate::pack;
@@ -46,46 +47,85 @@ impl ChromeSource {
     }
 }
 
+#[derive(Debug, Clone)]
+pub(crate) struct Toolbox(Arc<Shared>);
+
 #[derive(Debug)]
-pub(crate) struct Toolbox {
-    joining: Tools,
+struct Shared {
+    dir: PathBuf,
     chrome: ChromeSource,
     scratch: PathBuf,
-    drawing: Arc<Mutex<Option<Tools>>>,
+    /// Held while the tool is being unpacked, also when nobody waits any more: the next one must not come between.
+    unpacking: [Mutex<()>; 3],
+    was_ready: AtomicBool,
 }
 
 impl Toolbox {
-    /// Checks what is in `dir`. Chrome is unpacked below `scratch` when it is first asked for.
+    /// Checks that the parts of `dir` are there. They are unpacked below `scratch`.
     pub(crate) fn open(dir: &Path, chrome: ChromeSource, scratch: &Path) -> Result<Self> {
-        let joining = Tools::open(dir)?;
-        Ok(Self { joining, chrome, scratch: scratch.to_owned(), drawing: Arc::default() })
-    }
-
-    /// Enough to join chunks.
-    pub(crate) fn joining(&self) -> &Tools {
-        &self.joining
-    }
-
-    /// With Chrome. What fails is tried again by the next who asks; what was unpacked is looked at by everyone.
-    pub(crate) async fn drawing(&self) -> Result<Tools> {
-        // Whoever unpacks holds the lock to the end, also when nobody waits any more: the next one must not come between.
-        let mut drawing = Arc::clone(&self.drawing).lock_owned().await;
-        let (joining, chrome, scratch) =
-            (self.joining.clone(), self.chrome.clone(), self.scratch.clone());
-        let preparing = tokio::task::spawn_blocking(move || {
-            let start = Instant::now();
-            let chrome = match chrome {
-                ChromeSource::Installed(chrome) => chrome,
-                ChromeSource::Pack(pack) => Chrome::in_dir(&pack::unpack(&pack, &scratch)?),
-            };
-            let tools = joining.with_chrome(chrome)?;
-            if drawing.replace(tools.clone()).is_none() {
-                let ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-                tracing::info!(ms, "Chrome is ready to start");
+        for (tool, part) in [("ffmpeg", "ffmpeg"), ("ffprobe", "ffprobe")] {
+            if !dir.join(part).is_dir() {
+                return Err(render::Error::ToolMissing { tool, path: dir.join(part) }.into());
             }
-            Ok(tools)
-        });
+        }
+        let was_ready = AtomicBool::new(false);
+        let (dir, scratch) = (dir.to_owned(), scratch.to_owned());
+        Ok(Self(Arc::new(Shared {
+            dir,
+            chrome,
+            scratch,
+            unpacking: Default::default(),
+            was_ready,
+        })))
+    }
+
+    /// Enough to join chunks. What fails is tried again by the next who asks; what was unpacked is looked at by everyone.
+    pub(crate) async fn joining(&self) -> Result<Tools> {
+        let shared = Arc::clone(&self.0);
+        let preparing = tokio::task::spawn_blocking(move || shared.joining());
         preparing.await.expect("unpacking does not panic")
+    }
+
+    /// The same with Chrome.
+    pub(crate) async fn drawing(&self) -> Result<Tools> {
+        let shared = Arc::clone(&self.0);
+        let preparing = tokio::task::spawn_blocking(move || shared.drawing());
+        preparing.await.expect("unpacking does not panic")
+    }
+}
+
+impl Shared {
+    fn joining(&self) -> Result<Tools> {
+        let (ffmpeg, ffprobe) = thread::scope(|scope| {
+            let ffprobe = scope.spawn(|| self.unpacked(0, &self.dir.join("ffprobe")));
+            let ffmpeg = self.unpacked(1, &self.dir.join("ffmpeg"));
+            (ffmpeg, ffprobe.join().expect("unpacking does not panic"))
+        });
+        let encoder = Encoder { ffmpeg: ffmpeg?.join("ffmpeg"), ffprobe: ffprobe?.join("ffprobe") };
+        Ok(Tools::with_encoder(&self.dir, encoder)?)
+    }
+
+    fn drawing(&self) -> Result<Tools> {
+        let start = Instant::now();
+        let (joining, chrome) = thread::scope(|scope| {
+            let joining = scope.spawn(|| self.joining());
+            let chrome = match &self.chrome {
+                ChromeSource::Installed(chrome) => Ok(chrome.clone()),
+                ChromeSource::Pack(pack) => self.unpacked(2, pack).map(|dir| Chrome::in_dir(&dir)),
+            };
+            (joining.join().expect("unpacking does not panic"), chrome)
+        });
+        let tools = joining?.with_chrome(chrome?)?;
+        if !self.was_ready.swap(true, Ordering::Relaxed) {
+            let ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+            tracing::info!(ms, "Chrome is ready to start");
+        }
+        Ok(tools)
+    }
+
+    fn unpacked(&self, tool: usize, pack: &Path) -> Result<PathBuf> {
+        let _one_at_a_time = self.unpacking[tool].lock().unwrap_or_else(PoisonError::into_inner);
+        pack::unpack(pack, &self.scratch)
     }
 }
 

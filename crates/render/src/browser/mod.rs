@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::time::Duration;
 
+use chromiumoxide::cdp::browser_protocol::browser::GetVersionParams;
 use chromiumoxide::cdp::browser_protocol::emulation::SetDeviceMetricsOverrideParams;
 use chromiumoxide::cdp::browser_protocol::headless_experimental::{
     BeginFrameParams, BeginFrameReturns, ScreenshotParams, ScreenshotParamsFormat,
@@ -123,10 +124,11 @@ impl Drop for Home {
     }
 }
 
-#[derive(Deserialize)]
-struct Renderer {
-    vendor: String,
-    renderer: String,
+/// What draws WebGL.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Renderer {
+    pub(crate) vendor: String,
+    pub(crate) renderer: String,
 }
 
 impl Browser {
@@ -144,7 +146,7 @@ impl Browser {
                 reason: format!("nothing after {} s", LAUNCH_LIMIT.as_secs()),
             })
         })?;
-        let Renderer { vendor, renderer } = browser.evaluate(WEBGL_RENDERER).await?;
+        let Renderer { vendor, renderer } = browser.renderer().await?;
         if vendor != "Google Inc. (Google)"
             || !renderer.to_ascii_lowercase().contains("swiftshader")
         {
@@ -207,6 +209,16 @@ impl Browser {
             _home: home,
             clock: 0.0,
         })
+    }
+
+    pub(crate) async fn renderer(&self) -> Result<Renderer> {
+        self.evaluate(WEBGL_RENDERER).await
+    }
+
+    /// Such as `HeadlessChrome/148.0.7778.0`.
+    pub(crate) async fn version(&self) -> Result<String> {
+        let version = self.link.send(GetVersionParams::default(), "while asking its version");
+        Ok(version.await?.product)
     }
 
     /// The id of Chrome's main process.

@@ -1,8 +1,8 @@
 //! The frame loop: several browsers draw interleaved frames, which arrive at one sink in order and are never all in memory.
 
+pub(crate) mod alone;
 pub(crate) mod picture;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,12 +14,9 @@ use tokio::task::JoinHandle;
 use crate::browser::session::{Patience, Reuse, Session, Shot};
 use crate::browser::{Browser, Viewport};
 use crate::capture::picture::{Buffers, FrameHashes, Picture, picture};
-use crate::compose::{self, Check, Given};
-use crate::config::Strictness;
 use crate::error::{Error, Result};
 use crate::frame::{Fps, FrameRange};
 use crate::page::server::{Server, Unserved};
-use crate::page::{self, PageSource};
 use crate::tools::Tools;
 
 /// Pictures that may wait between one browser and the sink.
@@ -206,54 +203,6 @@ async fn draw_every<'a>(
     session.check_end().await?;
     screenshots += session.captured();
     Ok(Drew { browser: session.into_browser(), screenshots, relaunches })
-}
-
-/// What capturing alone costs: `browsers` browsers draw the first `frames` frames of a page, and the pictures are dropped as
-/// they come. The least that any renderer around this Chrome can take; benchmarks compare themselves with it.
-pub async fn floor(
-    tools: &Tools,
-    page_dir: &Path,
-    scratch: &Path,
-    browsers: u32,
-    frames: u32,
-) -> Result<Duration> {
-    let html_path = page_dir.join("index.html");
-    let html = std::fs::read_to_string(&html_path).map_err(Error::io("read", &html_path))?;
-    let viewport = compose::compile(
-        &html,
-        "index.html",
-        page_dir,
-        Given { variables: None, check: Check::Loose },
-    )?
-    .viewport;
-    let fps = Fps { num: 30, den: 1 };
-    let env = BTreeMap::new();
-    let source = PageSource {
-        root: page_dir,
-        runtime: tools.runtime(),
-        fps,
-        variables: None,
-        env: &env,
-        shows: &[],
-    };
-    let server = page::serve(&source).await?;
-    let patience = Patience::new(Strictness::Strict);
-    let (reuse, hashes) = (Reuse::Never, FrameHashes::Skip);
-    let stage = Stage { tools, server: &server, scratch, viewport, fps, patience, reuse, hashes };
-    let mut sessions = Vec::new();
-    for opened in join_all((0..browsers).map(|_| open(stage))).await {
-        sessions.push(opened?.session);
-    }
-    let start = Instant::now();
-    let step = usize::try_from(browsers).expect("a count of browsers fits");
-    try_join_all(sessions.iter_mut().zip(0..frames).map(|(session, first)| async move {
-        for index in (first..frames).step_by(step) {
-            session.frame(index, reuse).await?;
-        }
-        Ok::<_, Error>(())
-    }))
-    .await?;
-    Ok(start.elapsed())
 }
 
 /// Whether another browser may succeed where this one did not, after so many stalls before.

@@ -33,7 +33,7 @@ pub(crate) fn command(
     out: &Path,
 ) -> Cmd {
     let (clock, ticks) = fps.media_clock();
-    let cmd = Cmd::new(&tools.ffmpeg())
+    let cmd = Cmd::new(tools.ffmpeg())
         .words(&format!("-v error -nostdin -r {fps} -f concat -safe 0 -i"))
         .arg(list);
     let cmd = match sound {

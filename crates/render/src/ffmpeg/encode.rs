@@ -49,7 +49,7 @@ pub(crate) fn command(tools: &Tools, encoding: &Encoding, out: &Path) -> Cmd {
     let Encoding { viewport, fps, frames, quality, rate, label } = encoding;
     let (width, height) = viewport.pixels();
     let (preset, preset_crf) = preset(*quality);
-    let cmd = Cmd::new(&tools.ffmpeg())
+    let cmd = Cmd::new(tools.ffmpeg())
         .words("-v error -nostdin -f rawvideo -pix_fmt yuv420p -color_range tv -colorspace bt709")
         .words(&format!("-s {width}x{height} -framerate {fps} -i pipe:0 -r {fps}"))
         .words(&format!("-c:v libx264 -preset {preset} -threads {THREADS}"));

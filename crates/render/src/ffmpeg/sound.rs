@@ -32,7 +32,7 @@ pub(crate) fn decode(tools: &Tools, file: &Path, source: &Source, part: Part, ou
         filters.extend(tempo_steps(rate).iter().map(|step| format!("atempo={step}")));
         filters.push(format!("atrim=end_sample={samples}"));
     }
-    input(Cmd::new(&tools.ffmpeg()).words("-v error -nostdin"), file, source)
+    input(Cmd::new(tools.ffmpeg()).words("-v error -nostdin"), file, source)
         .words("-map 0:a:0 -af")
         .arg(filters.join(","))
         .words("-f f32le -y")
@@ -71,7 +71,7 @@ fn tempo_steps(rate: f64) -> Vec<f64> {
 
 /// Packs the samples of `raw`, 32-bit integers of which 24 bits count, without loss.
 pub(crate) fn flac(tools: &Tools, raw: &Path, out: &Path) -> Cmd {
-    Cmd::new(&tools.ffmpeg())
+    Cmd::new(tools.ffmpeg())
         .words(&format!("-v error -nostdin -f s32le -ar {RATE} -ac 2 -i"))
         .arg(raw)
         .words("-map_metadata -1 -c:a flac -sample_fmt s32 -bits_per_raw_sample 24")

@@ -118,7 +118,7 @@ pub(super) async fn extract(tools: &Tools, reel: &Reel<'_>, frames_dir: &Path) -
 /// Runs FFmpeg and counts the frames that are there afterwards.
 async fn attempt(tools: &Tools, reel: &Reel<'_>, wanted: Wanted, dir: &Path) -> Result<u32> {
     let Reel { clip, picture, still, frames, fps, .. } = reel;
-    let cmd = command(&tools.ffmpeg(), &clip.file, picture, wanted, *still, dir);
+    let cmd = command(tools.ffmpeg(), &clip.file, picture, wanted, *still, dir);
     let limit = LIMIT + LIMIT_PER_SECOND.mul_f64(f64::from(*frames) / fps.as_f64());
     tracing::debug!(command = %cmd, "extracting frames");
     run(&cmd, limit).await.map_err(|error| sources::why_unreadable(clip, error))?;

@@ -1,0 +1,48 @@
+//! `bootstrap probe`: whether this place can render, as one JSON verdict.
+
+use std::time::{Duration, Instant};
+
+use render::Proof;
+use serde_json::{Value, json};
+
+use crate::cli::ProbeArgs;
+use crate::deadline::millis;
+use crate::error::{Code, Result};
+use crate::local::{open_toolbox, print, scratch};
+
+pub(crate) async fn probe(args: &ProbeArgs) -> Result<()> {
+    let start = Instant::now();
+    let scratch = scratch(&args.place);
+    let trying = async {
+        let tools = open_toolbox(&args.place, &scratch)?.drawing().await?;
+        Ok(render::probe(&tools, &scratch).await?)
+    };
+    let tried = trying.await;
+    print(&verdict(&tried, start.elapsed()))?;
+    tried.map(drop)
+}
+
+fn verdict(tried: &Result<Proof>, took: Duration) -> Value {
+    let duration_ms = millis(took);
+    match tried {
+        Ok(Proof { chrome, renderer, ffmpeg, ffprobe, size, png_bytes }) => json!({
+            "passed": true,
+            "durationMs": duration_ms,
+            "chrome": chrome,
+            "webgl": renderer,
+            "ffmpeg": ffmpeg,
+            "ffprobe": ffprobe,
+            "screenshot": { "width": size.0, "height": size.1, "bytes": png_bytes },
+        }),
+        Err(error) => json!({
+            "passed": false,
+            "durationMs": duration_ms,
+            "error": { "code": error.code().name(), "message": error.chain() },
+        }),
+    }
+}
+
+/// The exit status: 1 if rendering was tried and does not work, 2 if there was nothing to try.
+pub(crate) fn status(code: Code) -> u8 {
+    if matches!(code, Code::ToolMissing | Code::ToolDigestMismatch) { 2 } else { 1 }
+}

@@ -1,0 +1,302 @@
+//! The state machine in `sam/` on a real interpreter of its language, with real sandboxes and a real S3 server.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::emulator::{Sandbox, Setup, free_ports, post};
+use crate::functions::{Function, Tried, Trouble};
+use crate::harness::{Bench, fixture, root, tool};
+use crate::lambda::{PAGE, packed};
+use crate::s3::{BUCKET, S3};
+
+/// How much shorter than in the cloud the waits before retries are.
+const WAIT_SCALE: f64 = 0.002;
+
+/// An interpreter with the state machine in it. Dropping it ends it.
+pub(crate) struct Interpreter {
+    child: Child,
+    dir: tempfile::TempDir,
+    pub(crate) port: u16,
+    pub(crate) machine: String,
+}
+
+/// How an execution ended.
+#[derive(Debug)]
+struct Ended {
+    status: String,
+    error: Value,
+    cause: String,
+    events: Vec<Value>,
+}
+
+impl Interpreter {
+    pub(crate) fn start(function: &Function, max_concurrency: u32) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (port, _) = free_ports();
+        let log = File::create(dir.path().join("log")).unwrap();
+        let mut child = Command::new(tool("aws/cloud/bin/python"))
+            .arg(root().join("tests/aws/interpreter.py"))
+            .args([&port.to_string(), &function.endpoint, &WAIT_SCALE.to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        said.read_line(&mut line).unwrap();
+        let mut interpreter = Self { child, dir, port, machine: String::new() };
+        assert_eq!(line, "ready\n", "{}", interpreter.log());
+        // What it says of its waits goes where the test finds it.
+        let waits = interpreter.dir.path().join("waits");
+        std::thread::spawn(move || {
+            let mut out = File::create(waits).unwrap();
+            let _ended = std::io::copy(&mut said, &mut out);
+        });
+        let definition = fs::read_to_string(root().join("sam/render.asl.json"))
+            .unwrap()
+            .replace(
+                "${RenderFunctionArn}",
+                "arn:aws:lambda:us-east-1:123456789012:function:render",
+            )
+            .replace("${MaxConcurrency}", &max_concurrency.to_string());
+        let role = "arn:aws:iam::123456789012:role/render";
+        let made = interpreter.call(
+            "CreateStateMachine",
+            &json!({"name": "render", "definition": definition, "roleArn": role}),
+        );
+        made["stateMachineArn"].as_str().unwrap().clone_into(&mut interpreter.machine);
+        interpreter
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("log")).unwrap()
+    }
+
+    /// The seconds of every wait before a retry, as long as they would have been in the cloud.
+    fn waits(&self) -> Vec<f64> {
+        let text = fs::read_to_string(self.dir.path().join("waits")).unwrap();
+        text.lines().map(|line| line.strip_prefix("waits ").unwrap().parse().unwrap()).collect()
+    }
+
+    fn call(&self, action: &str, body: &Value) -> Value {
+        let headers = format!(
+            "X-Amz-Target: AWSStepFunctions.{action}\r\nContent-Type: application/x-amz-json-1.0\r\n\
+             Authorization: AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/states/aws4_request, \
+             SignedHeaders=host, Signature=none\r\n"
+        );
+        let answer = post(self.port, "/", &headers, &body.to_string());
+        let answer = answer.unwrap_or_else(|| panic!("no answer: {}", self.log()));
+        serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{error}: {answer}"))
+    }
+
+    /// Runs the state machine to its end.
+    fn run(&self, name: &str, input: &Value) -> Ended {
+        let start =
+            json!({"stateMachineArn": self.machine, "name": name, "input": input.to_string()});
+        let started = self.call("StartExecution", &start);
+        let arn = json!({"executionArn": started["executionArn"]});
+        let until = Instant::now() + Duration::from_mins(6);
+        let ended = loop {
+            let described = self.call("DescribeExecution", &arn);
+            if described["status"] != "RUNNING" {
+                break described;
+            }
+            assert!(Instant::now() < until, "{name} does not end\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(100));
+        };
+        let mut ask = arn;
+        ask["maxResults"] = 1000.into();
+        let events = self.call("GetExecutionHistory", &ask)["events"].as_array().unwrap().clone();
+        Ended {
+            status: ended["status"].as_str().unwrap().to_owned(),
+            error: ended["error"].clone(),
+            cause: ended["cause"].as_str().unwrap_or_default().to_owned(),
+            events,
+        }
+    }
+}
+
+impl Drop for Interpreter {
+    fn drop(&mut self) {
+        let _gone = self.child.kill();
+        let _gone = self.child.wait();
+    }
+}
+
+/// A function with a server, and a project on it.
+struct Stage {
+    s3: Arc<S3>,
+    function: Function,
+    interpreter: Interpreter,
+}
+
+impl Stage {
+    fn new(most: usize, max_concurrency: u32, seconds: u32) -> Self {
+        tool("aws/cloud/bin/python");
+        let s3 = Arc::new(S3::start());
+        let shared = Arc::clone(&s3);
+        let function = Function::start(most, move || {
+            // One browser each: all of them share the cores of this machine.
+            let env = vec![("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "1769".to_owned())];
+            Sandbox::start(&shared, Setup { seconds, env, ..Setup::default() })
+        });
+        let interpreter = Interpreter::start(&function, max_concurrency);
+        Self { s3, function, interpreter }
+    }
+
+    fn run(&self, name: &str, project: &Path, chunk_size: u32) -> Ended {
+        self.s3.put(&format!("projects/{name}/project.tar.gz"), &packed(project));
+        let input = json!({
+            "ProjectS3Uri": format!("s3://{BUCKET}/projects/{name}/project.tar.gz"),
+            "PlanOutputS3Prefix": format!("s3://{BUCKET}/work/{name}"),
+            "OutputS3Uri": format!("s3://{BUCKET}/outputs/{name}/output.mp4"),
+            "Config": {"fps": "30", "chunkSize": chunk_size},
+        });
+        self.interpreter.run(name, &input)
+    }
+
+    /// Asserts that an execution has made what a render on this machine makes.
+    fn assert_same(&self, name: &str, project: &Path, chunk_size: u32) {
+        let bench = Bench::new();
+        bench.render(project, &["--chunk-size", &chunk_size.to_string()]);
+        let made = fs::read(self.s3.object(&format!("outputs/{name}/output.mp4"))).unwrap();
+        assert!(
+            made == fs::read(bench.path("out.mp4")).unwrap(),
+            "{name}: another video than here"
+        );
+    }
+
+    /// The outcomes of an action, or of one chunk, in their order; each must say which try it was.
+    fn outcomes(tried: &[Tried], action: &str, chunk: Option<u64>) -> Vec<String> {
+        let ours: Vec<_> =
+            tried.iter().filter(|one| one.action == action && one.chunk == chunk).collect();
+        let attempts: Vec<_> = ours.iter().map(|one| one.attempt).collect();
+        assert_eq!(attempts, (0..).take(ours.len()).collect::<Vec<u64>>(), "{action} {chunk:?}");
+        ours.into_iter().map(|one| one.outcome.clone()).collect()
+    }
+}
+
+fn count(ended: &Ended, kind: &str) -> usize {
+    ended.events.iter().filter(|event| event["type"] == kind).count()
+}
+
+#[test]
+fn executions_of_twelve_chunks_four_at_a_time_make_what_a_local_render_makes() {
+    let stage = Stage::new(4, 4, 240);
+    // Text and fonts, nested scenes with variables, and sound.
+    for (name, chunk_size) in [("title-card", 8), ("nested-scenes", 0), ("audio-mix", 0)] {
+        let project = fixture(name);
+        let chunk_size = if chunk_size > 0 { chunk_size } else { twelfth(&project) };
+        let ended = stage.run(name, &project, chunk_size);
+        assert_eq!(ended.status, "SUCCEEDED", "{name}: {ended:?}");
+        assert_eq!(count(&ended, "MapIterationSucceeded"), 12, "{name}");
+        stage.assert_same(name, &project, chunk_size);
+        let tried = stage.function.tried();
+        assert!(tried.iter().all(|one| one.outcome == "ok"), "{tried:?}");
+        assert_eq!(tried.len(), 14);
+    }
+    assert_eq!(stage.function.peak(), 4);
+}
+
+/// How many frames a chunk has if a project is cut into twelve.
+fn twelfth(project: &Path) -> u32 {
+    let bench = Bench::new();
+    let frames = bench.render(project, &[])["frames"].as_u64().unwrap();
+    let size = (1..).find(|size: &u64| frames.div_ceil(*size) == 12);
+    u32::try_from(size.unwrap()).unwrap()
+}
+
+fn page() -> tempfile::TempDir {
+    let project = tempfile::tempdir().unwrap();
+    fs::write(project.path().join("index.html"), PAGE).unwrap();
+    project
+}
+
+#[test]
+fn what_can_pass_is_tried_again_as_its_class_says_and_the_video_is_the_same() {
+    let (stage, project) = (Stage::new(2, 2, 240), page());
+    stage.function.fail("renderChunk", Some(3), 10, Trouble::Throttled);
+    stage.function.fail("renderChunk", Some(1), 1, Trouble::Killed);
+    let ended = stage.run("again", project.path(), 10);
+    assert_eq!(ended.status, "SUCCEEDED", "{ended:?}");
+    stage.assert_same("again", project.path(), 10);
+    let tried = stage.function.tried();
+    let throttled = Stage::outcomes(&tried, "renderChunk", Some(3));
+    let mut expected = vec!["Lambda.TooManyRequestsException"; 10];
+    expected.push("ok");
+    assert_eq!(throttled, expected);
+    assert_eq!(Stage::outcomes(&tried, "renderChunk", Some(1)), ["Runtime.ExitError", "ok"]);
+    for chunk in [0, 2, 4, 5] {
+        assert_eq!(Stage::outcomes(&tried, "renderChunk", Some(chunk)), ["ok"]);
+    }
+    assert_eq!(Stage::outcomes(&tried, "assemble", None), ["ok"]);
+    // Waits are anything up to what the class says, so that those who wait do not come back together.
+    let waits = stage.interpreter.waits();
+    assert_eq!(waits.len(), 11);
+    assert!(waits.iter().all(|wait| (0.0..=60.0).contains(wait)), "{waits:?}");
+    assert!(waits.iter().any(|wait| *wait > 3.0), "{waits:?}");
+}
+
+#[test]
+fn what_cannot_pass_ends_the_execution_at_once_with_the_worker_s_own_code_and_sentence() {
+    let (stage, project) = (Stage::new(2, 2, 240), page());
+    stage.function.fail(
+        "renderChunk",
+        Some(1),
+        1,
+        Trouble::Event(|event| event["PlanHash"] = "0".repeat(64).into()),
+    );
+    let ended = stage.run("mismatch", project.path(), 10);
+    assert_eq!((ended.status.as_str(), &ended.error), ("FAILED", &json!("PLAN_HASH_MISMATCH")));
+    let cause: Value = serde_json::from_str(&ended.cause).unwrap();
+    assert_eq!(cause["errorType"], "PLAN_HASH_MISMATCH");
+    assert!(cause["errorMessage"].as_str().unwrap().contains(&"0".repeat(64)), "{cause}");
+    let tried = stage.function.tried();
+    assert_eq!(Stage::outcomes(&tried, "renderChunk", Some(1)), ["PLAN_HASH_MISMATCH"]);
+    assert!(stage.interpreter.waits().is_empty());
+    assert!(tried.iter().all(|one| one.action != "assemble"));
+
+    stage.function.fail("plan", None, 1, Trouble::Answer(|answer| answer["ChunkCount"] = 0.into()));
+    let ended = stage.run("empty", project.path(), 10);
+    assert_eq!((ended.status.as_str(), &ended.error), ("FAILED", &json!("PLAN_TOO_LARGE")));
+    assert!(ended.cause.contains("no chunks"), "{}", ended.cause);
+    assert_eq!(stage.function.tried().len(), 1);
+
+    // A mistake of the one who asks is no reason to try again either.
+    let bad = stage.interpreter.run(
+        "bad",
+        &json!({
+            "ProjectS3Uri": "s3://elsewhere/project.tar.gz",
+            "PlanOutputS3Prefix": format!("s3://{BUCKET}/work/bad"),
+            "OutputS3Uri": format!("s3://{BUCKET}/outputs/bad/output.mp4"),
+            "Config": {"fps": 30},
+        }),
+    );
+    assert_eq!((bad.status.as_str(), &bad.error), ("FAILED", &json!("S3_URI_NOT_ALLOWED")));
+    assert_eq!(stage.function.tried().len(), 1);
+}
+
+#[test]
+fn a_worker_that_runs_into_the_time_limit_gets_one_more_try() {
+    let (stage, project) = (Stage::new(1, 1, 30), page());
+    stage.function.fail("renderChunk", Some(0), 1, Trouble::Frozen);
+    let ended = stage.run("once", project.path(), 30);
+    assert_eq!(ended.status, "SUCCEEDED", "{ended:?}");
+    let tried = stage.function.tried();
+    assert_eq!(Stage::outcomes(&tried, "renderChunk", Some(0)), ["Sandbox.Timedout", "ok"]);
+    stage.function.fail("plan", None, 2, Trouble::Frozen);
+    let ended = stage.run("twice", project.path(), 30);
+    assert_eq!((ended.status.as_str(), &ended.error), ("FAILED", &json!("Sandbox.Timedout")));
+    assert!(ended.cause.contains("timed out after 30"), "{}", ended.cause);
+    assert_eq!(
+        Stage::outcomes(&stage.function.tried(), "plan", None),
+        ["Sandbox.Timedout", "Sandbox.Timedout"]
+    );
+}

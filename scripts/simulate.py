@@ -9,7 +9,7 @@ sam/render.asl.json, and so are its time limits, the bound on chunks and what a 
   scripts/simulate.py --chunks 256 --map-concurrency 40 --renders 3   more is asked for than may run: throttles
   scripts/simulate.py --chunks 12 --exact                          nothing left to chance: ceil(12/8) x 60 s
   scripts/simulate.py --table                                      both kinds of Map, up to 10,000 chunks
-  scripts/simulate.py --throttle --seeds 20                        is the rule for throttles long enough? (minutes)
+  scripts/simulate.py --throttle --seeds 20                        is the rule for throttles long enough? (a minute or two)
   scripts/simulate.py --price                                      a minute of video, from what was measured
 
 The same seed gives the same run. Times of chunks are lognormal around --chunk-seconds. What a real Step Functions does between
@@ -29,7 +29,7 @@ def parse(arguments=None):
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--table", action="store_true", help="a grid of chunks and both kinds of Map")
     what.add_argument("--throttle", action="store_true", help="compare rules for throttles over loads and lengths of chunks")
-    what.add_argument("--price", action="store_true", help="what a minute of video costs, by page, memory and chunk size")
+    what.add_argument("--price", action="store_true", help="what a minute of video costs by page, memory and chunk size, and how long a render takes")
     add("--chunks", type=int, default=256, help="chunks of each render (256)")
     add("--renders", type=int, default=1, help="renders that share the function (1)")
     add("--apart", type=float, default=0.0, help="seconds between their starts (0)")
@@ -89,6 +89,8 @@ def main():
     options = parse()
     if options.price:
         cost.table()
+        print()
+        report.sizes(machine_of(options), options)
     elif options.throttle:
         report.throttle(options)
     elif options.table:

@@ -164,7 +164,7 @@ def stages(arguments, scratch):
 
 def unpack(arguments, scratch):
     tools = ROOT / ".tools"
-    packs = {"plain": tools / "chrome", "brotli": tools / "chrome-pack", "zstd": scratch / "zstd"}
+    packs = {"plain": tools / "chrome", "brotli": tools / "chrome-pack", "zstd": scratch / "packed"}
     subprocess.run([arguments.bootstrap, "pack", packs["plain"], packs["zstd"]], check=True)
     planned, _ = plan(arguments.bootstrap, arguments.projects / "moving", scratch / "out", {"fps": 30, "chunkSize": 15, "maxParallelChunks": 256})
     print("pack      MiB  ms    CPU s  (a whole chunk of 15 frames, Chrome unpacked first)")

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from capacity import limits
+from capacity import cost, limits
 from capacity.machine import Machine, length
 from capacity.model import THROTTLED, Work, simulate
 
@@ -71,10 +71,12 @@ def single(machine, work, options):
         print(f"  requests        {outcome.requests} x ${limits.PER_REQUEST:.7f} = ${parts['requests']:.6f}")
         print(f"  transitions     {outcome.transitions} x ${limits.PER_TRANSITION:.6f} = ${parts['transitions']:.4f}")
         print(f"  cost            ${sum(parts.values()):.4f}")
-    missing = breaks(machine, options.chunks, options.mode, options.chunk_mib)
     function = world.function
     print(f"\nsandboxes: {function.peak} at once, {function.cold_starts} cold starts, refusals {dict(function.refusals) or 'none'}")
-    print(f"S3 at most: {max(world.gets.values(), default=0)} of {limits.GETS_PER_SECOND} reads a second, {max(world.puts.values(), default=0)} of {limits.PUTS_PER_SECOND} writes")
+    reads, writes = max(world.gets.values(), default=0), max(world.puts.values(), default=0)
+    print(f"S3, all renders: at most {reads} reads a second (a prefix: {limits.GETS_PER_SECOND}), {writes} writes ({limits.PUTS_PER_SECOND})")
+    missing = breaks(machine, options.chunks, options.mode, options.chunk_mib)
+    missing += ["S3's reads a second"] * (reads > limits.GETS_PER_SECOND) + ["S3's writes a second"] * (writes > limits.PUTS_PER_SECOND)
     first = [f"{limit} at {time:.0f} s" for limit, time in sorted(world.first_limit.items(), key=lambda item: item[1])]
     print(f"limits met, the first one first: {', '.join(missing + first) or 'none'}")
 
@@ -137,3 +139,29 @@ def short(reason):
     if reason == THROTTLED:
         return "throttled"
     return "history" if "history" in reason else "out of time" if "execution" in reason else reason
+
+
+def sizes(machine, options):
+    """Chunk sizes of a whole render of the everyday page: seconds until the video is there, and its cost."""
+    print(f"the page `moving` at {options.memory} MiB: seconds and cost of the whole render, no sandbox warm before it, seed {options.seed}")
+    frames = (60, 150, 300, 600, 1200, 2400)
+    print("| minutes | at once | " + " | ".join(f"{size} frames" for size in frames) + " |")
+    print("|--:|--:|" + "---|" * len(frames))
+    for minutes in (1, 10, 60):
+        for at_once in (8, 40):
+            cells = [whole(machine, options, minutes, at_once, size) for size in frames]
+            print(f"| {minutes} | {at_once} | " + " | ".join(cells) + " |")
+
+
+def whole(machine, options, minutes, at_once, size):
+    frames = minutes * 60 * cost.FPS
+    chunks, size = -(-frames // size), min(size, frames)
+    if chunks > machine.most_chunks:
+        return f"{chunks} chunks"
+    warm, cold = (cost.chunk("moving", size, options.memory, is_cold).seconds for is_cold in (False, True))
+    work = Work(
+        chunk=warm, cold=cold - warm, plan=cost.PLAN_SECONDS, assemble=cost.ASSEMBLE_SECONDS, assemble_each=cost.ASSEMBLE_EACH,
+        fault_rate=0.0, straggler_rate=0.0, spread=0.05,
+    )
+    outcome = simulate(machine, work, chunks, at_once, at_once, options.seed)[0][0]
+    return f"{outcome.wall:.0f} s, ${sum(price(outcome, options.memory, options.tmp).values()):.4f}"

@@ -54,7 +54,7 @@ class WithoutChance(unittest.TestCase):
     def test_the_inline_map_runs_forty_at_once_however_many_it_is_asked_for(self):
         outcome, world = one(80, 1000, Work.exact(chunk=60))
         self.assertAlmostEqual(outcome.wall, 120)
-        self.assertEqual(world.function.peak, limits.INLINE_AT_ONCE)
+        self.assertEqual(world.function.peak, 40)
         outcome, world = one(80, 1000, Work.exact(chunk=60), mode="distributed")
         self.assertAlmostEqual(outcome.wall, 60)
         self.assertEqual(world.function.peak, 80)
@@ -119,6 +119,13 @@ class Limits(unittest.TestCase):
         self.assertIn("state 256 KiB", report.breaks(machine, 3000, "inline"))
         self.assertIn("needs ResultWriter", report.breaks(machine, 3000, "distributed"))
         self.assertEqual(report.breaks(machine, 256, "inline", chunk_mib=30.0), ["Assemble's /tmp"])
+
+    def test_many_workers_that_fetch_a_large_plan_at_once_are_too_many_reads(self):
+        work = Work.exact(chunk=60)
+        _, world = one(1000, 1000, work, mode="distributed", plan_parts=1)
+        self.assertEqual(max(world.gets.values()), 2000)
+        _, world = one(1000, 1000, work, mode="distributed", plan_parts=16)
+        self.assertGreater(max(world.gets.values()), limits.GETS_PER_SECOND)
 
     def test_an_execution_ends_with_its_time(self):
         machine = Machine()

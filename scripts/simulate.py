@@ -29,7 +29,7 @@ def parse(arguments=None):
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--table", action="store_true", help="a grid of chunks and both kinds of Map")
     what.add_argument("--throttle", action="store_true", help="compare rules for throttles over loads and lengths of chunks")
-    what.add_argument("--price", action="store_true", help="what a minute of video costs by page, memory and chunk size, and how long a render takes")
+    what.add_argument("--price", action="store_true", help="a minute of video by page, memory and chunk size; whole renders")
     add("--chunks", type=int, default=256, help="chunks of each render (256)")
     add("--renders", type=int, default=1, help="renders that share the function (1)")
     add("--apart", type=float, default=0.0, help="seconds between their starts (0)")
@@ -79,7 +79,8 @@ def work_of(options):
     if options.exact:
         return Work.exact(chunk=options.chunk_seconds)
     return Work(
-        chunk=options.chunk_seconds, spread=options.spread, straggler_rate=options.stragglers[0], straggler_times=options.stragglers[1],
+        chunk=options.chunk_seconds, spread=options.spread, straggler_rate=options.stragglers[0],
+        straggler_times=options.stragglers[1],
         cold=options.cold_seconds, fault_rate=options.faults, hang_rate=options.hangs, turnaround=options.turnaround,
         keep_warm=options.keep_warm,
     )

@@ -76,7 +76,7 @@ def minute(page, chunk_frames, memory, cold_share=0.0):
 
 def table():
     """By page, memory and chunk size."""
-    print(f"a minute of 1920x1080 at {FPS} frames a second: 1800 frames; warm sandboxes, and in brackets all of them new (Chrome packed with brotli)")
+    print(f"a minute of 1920x1080 at {FPS} frames a second; warm sandboxes, and in brackets all of them new (Chrome packed with brotli)")
     memories = (1769, 3538, 5307, 10240)
     print("| page | frames in a chunk | " + " | ".join(f"{memory} MiB" for memory in memories) + " |")
     print("|---|--:|" + "---|" * len(memories))

@@ -47,7 +47,7 @@ class Retrier:
     def delay(self, attempt, random):
         """Seconds before retry number `attempt`, the first being 1."""
         # The exponent is bounded, since the power of a thousandth retry does not fit a float.
-        longest = min(self.longest, self.interval * self.rate ** min(attempt - 1, 60))
+        longest = min(self.longest, self.interval * self.rate ** min(attempt - 1, 500))
         return random.uniform(0, longest) if self.has_jitter else longest
 
 
@@ -96,8 +96,15 @@ class Machine:
         while name:
             state = self.states[name]
             passed.append((name, state))
-            name = state["Choices"][0]["Next"] if state["Type"] == "Choice" else state.get("Next")
+            name = self.chosen(state) if state["Type"] == "Choice" else state.get("Next")
         return passed
+
+    def chosen(self, choice):
+        """Where a Choice leads when nothing is wrong: to its default, unless that is a failure."""
+        default = choice.get("Default")
+        if default and self.states[default]["Type"] != "Fail":
+            return default
+        return choice["Choices"][0]["Next"]
 
     def clean_events(self, chunks, mode="inline"):
         """Events in the history of a render without a retry; of the parent only, if chunks are executions of their own."""

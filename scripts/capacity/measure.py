@@ -138,6 +138,10 @@ def middle(runs, key):
     return statistics.median(used[key] for _, used in runs)
 
 
+def told(runs):
+    return f"{middle(runs, 'seconds') * 1000:6.0f} {middle(runs, 'cpu'):6.2f} {middle(runs, 'peak'):9.0f}"
+
+
 def stages(arguments, scratch):
     print("page      browsers  frames  ms    CPU s   peak MiB  chunk KiB")
     for page in PAGES:
@@ -146,28 +150,31 @@ def stages(arguments, scratch):
         runs = [plan(arguments.bootstrap, project, out, {"fps": 30, "chunkSize": 300}) for _ in range(arguments.runs)]
         packed = scratch / "plan.tar.gz"
         subprocess.run(["tar", "-C", out, "-czf", packed, "plan"], check=True)
-        print(f"{page:9} plan              {middle(runs, 'seconds') * 1000:5.0f} {middle(runs, 'cpu'):6.2f} {middle(runs, 'peak'):9.0f}"
-              f"   plan {size(out / 'plan') / 1024:.0f} KiB, as tar.gz {size(packed) / 1024:.0f} KiB")
+        sizes = f"plan {size(out / 'plan') / 1024:.0f} KiB, as tar.gz {size(packed) / 1024:.0f} KiB"
+        print(f"{page:9} plan     {told(runs)}   {sizes}", flush=True)
         for browsers in arguments.browsers:
             points = []
             for length in LENGTHS:
-                planned, _ = plan(arguments.bootstrap, project, out, {"fps": 30, "chunkSize": length, "maxParallelChunks": 256})
+                config = {"fps": 30, "chunkSize": length, "maxParallelChunks": 256}
+                planned, _ = plan(arguments.bootstrap, project, out, config)
                 index = planned["ChunkCount"] // 2
                 runs = [chunk(arguments.bootstrap, out, planned, index, "--workers", browsers) for _ in range(arguments.runs)]
                 points.append((length, middle(runs, "seconds"), middle(runs, "cpu")))
-                stored = out / "chunks" / f"{index:04}.mp4"
-                print(f"{page:9} {browsers:8} {length:7} {points[-1][1] * 1000:5.0f} {points[-1][2]:6.2f} {middle(runs, 'peak'):9.0f} {size(stored) / 1024:10.0f}", flush=True)
+                stored = size(out / "chunks" / f"{index:04}.mp4") / 1024
+                print(f"{page:9} {browsers:8} {length:7} {told(runs)} {stored:10.0f}", flush=True)
             fixed, each = line([(length, cpu) for length, _, cpu in points])
             wall_fixed, wall_each = line([(length, seconds) for length, seconds, _ in points])
-            print(f"{page:9} {browsers:8} fixed {fixed:.2f} CPU s, {wall_fixed:.2f} s; a frame {each * 1000:.1f} CPU ms, {wall_each * 1000:.1f} ms", flush=True)
+            shares = f"fixed {fixed:.2f} CPU s, {wall_fixed:.2f} s; a frame {each * 1000:.1f} CPU ms, {wall_each * 1000:.1f} ms"
+            print(f"{page:9} {browsers:8} {shares}", flush=True)
 
 
 def unpack(arguments, scratch):
     tools = ROOT / ".tools"
     packs = {"plain": tools / "chrome", "brotli": tools / "chrome-pack", "zstd": scratch / "packed"}
     subprocess.run([arguments.bootstrap, "pack", packs["plain"], packs["zstd"]], check=True)
-    planned, _ = plan(arguments.bootstrap, arguments.projects / "moving", scratch / "out", {"fps": 30, "chunkSize": 15, "maxParallelChunks": 256})
-    print("pack      MiB  ms    CPU s  (a whole chunk of 15 frames, Chrome unpacked first)")
+    config = {"fps": 30, "chunkSize": 15, "maxParallelChunks": 256}
+    planned, _ = plan(arguments.bootstrap, arguments.projects / "moving", scratch / "out", config)
+    print("pack      MiB  ms    CPU s  peak MiB  (a whole chunk of 15 frames, Chrome unpacked first)")
     for name, pack in packs.items():
         place = scratch / name / "tools"
         place.mkdir(parents=True)
@@ -178,7 +185,7 @@ def unpack(arguments, scratch):
         for _ in range(arguments.runs):
             with tempfile.TemporaryDirectory() as clean:
                 runs.append(chunk(arguments.bootstrap, scratch / "out", planned, 0, "--tools", place, "--scratch", clean))
-        print(f"{name:8} {size(pack) / 2**20:4.0f} {middle(runs, 'seconds') * 1000:5.0f} {middle(runs, 'cpu'):6.2f}", flush=True)
+        print(f"{name:8} {size(pack) / 2**20:4.0f} {told(runs)}", flush=True)
 
 
 def join(arguments, scratch):
@@ -197,9 +204,11 @@ def join(arguments, scratch):
                 "ChunkIndex": index, "ChunkOutputS3Prefix": out.as_uri(),
             }
             uris.append(invoke(arguments.bootstrap, out, event, "--workers", 1)[0]["ChunkS3Uri"])
-        event = {"Action": "assemble", "PlanS3Uri": planned["PlanS3Uri"], "ChunkS3Uris": uris, "OutputS3Uri": (out / "out.mp4").as_uri()}
+        event = {
+            "Action": "assemble", "PlanS3Uri": planned["PlanS3Uri"], "ChunkS3Uris": uris, "OutputS3Uri": (out / "out.mp4").as_uri(),
+        }
         runs = [invoke(arguments.bootstrap, out, event) for _ in range(arguments.runs)]
-        print(f"{count:6} {frames:7} {middle(runs, 'seconds') * 1000:5.0f} {middle(runs, 'cpu'):6.2f} {middle(runs, 'peak'):9.0f} {size(out / 'out.mp4') / 1024:10.0f}", flush=True)
+        print(f"{count:6} {frames:7} {told(runs)} {size(out / 'out.mp4') / 1024:10.0f}", flush=True)
 
 
 def main():

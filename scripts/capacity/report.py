@@ -62,11 +62,13 @@ def single(machine, work, options):
         print(f"  wall            {outcome.wall:.0f} s, {outcome.done} of {options.chunks} chunks done")
         print(f"  wait of a chunk p50 {share(waits, 50):.1f} s, p95 {share(waits, 95):.1f} s, longest {max(waits, default=0):.1f} s")
         print(f"  retries         {retries}; {outcome.most_tries} throttles of one chunk at most")
-        print(f"  history         {outcome.events} of {limits.HISTORY_EVENTS} events{' of the parent' if options.mode == 'distributed' else ''}")
+        whose = "the parent's " if options.mode == "distributed" else ""
+        print(f"  history         {outcome.events} of {limits.HISTORY_EVENTS} {whose}events")
         if options.mode == "inline":
             print(f"  state           {machine.state_bytes(options.chunks)} of {limits.STATE_BYTES} bytes")
         seconds = limits.gb_seconds(outcome.billed, options.memory)
-        print(f"  compute         {outcome.billed:.0f} s x {options.memory} MiB / 1024 = {seconds:.0f} GB-s x ${limits.PER_GB_SECOND:.10f} = ${parts['compute']:.4f}")
+        print(f"  compute         {outcome.billed:.0f} s x {options.memory} MiB / 1024 = {seconds:.0f} GB-s", end="")
+        print(f" x ${limits.PER_GB_SECOND:.10f} = ${parts['compute']:.4f}")
         print(f"  /tmp            (of {options.tmp} MiB, above {limits.FREE_TMP_MIB}) = ${parts['tmp']:.6f}")
         print(f"  requests        {outcome.requests} x ${limits.PER_REQUEST:.7f} = ${parts['requests']:.6f}")
         print(f"  transitions     {outcome.transitions} x ${limits.PER_TRANSITION:.6f} = ${parts['transitions']:.4f}")
@@ -76,14 +78,16 @@ def single(machine, work, options):
     reads, writes = max(world.gets.values(), default=0), max(world.puts.values(), default=0)
     print(f"S3, all renders: at most {reads} reads a second (a prefix: {limits.GETS_PER_SECOND}), {writes} writes ({limits.PUTS_PER_SECOND})")
     missing = breaks(machine, options.chunks, options.mode, options.chunk_mib)
-    missing += ["S3's reads a second"] * (reads > limits.GETS_PER_SECOND) + ["S3's writes a second"] * (writes > limits.PUTS_PER_SECOND)
+    missing += ["S3's reads a second"] * (reads > limits.GETS_PER_SECOND)
+    missing += ["S3's writes a second"] * (writes > limits.PUTS_PER_SECOND)
     first = [f"{limit} at {time:.0f} s" for limit, time in sorted(world.first_limit.items(), key=lambda item: item[1])]
     print(f"limits met, the first one first: {', '.join(missing + first) or 'none'}")
 
 
 def table(machine, work, options):
     """The grid: both modes, up to 10,000 chunks."""
-    print(f"chunks of about {work.chunk:g} s at {options.memory} MiB, one render, seed {options.seed}; the machine's own bound on chunks is lifted")
+    print(f"chunks of about {work.chunk:g} s at {options.memory} MiB, one render, seed {options.seed};", end=" ")
+    print("the machine's own bound on chunks is lifted")
     print("| Map | chunks | at once | wall s | wait p95 s | retries | events | state KiB | GB-s | cost $ | ends | what it lacks |")
     print("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|---|")
     for mode, at_once in (("inline", 8), ("inline", 40), ("distributed", 40), ("distributed", 1000), ("distributed", 10_000)):
@@ -94,8 +98,9 @@ def table(machine, work, options):
             state = machine.state_bytes(chunks) / 1024 if mode == "inline" else 2
             ends = "well" if outcome.status == "SUCCEEDED" else outcome.reason.split(":")[0]
             print(
-                f"| {mode} | {chunks} | {at_once} | {outcome.wall:.0f} | {share(outcome.waits, 95):.0f} | {outcome.retries.total()} | {outcome.events}"
-                f" | {state:.0f} | {limits.gb_seconds(outcome.billed, options.memory):.0f} | {sum(price(outcome, options.memory, options.tmp).values()):.3f}"
+                f"| {mode} | {chunks} | {at_once} | {outcome.wall:.0f} | {share(outcome.waits, 95):.0f} | {outcome.retries.total()}"
+                f" | {outcome.events} | {state:.0f} | {limits.gb_seconds(outcome.billed, options.memory):.0f}"
+                f" | {sum(price(outcome, options.memory, options.tmp).values()):.3f}"
                 f" | {ends} | {', '.join(breaks(machine, chunks, mode, options.chunk_mib)) or '-'} |"
             )
 
@@ -110,7 +115,8 @@ RULES = {
 
 def throttle(options):
     """Whether renders outlive the wait for a sandbox, by rule, load and length of chunk."""
-    print(f"{options.chunks} chunks on {options.at_once} sandboxes, {options.seeds} seeds; in a cell: renders that succeeded, most tries of a chunk, most events")
+    print(f"{options.chunks} chunks on {options.at_once} sandboxes, {options.seeds} seeds; in a cell:", end=" ")
+    print("renders that succeeded, most tries of a chunk, most events")
     times = (30, 60, 120, 300, 600, 880)
     print("| rule | renders | MaxConcurrency | " + " | ".join(f"{time} s" for time in times) + " |")
     print("|---|--:|--:|" + "---|" * len(times))
@@ -143,7 +149,8 @@ def short(reason):
 
 def sizes(machine, options):
     """Chunk sizes of a whole render of the everyday page: seconds until the video is there, and its cost."""
-    print(f"the page `moving` at {options.memory} MiB: seconds and cost of the whole render, no sandbox warm before it, seed {options.seed}")
+    print(f"the page `moving` at {options.memory} MiB: seconds and cost of the whole render,", end=" ")
+    print(f"no sandbox warm before it, seed {options.seed}")
     frames = (60, 150, 300, 600, 1200, 2400)
     print("| minutes | at once | " + " | ".join(f"{size} frames" for size in frames) + " |")
     print("|--:|--:|" + "---|" * len(frames))

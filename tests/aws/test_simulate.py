@@ -153,7 +153,10 @@ class Rules(unittest.TestCase):
             rule, found = throttle_rule(definition, state), Machine().tasks[state].retrier(THROTTLED)
             self.assertEqual(
                 (found.interval, found.rate, found.longest, found.attempts, found.has_jitter),
-                (rule["IntervalSeconds"], rule["BackoffRate"], rule["MaxDelaySeconds"], rule["MaxAttempts"], rule.get("JitterStrategy") == "FULL"),
+                (
+                    rule["IntervalSeconds"], rule["BackoffRate"], rule["MaxDelaySeconds"], rule["MaxAttempts"],
+                    rule.get("JitterStrategy") == "FULL",
+                ),
             )
 
     def test_another_definition_is_another_simulation(self):
@@ -166,6 +169,17 @@ class Rules(unittest.TestCase):
         self.assertEqual((outcome.status, outcome.reason, outcome.most_tries), ("FAILED", THROTTLED, 1))
         self.assertEqual(one(16, 16, work, sandboxes=8)[0].status, "SUCCEEDED")
 
+    def test_a_choice_leads_past_failures(self):
+        def with_a_bound(definition):
+            states = definition["States"]
+            bound = {"Type": "Choice", "Choices": [{"Next": "Clamp"}], "Default": "Plan"}
+            states.update({"Bound": bound, "Clamp": {"Type": "Pass", "Next": "Plan"}})
+            states["Defaults"]["Next"] = "Bound"
+
+        names = [name for name, _ in changed(with_a_bound).path()]
+        self.assertEqual(names[:4], ["Defaults", "Bound", "Plan", "CheckChunkCount"])
+        self.assertEqual([name for name, _ in Machine().path()][-3:], ["RenderChunks", "Assemble", "Done"])
+
     def test_codes_that_fail_the_same_way_again_are_not_tried_again(self):
         task = Machine().tasks["RenderChunk"]
         self.assertEqual(task.retrier("PAGE_SCRIPT_ERROR").attempts, 0)
@@ -176,7 +190,7 @@ class Rules(unittest.TestCase):
         rule = Machine().tasks["RenderChunk"].retrier(THROTTLED)
         random = Random(0)
         for attempt in (1, 2, 5, 1000):
-            bound = min(rule.longest, rule.interval * rule.rate ** min(attempt - 1, 60))
+            bound = min(rule.longest, rule.interval * rule.rate ** min(attempt - 1, 500))
             delays = [rule.delay(attempt, random) for _ in range(500)]
             self.assertLessEqual(max(delays), bound)
             self.assertAlmostEqual(sum(delays) / len(delays), bound / 2, delta=bound / 10)

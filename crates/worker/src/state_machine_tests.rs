@@ -43,14 +43,16 @@ fn every_task_retries_what_can_help_and_nothing_else() {
         let errors = |class: usize| named(&classes[class]["ErrorEquals"]);
         let attempts = |class: usize| classes[class]["MaxAttempts"].as_u64().unwrap();
         assert_eq!((errors(0), attempts(0)), (codes(Retry::Never), 0), "{name}");
-        assert!(
-            errors(1).contains("Lambda.TooManyRequestsException") && attempts(1) >= 12,
-            "{name}"
-        );
-        assert_eq!(classes[1]["JitterStrategy"], "FULL", "{name}");
-        assert!(errors(2).contains("Sandbox.Timedout") && attempts(2) <= 1, "{name}");
-        assert_eq!((errors(3), attempts(3)), (codes(Retry::Transient), 3), "{name}");
-        assert_eq!((errors(4), attempts(4)), (["States.ALL".to_owned()].into(), 2), "{name}");
+        // Whoever waits for a free worker may wait as long as the others work; a service that fails is given a few minutes.
+        assert_eq!(errors(1), ["Lambda.TooManyRequestsException".to_owned()].into(), "{name}");
+        assert!(attempts(1) >= 1000, "{name}");
+        assert!(errors(2).contains("Lambda.ServiceException"), "{name}");
+        assert!((12..=20).contains(&attempts(2)), "{name}");
+        assert!([1, 2].iter().all(|class| classes[*class]["JitterStrategy"] == "FULL"), "{name}");
+        assert!(errors(3).contains("Sandbox.Timedout") && attempts(3) <= 1, "{name}");
+        assert_eq!((errors(4), attempts(4)), (codes(Retry::Transient), 3), "{name}");
+        assert_eq!((errors(5), attempts(5)), (["States.ALL".to_owned()].into(), 2), "{name}");
+        assert_eq!(classes.len(), 6, "{name}");
     }
 }
 

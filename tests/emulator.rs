@@ -58,6 +58,11 @@ pub(crate) fn free_ports() -> (u16, u16) {
 
 impl Sandbox {
     pub(crate) fn start(s3: &S3, setup: Setup) -> Self {
+        Self::connected(&s3.env(), setup)
+    }
+
+    /// A sandbox that reaches S3 by what is in `connection`.
+    pub(crate) fn connected(connection: &[(&'static str, String)], setup: Setup) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("tmp")).unwrap();
         let (port, api) = free_ports();
@@ -98,7 +103,7 @@ impl Sandbox {
                 .env("TMPDIR", tmp);
         }
         command
-            .envs(s3.env())
+            .envs(connection.iter().cloned())
             .envs(setup.env)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())

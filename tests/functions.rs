@@ -43,6 +43,7 @@ struct Fault {
 /// One invocation that was asked for.
 #[derive(Debug, Clone)]
 pub(crate) struct Tried {
+    pub(crate) render: String,
     pub(crate) action: String,
     pub(crate) chunk: Option<u64>,
     pub(crate) attempt: u64,
@@ -108,9 +109,10 @@ impl Function {
         self.state.faults.lock().unwrap().push(Fault { action, chunk, times, trouble });
     }
 
-    /// What was asked for since the last time, in the order in which it ended.
-    pub(crate) fn tried(&self) -> Vec<Tried> {
-        std::mem::take(&mut self.state.tried.lock().unwrap())
+    /// What a render asked for, in the order in which it ended.
+    pub(crate) fn tried(&self, render: &str) -> Vec<Tried> {
+        let tried = self.state.tried.lock().unwrap();
+        tried.iter().filter(|one| one.render == render).cloned().collect()
     }
 
     pub(crate) fn peak(&self) -> usize {
@@ -127,7 +129,7 @@ async fn serve(
     let event: Value = serde_json::from_slice(&body).unwrap();
     let invoking = tokio::task::spawn_blocking(move || state.invoke(event));
     let (status, error, answer) = invoking.await.unwrap();
-    let mut response = Response::builder().status(status);
+    let mut response = Response::builder().status(status).header("x-amzn-RequestId", "test");
     if status == 429 {
         response = response.header("x-amzn-ErrorType", "TooManyRequestsException");
     } else if error {
@@ -141,9 +143,10 @@ impl State {
     fn invoke(&self, mut event: Value) -> (u16, bool, Value) {
         let action = event["Action"].as_str().unwrap().to_owned();
         let (chunk, attempt) = (event["ChunkIndex"].as_u64(), event["Attempt"].as_u64().unwrap());
+        let render = event["RenderId"].as_str().unwrap().to_owned();
         let tried = |outcome: &str| {
-            let (action, outcome) = (action.clone(), outcome.to_owned());
-            self.tried.lock().unwrap().push(Tried { action, chunk, attempt, outcome });
+            let (render, action, outcome) = (render.clone(), action.clone(), outcome.to_owned());
+            self.tried.lock().unwrap().push(Tried { render, action, chunk, attempt, outcome });
         };
         let trouble = self.trouble(&action, chunk);
         let sandbox = match trouble {

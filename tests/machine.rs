@@ -4,7 +4,6 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -132,7 +131,7 @@ impl Drop for Interpreter {
 
 /// A function with a server, and a project on it.
 struct Stage {
-    s3: Arc<S3>,
+    s3: S3,
     function: Function,
     interpreter: Interpreter,
 }
@@ -140,12 +139,12 @@ struct Stage {
 impl Stage {
     fn new(most: usize, max_concurrency: u32, seconds: u32) -> Self {
         tool("aws/cloud/bin/python");
-        let s3 = Arc::new(S3::start());
-        let shared = Arc::clone(&s3);
+        let s3 = S3::start();
+        let connection = s3.env();
         let function = Function::start(most, move || {
             // One browser each: all of them share the cores of this machine.
             let env = vec![("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "1769".to_owned())];
-            Sandbox::start(&shared, Setup { seconds, env, ..Setup::default() })
+            Sandbox::connected(&connection, Setup { seconds, env, ..Setup::default() })
         });
         let interpreter = Interpreter::start(&function, max_concurrency);
         Self { s3, function, interpreter }
@@ -195,10 +194,10 @@ fn executions_of_twelve_chunks_four_at_a_time_make_what_a_local_render_makes() {
         let project = fixture(name);
         let chunk_size = if chunk_size > 0 { chunk_size } else { twelfth(&project) };
         let ended = stage.run(name, &project, chunk_size);
-        assert_eq!(ended.status, "SUCCEEDED", "{name}: {ended:?}");
+        assert_eq!(ended.status, "SUCCEEDED", "{name}: {} {}", ended.error, ended.cause);
         assert_eq!(count(&ended, "MapIterationSucceeded"), 12, "{name}");
         stage.assert_same(name, &project, chunk_size);
-        let tried = stage.function.tried();
+        let tried = stage.function.tried(name);
         assert!(tried.iter().all(|one| one.outcome == "ok"), "{tried:?}");
         assert_eq!(tried.len(), 14);
     }
@@ -225,9 +224,9 @@ fn what_can_pass_is_tried_again_as_its_class_says_and_the_video_is_the_same() {
     stage.function.fail("renderChunk", Some(3), 10, Trouble::Throttled);
     stage.function.fail("renderChunk", Some(1), 1, Trouble::Killed);
     let ended = stage.run("again", project.path(), 10);
-    assert_eq!(ended.status, "SUCCEEDED", "{ended:?}");
+    assert_eq!(ended.status, "SUCCEEDED", "{} {}", ended.error, ended.cause);
     stage.assert_same("again", project.path(), 10);
-    let tried = stage.function.tried();
+    let tried = stage.function.tried("again");
     let throttled = Stage::outcomes(&tried, "renderChunk", Some(3));
     let mut expected = vec!["Lambda.TooManyRequestsException"; 10];
     expected.push("ok");
@@ -258,7 +257,7 @@ fn what_cannot_pass_ends_the_execution_at_once_with_the_worker_s_own_code_and_se
     let cause: Value = serde_json::from_str(&ended.cause).unwrap();
     assert_eq!(cause["errorType"], "PLAN_HASH_MISMATCH");
     assert!(cause["errorMessage"].as_str().unwrap().contains(&"0".repeat(64)), "{cause}");
-    let tried = stage.function.tried();
+    let tried = stage.function.tried("mismatch");
     assert_eq!(Stage::outcomes(&tried, "renderChunk", Some(1)), ["PLAN_HASH_MISMATCH"]);
     assert!(stage.interpreter.waits().is_empty());
     assert!(tried.iter().all(|one| one.action != "assemble"));
@@ -267,7 +266,7 @@ fn what_cannot_pass_ends_the_execution_at_once_with_the_worker_s_own_code_and_se
     let ended = stage.run("empty", project.path(), 10);
     assert_eq!((ended.status.as_str(), &ended.error), ("FAILED", &json!("PLAN_TOO_LARGE")));
     assert!(ended.cause.contains("no chunks"), "{}", ended.cause);
-    assert_eq!(stage.function.tried().len(), 1);
+    assert_eq!(stage.function.tried("empty").len(), 1);
 
     // A mistake of the one who asks is no reason to try again either.
     let bad = stage.interpreter.run(
@@ -280,23 +279,23 @@ fn what_cannot_pass_ends_the_execution_at_once_with_the_worker_s_own_code_and_se
         }),
     );
     assert_eq!((bad.status.as_str(), &bad.error), ("FAILED", &json!("S3_URI_NOT_ALLOWED")));
-    assert_eq!(stage.function.tried().len(), 1);
+    assert_eq!(stage.function.tried("bad").len(), 1);
 }
 
 #[test]
 fn a_worker_that_runs_into_the_time_limit_gets_one_more_try() {
-    let (stage, project) = (Stage::new(1, 1, 30), page());
+    let (stage, project) = (Stage::new(1, 1, 15), page());
     stage.function.fail("renderChunk", Some(0), 1, Trouble::Frozen);
     let ended = stage.run("once", project.path(), 30);
-    assert_eq!(ended.status, "SUCCEEDED", "{ended:?}");
-    let tried = stage.function.tried();
+    assert_eq!(ended.status, "SUCCEEDED", "{} {}", ended.error, ended.cause);
+    let tried = stage.function.tried("once");
     assert_eq!(Stage::outcomes(&tried, "renderChunk", Some(0)), ["Sandbox.Timedout", "ok"]);
-    stage.function.fail("plan", None, 2, Trouble::Frozen);
+    stage.function.fail("renderChunk", Some(1), 2, Trouble::Frozen);
     let ended = stage.run("twice", project.path(), 30);
     assert_eq!((ended.status.as_str(), &ended.error), ("FAILED", &json!("Sandbox.Timedout")));
-    assert!(ended.cause.contains("timed out after 30"), "{}", ended.cause);
+    assert!(ended.cause.contains("timed out after 15"), "{}", ended.cause);
     assert_eq!(
-        Stage::outcomes(&stage.function.tried(), "plan", None),
+        Stage::outcomes(&stage.function.tried("twice"), "renderChunk", Some(1)),
         ["Sandbox.Timedout", "Sandbox.Timedout"]
     );
 }

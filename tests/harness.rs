@@ -1,6 +1,7 @@
 //! Runs `bootstrap` and looks at what it made.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -35,15 +36,27 @@ pub(crate) fn fixture(name: &str) -> PathBuf {
     root().join("fixtures/projects").join(name)
 }
 
-/// Stages this `bootstrap` and its tools, packed as quickly as can be, in the new directory `task`.
+/// Stages this `bootstrap` and its tools, packed as quickly as can be, in the new directory `task`; or what is in the ZIP that
+/// `FRAMEWRIGHT_BUNDLE` names.
 pub(crate) fn stage(task: &Path) {
-    let staged = Command::new(root().join("scripts/stage.sh"))
-        .arg(task)
-        .args(["packed", "1"])
-        .env("BOOTSTRAP", env!("CARGO_BIN_EXE_bootstrap"))
-        .output()
-        .unwrap();
+    let mut command = match std::env::var_os("FRAMEWRIGHT_BUNDLE") {
+        Some(bundle) => {
+            let mut unzip = Command::new("python3");
+            unzip.args(["-m", "zipfile", "-e"]).arg(root().join(bundle)).arg(task);
+            unzip
+        }
+        None => {
+            let mut stage = Command::new(root().join("scripts/stage.sh"));
+            stage.arg(task).args(["packed", "1"]);
+            stage.env("BOOTSTRAP", env!("CARGO_BIN_EXE_bootstrap"));
+            stage
+        }
+    };
+    let staged = command.output().unwrap();
     assert!(staged.status.success(), "{}", String::from_utf8_lossy(&staged.stderr));
+    // Python's zipfile leaves the modes aside.
+    let bootstrap = task.join("bootstrap");
+    fs::set_permissions(bootstrap, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 impl Bench {

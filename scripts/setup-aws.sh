@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Makes what the deployment scripts run with, in .tools/aws/: scripts/setup-aws.sh [deploy] [cloud] [asl]
+# deploy: the SAM CLI, cfn-lint and boto3. cloud: stand-ins for AWS on this machine, for tests. asl: the checker of state
+# machines. All three if none is named. Quick when there is nothing to do.
+set -euo pipefail
+root="$(cd "$(dirname "$0")/.." && pwd)"
+
+fail() { echo "setup-aws: $*" >&2; exit 1; }
+
+# Installed scripts name their interpreter by its path, so the path is the real one, and moving it means installing again.
+mkdir -p "$root/.tools/aws"
+tools="$(cd "$root/.tools/aws" && pwd -P)"
+exec 9>"$tools/.lock"
+flock 9 # Two scripts may start at the same time.
+
+is_there() { # is_there DIR MARKER
+  [ -f "$1/.installed" ] && [ "$(cat "$1/.installed")" = "$2" ]
+}
+
+environment() { # environment NAME: a Python environment of scripts/aws/NAME.txt
+  local dir="$tools/$1" list="$root/scripts/aws/$1.txt" marker
+  command -v python3 >/dev/null || fail "python3 is missing: apt-get install python3 python3-venv"
+  marker="$(python3 -c 'import sys; print(sys.version)') $dir $(sha256sum < "$list")"
+  ! is_there "$dir" "$marker" || return 0
+  python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' || fail "python3 is $(python3 -V 2>&1), 3.10 or newer is needed"
+  python3 -c 'import ensurepip, venv' 2>/dev/null || fail "Python's venv module is missing: apt-get install python3-venv"
+  echo "setup-aws: installing $(grep -c '==' "$list") packages for $1" >&2
+  rm -rf "$dir"
+  python3 -m venv "$dir"
+  "$dir/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --no-deps -r "$list" ||
+    fail "the packages of scripts/aws/$1.txt could not be installed"
+  echo "$marker" > "$dir/.installed"
+}
+
+asl() {
+  local dir="$tools/asl" from="$root/scripts/aws/asl" marker
+  command -v npm >/dev/null || fail "npm is missing: install Node.js 20 or newer"
+  marker="$(node --version) $(cat "$from"/package*.json | sha256sum)"
+  ! is_there "$dir" "$marker" || return 0
+  echo "setup-aws: installing asl-validator" >&2
+  rm -rf "$dir"
+  mkdir "$dir"
+  cp "$from"/package*.json "$dir"
+  (cd "$dir" && npm ci --silent --no-audit --no-fund --ignore-scripts) || fail "asl-validator could not be installed"
+  echo "$marker" > "$dir/.installed"
+}
+
+[ $# -gt 0 ] || set -- deploy cloud asl
+for part in "$@"; do
+  case "$part" in
+    deploy | cloud) environment "$part" ;;
+    asl) asl ;;
+    *) fail "deploy, cloud or asl, not $part" ;;
+  esac
+done

@@ -18,9 +18,8 @@ while [ $# -gt 0 ]; do
     --parameter)
       [[ "${2:-}" =~ ^[A-Za-z]+= ]] || status=2 fail "--parameter needs Key=Value, not '${2:-}'"
       key="${2%%=*}" value="${2#*=}"
-      grep -q "^  $key:\$" <(sed -n '/^Parameters:/,/^Rules:/p' sam/template.yaml) || status=2 fail "sam/template.yaml has no parameter $key"
+      grep -q "^  $key:\$" <(sed -n '/^Parameters:/,/^Mappings:/p' sam/template.yaml) || status=2 fail "sam/template.yaml has no parameter $key"
       [ "$key" != ImageUri ] || image="$value"
-      value="${value//\\/\\\\}"
       overrides+=("$key=\"${value//\"/\\\"}\"") # As the SAM CLI reads values with spaces.
       shift 2
       ;;

@@ -19,9 +19,10 @@ is_there() { # is_there DIR MARKER
 
 environment() { # environment NAME: a Python environment of scripts/aws/NAME.txt
   local dir="$tools/$1" list="$root/scripts/aws/$1.txt" marker
+  marker="$dir $(sha256sum < "$list")"
+  # A Python that was upgraded or removed leaves packages behind that nothing finds.
+  if is_there "$dir" "$marker" && "$dir/bin/python" -c 'import botocore' 2>/dev/null; then return 0; fi
   command -v python3 >/dev/null || fail "python3 is missing: apt-get install python3 python3-venv"
-  marker="$(python3 -c 'import sys; print(sys.version)') $dir $(sha256sum < "$list")"
-  ! is_there "$dir" "$marker" || return 0
   python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' || fail "python3 is $(python3 -V 2>&1), 3.10 or newer is needed"
   python3 -c 'import ensurepip, venv' 2>/dev/null || fail "Python's venv module is missing: apt-get install python3-venv"
   echo "setup-aws: installing $(grep -c '==' "$list") packages for $1" >&2
@@ -34,9 +35,9 @@ environment() { # environment NAME: a Python environment of scripts/aws/NAME.txt
 
 asl() {
   local dir="$tools/asl" from="$root/scripts/aws/asl" marker
-  command -v npm >/dev/null || fail "npm is missing: install Node.js 20 or newer"
-  marker="$(node --version) $(cat "$from"/package*.json | sha256sum)"
+  marker="$(cat "$from"/package*.json | sha256sum)"
   ! is_there "$dir" "$marker" || return 0
+  command -v npm >/dev/null || fail "npm is missing: install Node.js 20 or newer"
   echo "setup-aws: installing asl-validator" >&2
   rm -rf "$dir"
   mkdir "$dir"

@@ -95,6 +95,11 @@ class Cloud:
         except subprocess.TimeoutExpired:
             self.server.kill()
             self.server.wait()
+        # Functions in the middle of an invocation outlive it.
+        try:
+            os.killpg(self.server.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def client(self, service):

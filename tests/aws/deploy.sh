@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Deploys to a cloud on this machine, renders, and takes down again: tests/aws/deploy.sh [BUNDLE.zip]
+# With a bundle, the real function renders a composition; without one, a function that only answers stands in for it.
+set -euo pipefail
+root="$(cd "$(dirname "$0")/../.." && pwd)"
+"$root/scripts/setup-aws.sh" deploy cloud
+[ $# = 0 ] || FRAMEWRIGHT_BUNDLE="$(realpath "$1")"
+export FRAMEWRIGHT_BUNDLE="${FRAMEWRIGHT_BUNDLE:-}" PYTHONDONTWRITEBYTECODE=1
+exec "$root/.tools/aws/cloud/bin/python" "$root/tests/aws/test_deployment.py"

@@ -1,0 +1,238 @@
+"""What sam/template.yaml promises and no linter checks. Run by scripts/lint-deploy.sh."""
+
+import sys
+import unittest
+from pathlib import Path
+
+from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "scripts" / "aws"))
+
+from expand import expand, read  # noqa: E402
+from samtranslator.yaml_helper import yaml_parse  # noqa: E402
+from stack import NAMES  # noqa: E402
+
+TEMPLATE = ROOT / "sam" / "template.yaml"
+
+# Lambda's and the Map state's own bounds.
+BOUNDS = {
+    "MemoryMiB": (128, 10240),
+    "TimeoutSeconds": (1, 900),
+    "EphemeralMiB": (512, 10240),
+    "MaxConcurrency": (1, 40),
+}
+
+# Actions that know no resources, so that nothing but * can be said.
+WITHOUT_RESOURCES = {
+    *(f"xray:{name}" for name in ("PutTraceSegments", "PutTelemetryRecords", "GetSamplingRules", "GetSamplingTargets")),
+    *(f"logs:{verb}LogDelivery" for verb in ("Create", "Get", "Update", "Delete")),
+    "logs:ListLogDeliveries",
+    "logs:PutResourcePolicy",
+    "logs:DescribeResourcePolicies",
+    "logs:DescribeLogGroups",
+}
+
+PREFIXES = ("projects", "work", "outputs")
+
+
+def inside(node):
+    """Every value within a value."""
+    yield node
+    for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from inside(child)
+
+
+def names(node):
+    """What a part of the template refers to."""
+    for one in inside(node):
+        if isinstance(one, dict) and "Ref" in one:
+            yield one["Ref"]
+        if isinstance(one, dict) and "Fn::Sub" in one:
+            text = one["Fn::Sub"] if isinstance(one["Fn::Sub"], str) else one["Fn::Sub"][0]
+            yield from (part.split("}")[0] for part in text.split("${")[1:])
+
+
+def listed(value):
+    return value if isinstance(value, list) else [value]
+
+
+class Template(unittest.TestCase):
+    maxDiff = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.template = expand(read(TEMPLATE))
+        cls.resources = cls.template["Resources"]
+        cls.source = yaml_parse(TEMPLATE.read_text())
+
+    def of_type(self, kind):
+        found = {name: one["Properties"] for name, one in self.resources.items() if one["Type"] == kind}
+        self.assertTrue(found, f"no {kind}")
+        return found
+
+    def statements(self, *roles):
+        for name, role in self.of_type("AWS::IAM::Role").items():
+            if not roles or name in roles:
+                for policy in role["Policies"]:
+                    yield from ((name, one) for one in policy["PolicyDocument"]["Statement"])
+
+    def test_every_parameter_is_used_and_explained(self):
+        # A rule alone does not use it: it only checks.
+        used = set(names([self.template[part] for part in ("Resources", "Conditions", "Outputs")]))
+        for name, parameter in self.template["Parameters"].items():
+            self.assertIn(name, used)
+            self.assertGreater(len(parameter["Description"]), 40, name)
+
+    def test_every_condition_and_mapping_is_used(self):
+        used = [one.get("Condition") for one in self.resources.values()]
+        used += [one["Fn::If"][0] for one in inside(self.template) if isinstance(one, dict) and "Fn::If" in one]
+        self.assertEqual(set(self.template["Conditions"]), set(used) - {None})
+        found = {one["Fn::FindInMap"][0] for one in inside(self.resources) if isinstance(one, dict) and "Fn::FindInMap" in one}
+        self.assertEqual(set(self.template["Mappings"]), found)
+
+    def test_every_value_that_a_parameter_allows_is_one_that_aws_takes(self):
+        for name, (least, most) in BOUNDS.items():
+            parameter = self.template["Parameters"][name]
+            allowed = parameter.get("AllowedValues") or [parameter["MinValue"], parameter["MaxValue"]]
+            for value in [*allowed, parameter["Default"]]:
+                self.assertTrue(least <= value <= most, f"{name} may be {value}")
+
+    def test_the_function_takes_its_settings_from_the_parameters(self):
+        for name, function in self.of_type("AWS::Lambda::Function").items():
+            self.assertEqual(function["MemorySize"], {"Ref": "MemoryMiB"}, name)
+            self.assertEqual(function["Timeout"], {"Ref": "TimeoutSeconds"}, name)
+            self.assertEqual(function["EphemeralStorage"], {"Size": {"Ref": "EphemeralMiB"}}, name)
+
+    def test_a_slow_invocation_is_one_that_takes_four_fifths_of_its_time(self):
+        marks = self.template["Mappings"]["Timeouts"]
+        allowed = self.template["Parameters"]["TimeoutSeconds"]["AllowedValues"]
+        self.assertEqual(marks, {str(seconds): {"SlowMs": seconds * 800} for seconds in allowed})
+
+    def test_the_zip_and_the_image_are_the_same_function_but_for_their_code(self):
+        own = {"Code", "PackageType", "Runtime", "Handler", "Tags"}
+        package, image = (
+            {key: value for key, value in self.resources[name]["Properties"].items() if key not in own}
+            for name in ("RenderFunction", "RenderImageFunction")
+        )
+        self.assertEqual(package, image)
+        conditions = [self.resources[name]["Condition"] for name in ("RenderFunction", "RenderImageFunction")]
+        self.assertEqual(conditions, ["IsZip", "IsImage"])
+        self.assertEqual(package["Architectures"], ["x86_64"])
+        self.assertEqual(package["TracingConfig"], {"Mode": "Active"})
+
+    def test_every_alarm_tells_the_topic_if_there_is_one(self):
+        for name, alarm in self.of_type("AWS::CloudWatch::Alarm").items():
+            actions = {"Fn::If": ["HasTopic", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]}
+            self.assertEqual(alarm["AlarmActions"], actions, name)
+            self.assertEqual(alarm["TreatMissingData"], "notBreaching", name)
+            self.assertTrue(alarm["AlarmDescription"].endswith("."), name)
+
+    def test_there_is_an_alarm_for_every_way_a_render_goes_wrong(self):
+        watched = {(alarm["Namespace"], alarm["MetricName"]) for alarm in self.of_type("AWS::CloudWatch::Alarm").values()}
+        expected = {("AWS/States", f"Executions{end}") for end in ("Failed", "TimedOut", "Aborted")}
+        expected |= {("AWS/Lambda", name) for name in ("Errors", "Throttles", "Invocations", "Duration")}
+        self.assertEqual(watched, expected | {("AWS/Events", "FailedInvocations")})
+
+    def test_every_resource_that_can_have_tags_has_the_stack_s_and_its_part(self):
+        count = 0
+        for name, one in self.resources.items():
+            schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", one["Type"]).schema
+            if not schema.get("tagging", {}).get("taggable", False):
+                continue
+            count += 1
+            tags = {tag["Key"]: tag["Value"] for tag in one["Properties"].get("Tags", [])}
+            self.assertEqual(tags.get("framewright:stack"), {"Ref": "AWS::StackName"}, name)
+            self.assertIn("framewright:component", tags, name)
+        self.assertGreater(count, 12)
+
+    def test_no_role_may_do_more_than_is_named(self):
+        for name, role in self.of_type("AWS::IAM::Role").items():
+            self.assertNotIn("ManagedPolicyArns", role, name)
+        for role, statement in self.statements():
+            for action in listed(statement["Action"]):
+                self.assertNotIn("*", action, role)
+                if "*" in listed(statement["Resource"]):
+                    self.assertIn(action, WITHOUT_RESOURCES, f"{role} may {action} on everything")
+
+    def test_the_function_reads_all_places_and_writes_work_and_outputs(self):
+        def objects(*prefixes):
+            return [{"Fn::Sub": "${RenderBucket.Arn}/" + prefix + "/*"} for prefix in prefixes]
+
+        rights = {}
+        for _, statement in self.statements("FunctionRole"):
+            for action in listed(statement["Action"]):
+                if action.startswith("s3:"):
+                    rights[action] = listed(statement["Resource"])
+        self.assertEqual(
+            rights,
+            {
+                "s3:GetObject": objects(*PREFIXES),
+                "s3:PutObject": objects("work", "outputs"),
+                "s3:AbortMultipartUpload": objects("work", "outputs"),
+                "s3:ListBucket": [{"Fn::GetAtt": ["RenderBucket", "Arn"]}],
+            },
+        )
+        places = ",".join("${RenderBucket}/" + prefix for prefix in PREFIXES)
+        function = self.resources["RenderFunction"]["Properties"]
+        self.assertEqual(function["Environment"]["Variables"]["HYPERFRAMES_RENDER_BUCKET"], {"Fn::Sub": places})
+
+    def test_the_state_machine_may_invoke_this_function_only(self):
+        invoked = [one for _, one in self.statements("StateMachineRole") if "lambda:InvokeFunction" in listed(one["Action"])]
+        arns = [{"Fn::GetAtt": [name, "Arn"]} for name in ("RenderImageFunction", "RenderFunction")]
+        self.assertEqual([one["Resource"] for one in invoked], [{"Fn::If": ["IsImage", *arns]}])
+        machine = self.resources["RenderStateMachine"]["Properties"]
+        self.assertEqual(machine["DefinitionSubstitutions"]["RenderFunctionArn"], invoked[0]["Resource"])
+        self.assertEqual(machine["DefinitionSubstitutions"]["MaxConcurrency"], {"Ref": "MaxConcurrency"})
+
+    def test_both_logs_are_ours_and_end(self):
+        groups = self.of_type("AWS::Logs::LogGroup")
+        self.assertEqual(set(groups), {"FunctionLogs", "StateMachineLogs"})
+        for name, group in groups.items():
+            self.assertEqual(group["RetentionInDays"], {"Ref": "LogDays"}, name)
+        function = self.resources["RenderFunction"]["Properties"]
+        self.assertEqual(function["LoggingConfig"], {"LogGroup": {"Ref": "FunctionLogs"}})
+        machine = self.resources["RenderStateMachine"]["Properties"]
+        logged = machine["LoggingConfiguration"]
+        self.assertEqual((logged["Level"], logged["IncludeExecutionData"]), ("ERROR", False))
+        self.assertEqual(machine["TracingConfiguration"], {"Enabled": True})
+
+    def test_the_bucket_is_private_and_kept_and_expires_what_can_be_made_again(self):
+        bucket = self.resources["RenderBucket"]
+        properties = bucket["Properties"]
+        self.assertEqual((bucket["DeletionPolicy"], bucket["UpdateReplacePolicy"]), ("RetainExceptOnCreate", "Retain"))
+        self.assertEqual(list(properties["PublicAccessBlockConfiguration"].values()), [True] * 4)
+        self.assertEqual(properties["OwnershipControls"]["Rules"], [{"ObjectOwnership": "BucketOwnerEnforced"}])
+        self.assertIn("BucketEncryption", properties)
+        self.assertEqual(properties["VersioningConfiguration"], {"Status": "Suspended"})
+        rules = properties["LifecycleConfiguration"]["Rules"]
+        expiring = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule}
+        self.assertEqual(expiring, {"work/": {"Ref": "WorkDays"}, "projects/": 30})
+        broken = [rule for rule in rules if "AbortIncompleteMultipartUpload" in rule]
+        self.assertEqual([("Prefix" in rule, rule["Status"]) for rule in broken], [(False, "Enabled")])
+        (statement,) = self.resources["RenderBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+        self.assertEqual((statement["Effect"], statement["Action"]), ("Deny", "s3:*"))
+        self.assertEqual(statement["Condition"], {"Bool": {"aws:SecureTransport": "false"}})
+
+    def test_the_webhook_is_told_of_every_end_of_this_machine_s_renders(self):
+        pattern = self.resources["WebhookRule"]["Properties"]["EventPattern"]["detail"]
+        self.assertEqual(pattern["stateMachineArn"], [{"Ref": "RenderStateMachine"}])
+        self.assertEqual(pattern["status"], ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"])
+        hooked = [name for name, one in self.resources.items() if name.startswith("Webhook")]
+        for name in hooked:
+            self.assertEqual(self.resources[name].get("Condition"), "HasWebhook", name)
+        self.assertTrue(self.template["Parameters"]["WebhookToken"]["NoEcho"])
+        self.assertIn("WebhooksHaveAToken", self.template["Rules"])
+
+    def test_the_outputs_are_those_that_the_command_line_reads(self):
+        self.assertEqual(set(self.template["Outputs"]), NAMES)
+
+    def test_the_definition_has_no_substitution_that_nobody_makes(self):
+        text = (TEMPLATE.parent / "render.asl.json").read_text()
+        wanted = {part.split("}")[0] for part in text.split("${")[1:]}
+        machine = self.source["Resources"]["RenderStateMachine"]["Properties"]
+        self.assertEqual(wanted, set(machine["DefinitionSubstitutions"]))
+
+
+if __name__ == "__main__":
+    unittest.main()

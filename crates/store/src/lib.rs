@@ -12,6 +12,8 @@ mod uri;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+pub use aws_config::SdkConfig;
+
 pub use archive::{Limits, Member, pack, pack_members, unpack};
 pub use local::LocalStore;
 pub use s3::{Addressing, S3Store, Sent, Stored, sdk_config};

@@ -166,7 +166,7 @@ fn every_task_of_the_state_machine_is_a_stage() {
     let inner = states["RenderChunks"]["ItemProcessor"]["States"].as_object().unwrap();
     let all = states.iter().chain(inner);
     let tasks = all.filter(|(_, state)| state["Type"] == "Task").map(|(name, _)| name);
-    let mut stages: Vec<_> = tasks.map(|name| Stage::of_state(name).unwrap()).collect();
-    stages.sort();
-    assert_eq!(stages, [Stage::Planning, Stage::Rendering, Stage::Assembling]);
+    let mut found: Vec<_> = tasks.map(|name| Stage::of_state(name).unwrap()).collect();
+    found.sort();
+    assert_eq!(found, [Stage::Planning, Stage::Rendering, Stage::Assembling]);
 }

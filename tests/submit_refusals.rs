@@ -98,4 +98,10 @@ fn what_the_cloud_refuses_is_said_and_what_passes_is_tried_again() {
     let run = stack.run(&["watch", &arn_of("one"), "-o", "out.mp4"]);
     assert_eq!(run.code(), "STORE_OBJECT_MISSING", "{}", run.stderr);
     assert_eq!(stack.run(&["watch", "render-1"]).code(), "ARGUMENT_INVALID");
+    let run = stack.run(&["watch", &arn_of("never")]);
+    assert!(
+        run.stderr.ends_with("framewright:never: there is no such execution\n"),
+        "{}",
+        run.stderr
+    );
 }

@@ -49,7 +49,7 @@ fn main() -> ExitCode {
     }
     let cli = Cli::parse();
     let filter = EnvFilter::try_from_env("FRAMEWRIGHT_LOG")
-        .unwrap_or_else(|_unset| EnvFilter::new("warn,chromiumoxide=off"));
+        .unwrap_or_else(|_unset| EnvFilter::new("warn,aws_config=error,chromiumoxide=off"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     match runtime.block_on(run(&cli)) {
         Ok(()) => ExitCode::SUCCESS,

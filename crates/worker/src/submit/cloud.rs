@@ -228,8 +228,11 @@ where
     };
     let status = context.raw().status().as_u16();
     let code = context.err().code().unwrap_or_default();
-    let message = context.err().message().unwrap_or_default();
-    let reason = format!("Step Functions answered {status} {code}: {message}");
+    let reason = match (code, context.err().message()) {
+        ("", _) => format!("Step Functions answered {status}"),
+        (code, None | Some("")) => format!("Step Functions answered {status} {code}"),
+        (code, Some(message)) => format!("Step Functions answered {status} {code}: {message}"),
+    };
     if status >= 500 || status == 429 || PASSING.contains(&code) {
         Error::CloudUnavailable { action, reason }
     } else {

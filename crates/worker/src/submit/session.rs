@@ -86,12 +86,9 @@ impl Session {
             Ok(Err(stop)) => {
                 return Err(self.interrupted(render, choose(stop, signals).await).await?);
             }
+            Err(error @ Error::Argument { .. }) => return Err(error),
             Err(error) => {
-                line(&format!(
-                    "{} is not stopped; watch it with: {}",
-                    render.name,
-                    render.watch_command()
-                ));
+                render.tell_that_it_goes_on();
                 return Err(error);
             }
         };
@@ -106,7 +103,8 @@ impl Session {
     async fn interrupted(&self, render: &Render, choice: Choice) -> Result<Error> {
         Ok(match choice {
             Choice::StopIt => {
-                self.cloud.stop(&render.execution).await?;
+                let stopped = self.cloud.stop(&render.execution).await;
+                stopped.inspect_err(|_failed| render.tell_that_it_goes_on())?;
                 Error::RenderStopped { render: render.name.clone() }
             }
             Choice::LeaveIt => {
@@ -149,6 +147,10 @@ impl Render {
     /// What is known of a render that was started and left.
     pub(super) fn summary(&self) -> Value {
         json!({ "status": "RUNNING", "renderId": self.name, "executionArn": self.execution })
+    }
+
+    fn tell_that_it_goes_on(&self) {
+        line(&format!("{} is not stopped; watch it with: {}", self.name, self.watch_command()));
     }
 
     fn tell_failure(&self, ended: &Ended) {

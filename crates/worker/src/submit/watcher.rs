@@ -86,10 +86,9 @@ impl<'a> Watcher<'a> {
                 Ok(None) => {
                     late += 1;
                     if late == MOST_LATE {
-                        return Err(Error::CloudRefused {
-                            action: "look at the render",
-                            reason: format!("there is no execution {}", self.execution),
-                        });
+                        let argument = self.execution.to_owned();
+                        let reason = "there is no such execution".to_owned();
+                        return Err(Error::Argument { argument, reason });
                     }
                 }
                 Err(error @ Error::CloudUnavailable { .. }) => {
@@ -97,7 +96,9 @@ impl<'a> Watcher<'a> {
                     if failures == MOST_FAILURES {
                         return Err(error);
                     }
-                    self.show.say(&format!("{}; trying again", error.chain()));
+                    if failures == 1 {
+                        self.show.say(&format!("{}; trying again", error.chain()));
+                    }
                 }
                 Err(error) => return Err(error),
             }

@@ -170,3 +170,13 @@ fn every_task_of_the_state_machine_is_a_stage() {
     found.sort();
     assert_eq!(found, [Stage::Planning, Stage::Rendering, Stage::Assembling]);
 }
+
+#[test]
+fn what_comes_after_the_chunks_belongs_to_none_of_them() {
+    let mut list = interleaved()[..35].to_vec();
+    list.push(Event { id: 36, previous: 35, at: 22_000, what: failed("IO_FAILED") });
+    let mut progress = Progress::default();
+    progress.take(list);
+    let place = progress.failure("IO_FAILED").unwrap().place;
+    assert_eq!(place, Place { chunk: None, stage: Some(Stage::Assembling) });
+}

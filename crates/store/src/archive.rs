@@ -1,18 +1,20 @@
 //! A directory tree as one `tar.gz`: the same tree always makes the same bytes, and no archive, however it was made, can write
 //! anything but plain files below the directory it is unpacked into.
 
+mod pack;
+
 use std::cell::Cell;
 use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::path::{Component, Path, PathBuf};
 
-use flate2::Compression;
 use flate2::bufread::MultiGzDecoder;
-use flate2::write::GzEncoder;
-use tar::{Archive, Builder, EntryType, Header};
+use tar::{Archive, EntryType};
 
 use crate::blocking::Stop;
 use crate::{Error, Result};
+
+pub use pack::{Member, pack, pack_members};
 
 /// How much an archive may unpack to.
 #[derive(Debug, Clone, Copy)]
@@ -31,55 +33,6 @@ impl Default for Limits {
 
 /// An archive smaller than this when unpacked may have any ratio.
 const RATIO_MATTERS_FROM: u64 = 64 << 20;
-
-/// Packs everything below `dir` into the new file `to`: in the order of names, owned by nobody, made at no time.
-pub async fn pack(dir: &Path, to: &Path) -> Result<()> {
-    let (dir, to) = (dir.to_owned(), to.to_owned());
-    crate::blocking::blocking(move |stop| {
-        pack_blocking(&dir, &to, stop).map_err(|source| Error::Scratch {
-            action: "pack a directory into",
-            path: to,
-            source,
-        })
-    })
-    .await
-}
-
-fn pack_blocking(dir: &Path, to: &Path, stop: &Stop) -> io::Result<()> {
-    let out = BufWriter::with_capacity(1 << 20, File::create_new(to)?);
-    // What takes the most room in a plan is compressed already.
-    let mut tar = Builder::new(GzEncoder::new(out, Compression::fast()));
-    add(&mut tar, dir, Path::new(""), stop)?;
-    tar.into_inner()?.finish()?.flush()
-}
-
-fn add<W: Write>(tar: &mut Builder<W>, dir: &Path, inside: &Path, stop: &Stop) -> io::Result<()> {
-    let mut entries = fs::read_dir(dir)?.collect::<io::Result<Vec<_>>>()?;
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        let (path, name) = (entry.path(), inside.join(entry.file_name()));
-        let kind = entry.file_type()?;
-        let mut header = Header::new_gnu();
-        header.set_mtime(0);
-        if kind.is_dir() {
-            header.set_entry_type(EntryType::Directory);
-            header.set_mode(0o755);
-            header.set_size(0);
-            tar.append_data(&mut header, &name, io::empty())?;
-            add(tar, &path, &name, stop)?;
-        } else if kind.is_file() {
-            let file = File::open(&path)?;
-            header.set_entry_type(EntryType::Regular);
-            header.set_mode(0o644);
-            header.set_size(file.metadata()?.len());
-            tar.append_data(&mut header, &name, stop.watch(file))?;
-        } else {
-            let what = format!("{} is neither a file nor a directory", path.display());
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
-        }
-    }
-    Ok(())
-}
 
 /// Unpacks the archive `from`, which is called `name` in errors, into the directory `into`.
 pub async fn unpack(from: &Path, name: &str, into: &Path, limits: Limits) -> Result<()> {

@@ -12,9 +12,11 @@ mod uri;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-pub use archive::{Limits, pack, unpack};
+pub use aws_config::SdkConfig;
+
+pub use archive::{Limits, Member, pack, pack_members, unpack};
 pub use local::LocalStore;
-pub use s3::{Addressing, S3Store};
+pub use s3::{Addressing, S3Store, Sent, Stored, sdk_config};
 pub use uri::Uri;
 
 pub type Result<T> = std::result::Result<T, Error>;

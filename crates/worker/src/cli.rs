@@ -1,13 +1,16 @@
 //! The command line.
 
+mod config;
+mod submit;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use serde_json::{Map, Value};
 
-use crate::error::{Error, Result};
+pub(crate) use config::ConfigArgs;
+pub(crate) use submit::{DeploymentArgs, SubmitArgs, WatchArgs};
 
-/// Renders HyperFrames compositions to video, frame by frame, on this machine.
+/// Renders HyperFrames compositions to video, frame by frame: on this machine, or on a deployed stack.
 #[derive(Debug, Parser)]
 #[command(name = "bootstrap", version, about, max_term_width = 100, after_help = EXAMPLES)]
 pub(crate) struct Cli {
@@ -20,6 +23,8 @@ const EXAMPLES: &str = "Examples:
   bootstrap render my-composition -o video.mp4 --fps 60 --quality high
   bootstrap render my-composition -o video.mp4 --json --frame-hashes > summary.json
   bootstrap invoke event.json
+  bootstrap submit my-composition -o video.mp4
+  bootstrap watch arn:aws:states:us-east-1:123456789012:execution:framewright:render-1 -o video.mp4
 
 Exit status: 0 done, 1 failed (the code is in the message), 2 wrong arguments, 130 stopped.";
 
@@ -27,6 +32,10 @@ Exit status: 0 done, 1 failed (the code is in the message), 2 wrong arguments, 1
 pub(crate) enum Command {
     /// Render a composition to a video: plan, every chunk, assemble
     Render(Box<RenderArgs>),
+    /// Render a composition on a deployed stack: upload it, start the render, watch it, fetch the video
+    Submit(Box<SubmitArgs>),
+    /// Watch a render of a deployed stack, also one that is over, and fetch its video
+    Watch(WatchArgs),
     /// Handle one plan, renderChunk or assemble event and print its answer
     Invoke(InvokeArgs),
     /// Draw a known frame and say whether this place can render
@@ -55,41 +64,8 @@ pub(crate) struct RenderArgs {
     /// The video to make; it appears only when it is complete
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
-    /// Frames per second: 23.976, 24, 25, 29.97, 30, 48, 50, 59.94, 60 or 120
-    #[arg(long, default_value = "30")]
-    fps: String,
-    /// The HTML file to start from, as a path in the project [default: index.html]
-    #[arg(long, value_name = "PATH")]
-    entry: Option<String>,
-    /// Draw the page with more pixels, such as 1080p or 4k: a whole multiple of its own size
-    #[arg(long, value_name = "NAME")]
-    output_resolution: Option<String>,
-    /// mp4 is what this version makes
-    #[arg(long)]
-    format: Option<String>,
-    /// h264 is what this version makes
-    #[arg(long)]
-    codec: Option<String>,
-    /// draft, standard or high [default: standard]
-    #[arg(long)]
-    quality: Option<String>,
-    /// Constant rate factor, 0 (lossless) to 51, instead of the quality's own
-    #[arg(long)]
-    crf: Option<u32>,
-    /// Bit rate such as 8M or 2500k, instead of a constant quality
-    #[arg(long)]
-    bitrate: Option<String>,
     #[command(flatten)]
-    given: Given,
-    /// strict: a page that reports an error is not rendered; best-effort: it is [default: strict]
-    #[arg(long)]
-    strictness: Option<String>,
-    /// Frames in a chunk [default: 600]
-    #[arg(long, value_name = "FRAMES")]
-    chunk_size: Option<u32>,
-    /// The most chunks to cut the timeline into [default: 256]
-    #[arg(long, value_name = "CHUNKS")]
-    max_parallel_chunks: Option<u32>,
+    pub(crate) config: ConfigArgs,
     /// Browsers that draw at the same time [default: from cores and memory]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub(crate) workers: Option<u32>,
@@ -104,20 +80,6 @@ pub(crate) struct RenderArgs {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) place: Place,
-}
-
-/// What a render sets in a composition.
-#[derive(Debug, Args)]
-pub(crate) struct Given {
-    /// Values for the composition's variables, as a JSON object
-    #[arg(long, value_name = "JSON")]
-    variables: Option<String>,
-    /// A file with such an object
-    #[arg(long, value_name = "FILE", conflicts_with = "variables")]
-    variables_file: Option<PathBuf>,
-    /// Refuse values for variables that the composition does not declare, or of another type
-    #[arg(long)]
-    strict_variables: bool,
 }
 
 #[derive(Debug, Args)]
@@ -163,55 +125,4 @@ pub(crate) struct Place {
     /// Seconds until one frame must be drawn
     #[arg(long, value_name = "SECONDS", default_value = "25", value_parser = clap::value_parser!(u64).range(1..=28))]
     pub(crate) frame_timeout: u64,
-}
-
-impl RenderArgs {
-    /// The config of the plan event that these arguments stand for. What is wrong with it, planning says.
-    pub(crate) fn config(&self, entry: Option<&str>) -> Result<Map<String, Value>> {
-        let mut config = Map::new();
-        let mut set = |name: &str, value: Option<Value>| {
-            if let Some(value) = value {
-                config.insert(name.to_owned(), value);
-            }
-        };
-        let text = |text: &Option<String>| text.clone().map(Value::from);
-        set("fps", Some(self.fps.clone().into()));
-        set("entryFile", text(&self.entry).or_else(|| entry.map(Value::from)));
-        set("outputResolution", text(&self.output_resolution));
-        set("format", text(&self.format));
-        set("codec", text(&self.codec));
-        set("quality", text(&self.quality));
-        set("crf", self.crf.map(Value::from));
-        set("bitrate", text(&self.bitrate));
-        set("strictness", text(&self.strictness));
-        set("chunkSize", Some(self.chunk_size.unwrap_or(600).into()));
-        set("maxParallelChunks", Some(self.max_parallel_chunks.unwrap_or(256).into()));
-        set("variables", self.given.variables()?);
-        set("strictVariables", self.given.strict_variables.then_some(Value::Bool(true)));
-        Ok(config)
-    }
-}
-
-impl Given {
-    fn variables(&self) -> Result<Option<Value>> {
-        match (&self.variables, &self.variables_file) {
-            (Some(text), _) => json(text, "--variables").map(Some),
-            (None, Some(file)) => {
-                let argument = format!("--variables-file {}", file.display());
-                let text = std::fs::read_to_string(file).map_err(|error| Error::Argument {
-                    argument: argument.clone(),
-                    reason: format!("cannot be read: {error}"),
-                })?;
-                json(&text, &argument).map(Some)
-            }
-            (None, None) => Ok(None),
-        }
-    }
-}
-
-fn json(text: &str, argument: &str) -> Result<Value> {
-    serde_json::from_str(text).map_err(|error| Error::Argument {
-        argument: argument.to_owned(),
-        reason: format!("is not JSON: {error}"),
-    })
 }

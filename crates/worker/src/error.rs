@@ -20,11 +20,15 @@ macro_rules! codes {
         pub(crate) enum Code { $($variant,)* }
 
         impl Code {
-            #[cfg(test)]
             pub(crate) const ALL: &[Self] = &[$(Self::$variant,)*];
 
             pub(crate) fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
+            }
+
+            /// The code of another version's or machine's failure, if this one knows it.
+            pub(crate) fn from_name(name: &str) -> Option<Self> {
+                Self::ALL.iter().find(|code| code.name() == name).copied()
             }
 
             pub(crate) fn retry(self) -> Retry {
@@ -92,6 +96,9 @@ codes! {
     IoFailed = "IO_FAILED" Transient,
     InternalError = "INTERNAL_ERROR" Transient,
     Cancelled = "CANCELLED" Never,
+    RenderFailed = "RENDER_FAILED" Never,
+    CloudRequestRefused = "CLOUD_REQUEST_REFUSED" Never,
+    CloudUnavailable = "CLOUD_UNAVAILABLE" Transient,
 }
 
 impl fmt::Display for Code {
@@ -130,6 +137,17 @@ pub(crate) enum Error {
     Panic { message: String },
     #[error("stopped by {signal}")]
     Cancelled { signal: &'static str },
+    #[error("{render} is stopped")]
+    RenderStopped { render: String },
+    #[error("{render} goes on; watch it with: {command}")]
+    RenderLeft { render: String, command: String },
+    /// A render elsewhere has failed, with a code of ours if the worker gave it one.
+    #[error("{message}")]
+    RenderFailed { code: Option<Code>, message: String },
+    #[error("cannot {action}: {reason}")]
+    CloudRefused { action: &'static str, reason: String },
+    #[error("cannot {action} for now: {reason}")]
+    CloudUnavailable { action: &'static str, reason: String },
 }
 
 impl Error {
@@ -149,7 +167,12 @@ impl Error {
             Self::Deadline { action: "renderChunk", .. } => Code::ChunkDeadlineExceeded,
             Self::Deadline { .. } => Code::AssembleDeadlineExceeded,
             Self::Panic { .. } => Code::InternalError,
-            Self::Cancelled { .. } => Code::Cancelled,
+            Self::Cancelled { .. } | Self::RenderStopped { .. } | Self::RenderLeft { .. } => {
+                Code::Cancelled
+            }
+            Self::RenderFailed { code, .. } => code.unwrap_or(Code::RenderFailed),
+            Self::CloudRefused { .. } => Code::CloudRequestRefused,
+            Self::CloudUnavailable { .. } => Code::CloudUnavailable,
         }
     }
 

@@ -14,12 +14,15 @@ use store::{LocalStore, S3Store, Uri};
 
 use crate::cli::{Cli, Command, FloorArgs, InvokeArgs, Place, RenderArgs};
 use crate::dispatch::Worker;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::event::{Answer, Event};
 use crate::progress::{Meter, line};
 use crate::resources::default_workers;
 use crate::toolbox::{ChromeSource, Toolbox};
 use crate::workdir::WorkDir;
+
+/// Frames in a chunk: on one machine, more chunks only mean more browsers that start.
+const CHUNK_SIZE: u32 = 600;
 
 /// Renders a project to a video.
 pub(crate) async fn render(args: &RenderArgs) -> Result<()> {
@@ -63,7 +66,7 @@ async fn render_with(args: &RenderArgs, meter: &Meter) -> Result<Value> {
     let event = Event::Plan {
         project: uri(&project)?,
         output_prefix: prefix.clone(),
-        config: args.config(entry.as_deref())?,
+        config: args.config.config(entry.as_deref(), CHUNK_SIZE)?,
     };
     let Answer::Plan {
         plan_uri,
@@ -169,15 +172,19 @@ pub(crate) async fn floor(args: &FloorArgs) -> Result<()> {
 /// Says what went wrong, where the caller looks for it.
 pub(crate) fn report(cli: &Cli, error: &Error) -> ExitCode {
     let (code, message) = (error.code().name(), error.chain());
-    if let Command::Render(args) = &cli.command
-        && args.json
-    {
+    let wants_json = match &cli.command {
+        Command::Render(args) => args.json,
+        Command::Submit(args) => args.json,
+        Command::Watch(args) => args.json,
+        Command::Invoke(_) | Command::Probe(_) | Command::Floor(_) | Command::Pack { .. } => false,
+    };
+    if wants_json {
         let _nobody_reads = print(&json!({ "error": { "code": code, "message": message } }));
     }
     line(&format!("error: {code}: {message}"));
-    ExitCode::from(match (&cli.command, error) {
-        (_, Error::Cancelled { .. }) => 130,
-        (Command::Probe(_), error) => crate::probe::status(error.code()),
+    ExitCode::from(match (&cli.command, error.code()) {
+        (_, Code::Cancelled) => 130,
+        (Command::Probe(_), code) => crate::probe::status(code),
         _ => 1,
     })
 }
@@ -197,7 +204,7 @@ fn options<'a>(workers: Option<u32>, place: &Place, meter: &'a Meter) -> ChunkOp
 }
 
 /// A project may be named by its directory or by the HTML file in it.
-fn project_and_entry(given: &Path) -> Result<(PathBuf, Option<String>)> {
+pub(crate) fn project_and_entry(given: &Path) -> Result<(PathBuf, Option<String>)> {
     let bad = |reason: String| Error::Argument { argument: given.display().to_string(), reason };
     let path = std::fs::canonicalize(given).map_err(|error| bad(error.to_string()))?;
     if path.is_dir() {
@@ -212,7 +219,7 @@ fn project_and_entry(given: &Path) -> Result<(PathBuf, Option<String>)> {
 }
 
 /// The absolute path of the output, whose folder must be there: better said before the render than after it.
-fn output_path(given: &Path) -> Result<PathBuf> {
+pub(crate) fn output_path(given: &Path) -> Result<PathBuf> {
     let bad = |reason: String| Error::Argument {
         argument: format!("--output {}", given.display()),
         reason,

@@ -15,19 +15,21 @@ mod probe;
 mod progress;
 mod redact;
 mod resources;
+mod signals;
 #[cfg(test)]
 mod state_machine_tests;
+mod submit;
 mod toolbox;
 mod workdir;
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
-use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Cli, Command};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::signals::Signals;
 
 fn main() -> ExitCode {
     if is_on_lambda() {
@@ -48,7 +50,7 @@ fn main() -> ExitCode {
     }
     let cli = Cli::parse();
     let filter = EnvFilter::try_from_env("FRAMEWRIGHT_LOG")
-        .unwrap_or_else(|_unset| EnvFilter::new("warn,chromiumoxide=off"));
+        .unwrap_or_else(|_unset| EnvFilter::new("warn,aws_config=error,chromiumoxide=off"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     match runtime.block_on(run(&cli)) {
         Ok(()) => ExitCode::SUCCESS,
@@ -63,26 +65,16 @@ fn is_on_lambda() -> bool {
     std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some() && !is_ours
 }
 
-/// Does what was asked for, unless a signal comes first: then everything is dropped, and with it every child and file.
+/// Does what was asked for. A signal ends what runs here, with every child and file; a render elsewhere is asked about.
 async fn run(cli: &Cli) -> Result<()> {
-    let mut interrupt =
-        signal(SignalKind::interrupt()).expect("a handler for SIGINT can be installed");
-    let mut terminate =
-        signal(SignalKind::terminate()).expect("a handler for SIGTERM can be installed");
-    let mut hangup = signal(SignalKind::hangup()).expect("a handler for SIGHUP can be installed");
-    let work = async {
-        match &cli.command {
-            Command::Render(args) => local::render(args).await,
-            Command::Invoke(args) => Box::pin(local::invoke(args)).await,
-            Command::Probe(args) => probe::probe(args).await,
-            Command::Floor(args) => local::floor(args).await,
-            Command::Pack { from, to, level } => pack::pack(from, to, *level),
-        }
-    };
-    tokio::select! {
-        done = work => done,
-        _ = interrupt.recv() => Err(Error::Cancelled { signal: "SIGINT" }),
-        _ = hangup.recv() => Err(Error::Cancelled { signal: "SIGHUP" }),
-        _ = terminate.recv() => Err(Error::Cancelled { signal: "SIGTERM" }),
+    let mut signals = Signals::install();
+    match &cli.command {
+        Command::Render(args) => signals.unless_stopped(Box::pin(local::render(args))).await,
+        Command::Invoke(args) => signals.unless_stopped(Box::pin(local::invoke(args))).await,
+        Command::Probe(args) => signals.unless_stopped(Box::pin(probe::probe(args))).await,
+        Command::Floor(args) => signals.unless_stopped(local::floor(args)).await,
+        Command::Pack { from, to, level } => pack::pack(from, to, *level),
+        Command::Submit(args) => Box::pin(submit::submit(args, signals)).await,
+        Command::Watch(args) => Box::pin(submit::watch(args, signals)).await,
     }
 }

@@ -8,7 +8,13 @@ use crate::error::{Code, Retry};
 use crate::event::Event;
 
 /// Codes that only the command line has.
-const LOCAL: [Code; 2] = [Code::ArgumentInvalid, Code::Cancelled];
+const LOCAL: [Code; 5] = [
+    Code::ArgumentInvalid,
+    Code::Cancelled,
+    Code::RenderFailed,
+    Code::CloudRequestRefused,
+    Code::CloudUnavailable,
+];
 
 fn read(path: &str) -> Value {
     let path = format!("{}/../../{path}", env!("CARGO_MANIFEST_DIR"));

@@ -33,6 +33,8 @@ use crate::plan::meta::{manifest, pretty, write, write_meta};
 use crate::remote::Net;
 use crate::tools::Tools;
 
+pub use tree::SKIPPED;
+
 /// The maker's version, as it goes into the plan and its hash.
 pub const PRODUCER_VERSION: &str = env!("CARGO_PKG_VERSION");
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 
 /// What belongs to a working copy and not to a composition, by its name at the top of the project.
-pub(crate) const SKIPPED: [&str; 8] =
+pub const SKIPPED: [&str; 8] =
     ["node_modules", ".git", ".cache", "output", "failures", "dist", ".next", ".turbo"];
 
 /// Every regular file below `root`, as a path with `/` between its parts. Links are left out.

@@ -1,3 +1,7 @@
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use tar::{Builder, Header};
+
 use super::*;
 
 /// Unpacks an archive of `entries` and returns what came of it.
@@ -191,4 +195,36 @@ async fn names_that_contradict_each_other_or_the_file_system_are_the_archive_s_f
         let error = unpacked(&archive, Limits::default()).await.unwrap_err();
         assert!(error.starts_with("project.tar.gz cannot be unpacked"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn named_files_are_packed_as_the_tree_they_are_of() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir_all(dir.path().join("tree/a")).unwrap();
+    let member = |name: &str, place: &str| {
+        let path = dir.path().join(place);
+        fs::write(&path, place).unwrap();
+        Member { name: name.to_owned(), path }
+    };
+    let members = vec![member("a/ü.txt", "elsewhere"), member("b.txt", "tree/b.txt")];
+    let packed = dir.path().join("members.tar.gz");
+    pack_members(members, &packed).await.unwrap();
+    let back = unpacked(&fs::read(&packed).unwrap(), Limits::default()).await.unwrap();
+    let read = |name: &str| fs::read_to_string(back.path().join("into").join(name)).unwrap();
+    assert_eq!((read("a/ü.txt"), read("b.txt")), ("elsewhere".into(), "tree/b.txt".into()));
+
+    let path = dir.path().join("absent");
+    let absent = vec![Member { name: "absent".to_owned(), path: path.clone() }];
+    let error = pack_members(absent, &dir.path().join("no.tar.gz")).await.unwrap_err();
+    assert_eq!(error.to_string(), format!("cannot pack {}", path.display()));
+}
+
+#[tokio::test]
+async fn nothing_that_is_packed_here_unpacks_to_too_many_times_its_size() {
+    let dir = tempfile::tempdir().unwrap();
+    let zeros = dir.path().join("zeros");
+    fs::write(&zeros, vec![0; 96 << 20]).unwrap();
+    let packed = dir.path().join("packed.tar.gz");
+    pack_members(vec![Member { name: "zeros".to_owned(), path: zeros }], &packed).await.unwrap();
+    unpacked(&fs::read(&packed).unwrap(), Limits::default()).await.unwrap();
 }

@@ -1,5 +1,6 @@
 //! S3, or what speaks its protocol: objects come and go in parts, several at a time, and never as a whole in memory.
 
+mod body;
 mod download;
 mod failure;
 mod upload;
@@ -7,21 +8,24 @@ mod upload;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{ResponseChecksumValidation, SharedHttpClient};
 use aws_sdk_s3::types::ChecksumMode;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 
+use crate::s3::body::Source;
 use crate::s3::failure::explain;
 use crate::s3::upload::Unfinished;
 use crate::{About, Error, Fetched, Limits, Result, Store, Uri, archive};
+
+pub use crate::s3::body::Sent;
 
 /// The metadata that holds an object's digest.
 const DIGEST: &str = "sha256";
@@ -69,6 +73,24 @@ fn http_client() -> SharedHttpClient {
         .build_https()
 }
 
+/// What the environment and its profiles say of how to reach Amazon, over our one TLS stack; `region` outweighs theirs.
+pub async fn sdk_config(region: Option<String>) -> SdkConfig {
+    let mut config = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client());
+    if let Some(region) = region {
+        config = config.region(Region::new(region));
+    }
+    config.load().await
+}
+
+/// An object that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    pub about: About,
+    pub bytes: u64,
+    /// When it was written, if the server says so.
+    pub modified: Option<SystemTime>,
+}
+
 /// The store in the cloud.
 #[derive(Debug, Clone)]
 pub struct S3Store {
@@ -79,15 +101,18 @@ pub struct S3Store {
 impl S3Store {
     /// Connects as the environment says: region, credentials, and `AWS_ENDPOINT_URL_S3` for a server that is not Amazon's.
     pub async fn from_env() -> Self {
+        Self::from_config(&sdk_config(None).await)
+    }
+
+    /// Connects with what [`sdk_config`] has found.
+    pub fn from_config(config: &SdkConfig) -> Self {
         // Other servers rarely have a name for each bucket.
         let is_another_server = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]
             .iter()
             .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
         let addressing =
             if is_another_server { Addressing::InPath } else { Addressing::InHostName };
-        let http = http_client();
-        let config = aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await;
-        Self::new(&config, addressing)
+        Self::new(config, addressing)
     }
 
     /// Connects with these credentials to this place, with our own patience.
@@ -123,6 +148,46 @@ impl S3Store {
         let all = async { while unfinished.join_next().await.is_some() {} };
         let _in_time = tokio::time::timeout(limit, all).await;
         unfinished.detach_all();
+    }
+
+    /// What is known of the object at `uri`, or `None` if there is none.
+    pub async fn head(&self, uri: &Uri) -> Result<Option<Stored>> {
+        let Object { bucket, key, .. } = Object::try_from(uri)?;
+        let request = self.client.head_object().bucket(bucket).key(key);
+        let head = match request.checksum_mode(ChecksumMode::Enabled).send().await {
+            Ok(head) => head,
+            Err(error) => {
+                return match explain(&error, "look at", uri) {
+                    Error::Missing { .. } => Ok(None),
+                    other => Err(other),
+                };
+            }
+        };
+        let mut labels: BTreeMap<_, _> = head.metadata.unwrap_or_default().into_iter().collect();
+        let said = labels.remove(DIGEST);
+        // The server has the digest of an object that came in one piece; what it says outweighs what was written beside it.
+        let known = head.checksum_sha256.and_then(|sum| upload::from_base64(&sum));
+        let sha256 = match (said, known) {
+            (Some(said), Some(known)) if said != known => None,
+            (said, _) => said,
+        };
+        Ok(Some(Stored {
+            about: About { sha256, labels },
+            bytes: head.content_length.and_then(|length| u64::try_from(length).ok()).unwrap_or(0),
+            modified: head.last_modified.and_then(|time| SystemTime::try_from(time).ok()),
+        }))
+    }
+
+    /// Stores a file like [`Store::put_file`], and counts in `sent` how far it is.
+    pub async fn put_counted(
+        &self,
+        from: &Path,
+        uri: &Uri,
+        about: &About,
+        sent: &Sent,
+    ) -> Result<()> {
+        let from = Source { path: from, sent };
+        upload::upload(&self.client, from, Object::try_from(uri)?, about, &self.unfinished).await
     }
 
     /// Brings an object into a new file in `scratch`; one that arrives with another digest is asked for once more.
@@ -182,30 +247,11 @@ impl Store for S3Store {
     }
 
     async fn look(&self, uri: &Uri) -> Result<Option<About>> {
-        let Object { bucket, key, .. } = Object::try_from(uri)?;
-        let request = self.client.head_object().bucket(bucket).key(key);
-        let head = match request.checksum_mode(ChecksumMode::Enabled).send().await {
-            Ok(head) => head,
-            Err(error) => {
-                return match explain(&error, "look at", uri) {
-                    Error::Missing { .. } => Ok(None),
-                    other => Err(other),
-                };
-            }
-        };
-        let mut labels: BTreeMap<_, _> = head.metadata.unwrap_or_default().into_iter().collect();
-        let said = labels.remove(DIGEST);
-        // The server has the digest of an object that came in one piece; what it says outweighs what was written beside it.
-        let known = head.checksum_sha256.and_then(|sum| upload::from_base64(&sum));
-        let sha256 = match (said, known) {
-            (Some(said), Some(known)) if said != known => None,
-            (said, _) => said,
-        };
-        Ok(Some(About { sha256, labels }))
+        Ok(self.head(uri).await?.map(|stored| stored.about))
     }
 
     async fn put_file(&self, from: &Path, uri: &Uri, about: &About) -> Result<()> {
-        upload::upload(&self.client, from, Object::try_from(uri)?, about, &self.unfinished).await
+        self.put_counted(from, uri, about, &Sent::default()).await
     }
 
     async fn put_tree(&self, from: &Path, uri: &Uri) -> Result<()> {
@@ -218,7 +264,6 @@ impl Store for S3Store {
         let dir = tempfile::Builder::new().prefix("packed-").tempdir_in(folder).map_err(scratch)?;
         let packed = dir.path().join("tree.tar.gz");
         archive::pack(from, &packed).await?;
-        let (object, about) = (Object::try_from(uri)?, About::default());
-        upload::upload(&self.client, &packed, object, &about, &self.unfinished).await
+        self.put_file(&packed, uri, &About::default()).await
     }
 }

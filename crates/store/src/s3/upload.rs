@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::Client;
-use aws_sdk_s3::primitives::{ByteStream, Length};
 use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -18,6 +17,7 @@ use sha2::{Digest, Sha256};
 use tokio::task::JoinSet;
 
 use crate::blocking::blocking;
+use crate::s3::body::Source;
 use crate::s3::failure::explain;
 use crate::s3::{DIGEST, Object};
 use crate::{About, Error, Result};
@@ -42,15 +42,15 @@ pub(super) type Unfinished = Mutex<JoinSet<()>>;
 
 pub(super) async fn upload(
     client: &Client,
-    from: &Path,
+    from: Source<'_>,
     object: Object<'_>,
     about: &About,
     unfinished: &Unfinished,
 ) -> Result<()> {
-    let metadata = tokio::fs::metadata(from).await.map_err(reading(from))?;
+    let metadata = tokio::fs::metadata(from.path).await.map_err(reading(from.path))?;
     let length = metadata.len();
     let part = (length > MULTIPART_FROM).then(|| PART.max(length.div_ceil(MOST_PARTS)));
-    let digests = digests(from.to_owned(), part).await?;
+    let digests = digests(from.path.to_owned(), part).await?;
     if let Some(expected) = about.sha256.as_ref().filter(|said| **said != digests.whole) {
         let (uri, expected, actual) = (object.uri.clone(), expected.clone(), digests.whole);
         return Err(Error::Digest { uri, expected, actual });
@@ -68,7 +68,7 @@ pub(super) async fn upload(
 
 async fn upload_whole(
     client: &Client,
-    from: &Path,
+    from: Source<'_>,
     object: Object<'_>,
     labels: HashMap<String, String>,
     sha256: &str,
@@ -81,7 +81,7 @@ async fn upload_whole(
         .content_type(content_type(key))
         .set_metadata(Some(labels))
         .checksum_sha256(to_base64(sha256))
-        .body(body(from, 0, None).await?)
+        .body(from.body(0, None).await?)
         .customize()
         .config_override(patient())
         .send()
@@ -92,7 +92,7 @@ async fn upload_whole(
 
 async fn upload_parts(
     client: &Client,
-    from: &Path,
+    from: Source<'_>,
     object: Object<'_>,
     labels: HashMap<String, String>,
     part: u64,
@@ -130,7 +130,7 @@ async fn upload_parts(
 
 async fn send_parts(
     client: &Client,
-    from: &Path,
+    from: Source<'_>,
     object: Object<'_>,
     id: &str,
     part: u64,
@@ -147,7 +147,7 @@ async fn send_parts(
             .upload_id(id)
             .part_number(number)
             .checksum_sha256(&sum)
-            .body(body(from, index * part, Some(part)).await?)
+            .body(from.body(index * part, Some(part)).await?)
             .customize()
             .config_override(patient())
             .send()
@@ -224,15 +224,6 @@ impl Drop for Pending<'_> {
 fn patient() -> aws_sdk_s3::config::Builder {
     let times = TimeoutConfig::builder().read_timeout(BODY_LIMIT).build();
     aws_sdk_s3::Config::builder().timeout_config(times)
-}
-
-/// A part of a file as a body that is read while it is sent, and again for another try.
-async fn body(from: &Path, offset: u64, length: Option<u64>) -> Result<ByteStream> {
-    let mut builder = ByteStream::read_from().path(from).offset(offset).buffer_size(1 << 18);
-    if let Some(length) = length {
-        builder = builder.length(Length::UpTo(length));
-    }
-    builder.build().await.map_err(|error| reading(from)(std::io::Error::other(error)))
 }
 
 /// sha256 in hexadecimal, of a whole file and of each of its parts.

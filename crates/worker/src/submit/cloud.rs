@@ -1,0 +1,251 @@
+//! Step Functions, as far as a render needs it: start an execution, describe it, read its history, stop it.
+
+use std::time::{Duration, SystemTime};
+
+use aws_sdk_sfn::Client;
+use aws_sdk_sfn::config::http::HttpResponse;
+use aws_sdk_sfn::config::retry::RetryConfig;
+use aws_sdk_sfn::config::timeout::TimeoutConfig;
+use aws_sdk_sfn::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_sfn::primitives::DateTime;
+use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent, HistoryEventType};
+use store::SdkConfig;
+
+use crate::error::{Error, Result};
+use crate::submit::history::{Event, Happening};
+
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+const ANSWER_LIMIT: Duration = Duration::from_secs(20);
+const TRIES: u32 = 4;
+
+/// Events that are asked for at once. The last page is read again and again, so it should not be large.
+const PAGE: i32 = 200;
+
+/// Refusals that pass although their status says "bad request".
+const PASSING: [&str; 4] = [
+    "ThrottlingException",
+    "TooManyRequestsException",
+    "RequestLimitExceeded",
+    "ServiceUnavailable",
+];
+
+#[derive(Debug, Clone)]
+pub(super) struct Cloud {
+    client: Client,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Started {
+    As {
+        execution: String,
+    },
+    /// Another execution has the name.
+    NameTaken,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Status {
+    Running,
+    Succeeded,
+    Failed,
+    TimedOut,
+    Aborted,
+}
+
+/// What is known of an execution.
+#[derive(Debug, Clone)]
+pub(super) struct Execution {
+    pub(super) name: String,
+    pub(super) status: Status,
+    pub(super) start: SystemTime,
+    pub(super) stop: Option<SystemTime>,
+    pub(super) input: String,
+    pub(super) error: Option<String>,
+    pub(super) cause: Option<String>,
+}
+
+#[derive(Debug)]
+pub(super) enum History {
+    Page {
+        events: Vec<Event>,
+        next: Option<String>,
+    },
+    /// The token is too old, or was never given.
+    TokenGone,
+}
+
+impl Cloud {
+    /// Connects as `config` says, or to `endpoint`, for a server that is not Amazon's.
+    pub(super) fn connect(config: &SdkConfig, endpoint: Option<&String>) -> Self {
+        let times = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_LIMIT)
+            .read_timeout(ANSWER_LIMIT)
+            .build();
+        let retries = RetryConfig::standard().with_max_attempts(TRIES);
+        let mut config =
+            aws_sdk_sfn::config::Builder::from(config).timeout_config(times).retry_config(retries);
+        if let Some(endpoint) = endpoint {
+            config = config.endpoint_url(endpoint);
+        }
+        Self { client: Client::from_conf(config.build()) }
+    }
+
+    pub(super) async fn start(&self, machine: &str, name: &str, input: &str) -> Result<Started> {
+        let request = self.client.start_execution().state_machine_arn(machine);
+        match request.name(name).input(input).send().await {
+            Ok(started) => Ok(Started::As { execution: started.execution_arn }),
+            Err(error) if error.code() == Some("ExecutionAlreadyExists") => Ok(Started::NameTaken),
+            Err(error) => Err(explain(&error, "start the render")),
+        }
+    }
+
+    /// What is known of an execution, or `None` if there is none of that name.
+    pub(super) async fn describe(&self, execution: &str) -> Result<Option<Execution>> {
+        let request = self.client.describe_execution().execution_arn(execution);
+        let found = match request.send().await {
+            Ok(found) => found,
+            Err(error) if error.code() == Some("ExecutionDoesNotExist") => return Ok(None),
+            Err(error) => return Err(explain(&error, "look at the render")),
+        };
+        let from_arn = || execution.rsplit(':').next().unwrap_or_default().to_owned();
+        Ok(Some(Execution {
+            name: found.name.unwrap_or_else(from_arn),
+            status: match found.status {
+                ExecutionStatus::Succeeded => Status::Succeeded,
+                ExecutionStatus::Failed => Status::Failed,
+                ExecutionStatus::TimedOut => Status::TimedOut,
+                ExecutionStatus::Aborted => Status::Aborted,
+                _ => Status::Running,
+            },
+            start: system_time(found.start_date),
+            stop: found.stop_date.map(system_time),
+            input: found.input.unwrap_or_default(),
+            error: found.error,
+            cause: found.cause,
+        }))
+    }
+
+    /// The page of an execution's history that `token` stands for, or the first one.
+    pub(super) async fn history(&self, execution: &str, token: Option<&str>) -> Result<History> {
+        let request = self
+            .client
+            .get_execution_history()
+            .execution_arn(execution)
+            .max_results(PAGE)
+            .include_execution_data(true)
+            .set_next_token(token.map(str::to_owned));
+        match request.send().await {
+            Ok(page) => Ok(History::Page {
+                events: page.events.into_iter().map(event).collect(),
+                next: page.next_token.filter(|token| !token.is_empty()),
+            }),
+            Err(error) if error.code() == Some("InvalidToken") => Ok(History::TokenGone),
+            Err(error) => Err(explain(&error, "read how far the render is")),
+        }
+    }
+
+    pub(super) async fn stop(&self, execution: &str) -> Result<()> {
+        let request = self.client.stop_execution().execution_arn(execution);
+        let stopping = request.cause("stopped by whoever submitted it").send();
+        stopping.await.map(drop).map_err(|error| explain(&error, "stop the render"))
+    }
+}
+
+fn system_time(time: DateTime) -> SystemTime {
+    SystemTime::try_from(time).unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+/// The part of an event that matters here.
+fn event(event: HistoryEvent) -> Event {
+    use HistoryEventType as Type;
+    let told = |text: Option<String>| text.unwrap_or_default();
+    let what = match event.r#type {
+        Type::MapIterationStarted => {
+            let index = event.map_iteration_started_event_details.map_or(0, |told| told.index);
+            Happening::Iteration { index: u32::try_from(index).unwrap_or_default() }
+        }
+        Type::MapIterationSucceeded
+        | Type::MapIterationFailed
+        | Type::MapIterationAborted
+        | Type::MapStateSucceeded
+        | Type::MapStateFailed
+        | Type::MapStateAborted
+        | Type::MapStateExited => Happening::IterationOver,
+        Type::TaskScheduled => Happening::Scheduled,
+        Type::TaskStarted => Happening::Started,
+        Type::TaskSucceeded => {
+            let output = event.task_succeeded_event_details.and_then(|told| told.output);
+            Happening::Succeeded { output: told(output) }
+        }
+        Type::TaskFailed => match event.task_failed_event_details {
+            Some(failed) => failure(failed.error, failed.cause),
+            None => failure(None, None),
+        },
+        Type::TaskTimedOut => match event.task_timed_out_event_details {
+            Some(failed) => failure(failed.error, failed.cause),
+            None => failure(None, None),
+        },
+        Type::TaskStartFailed => match event.task_start_failed_event_details {
+            Some(failed) => failure(failed.error, failed.cause),
+            None => failure(None, None),
+        },
+        Type::TaskSubmitFailed => match event.task_submit_failed_event_details {
+            Some(failed) => failure(failed.error, failed.cause),
+            None => failure(None, None),
+        },
+        Type::ExecutionSucceeded
+        | Type::ExecutionFailed
+        | Type::ExecutionAborted
+        | Type::ExecutionTimedOut => Happening::Over,
+        _ => match event.state_entered_event_details {
+            Some(entered) => Happening::Entered { state: entered.name },
+            None => Happening::Other,
+        },
+    };
+    Event {
+        id: event.id,
+        previous: event.previous_event_id,
+        at: event.timestamp.to_millis().unwrap_or_default(),
+        what,
+    }
+}
+
+fn failure(error: Option<String>, cause: Option<String>) -> Happening {
+    Happening::Failed { error: error.unwrap_or_default(), cause: cause.unwrap_or_default() }
+}
+
+/// What a failed request means: worth another try, or not.
+fn explain<E>(error: &SdkError<E, HttpResponse>, action: &'static str) -> Error
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let SdkError::ServiceError(context) = error else {
+        let reason = innermost(error);
+        return match error {
+            SdkError::ConstructionFailure(_) => Error::CloudRefused { action, reason },
+            _ => Error::CloudUnavailable { action, reason },
+        };
+    };
+    let status = context.raw().status().as_u16();
+    let code = context.err().code().unwrap_or_default();
+    let reason = match (code, context.err().message()) {
+        ("", _) => format!("Step Functions answered {status}"),
+        (code, None | Some("")) => format!("Step Functions answered {status} {code}"),
+        (code, Some(message)) => format!("Step Functions answered {status} {code}: {message}"),
+    };
+    if status >= 500 || status == 429 || PASSING.contains(&code) {
+        Error::CloudUnavailable { action, reason }
+    } else {
+        Error::CloudRefused { action, reason }
+    }
+}
+
+/// The innermost of what the client says, which is the part that a reader can act on.
+pub(super) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    let text = innermost.to_string();
+    if text.is_empty() { DisplayErrorContext(error).to_string() } else { text }
+}

@@ -1,0 +1,250 @@
+//! How far a render is, as its history of events says: a fold from events to a state, which can be taken up again anywhere.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+/// One event of a history. The events of a Map's iterations interleave; `previous` tells which one an event follows.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Event {
+    pub(super) id: i64,
+    pub(super) previous: i64,
+    /// Milliseconds since 1970.
+    pub(super) at: i64,
+    pub(super) what: Happening,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Happening {
+    Entered {
+        state: String,
+    },
+    /// One iteration of the Map begins.
+    Iteration {
+        index: u32,
+    },
+    /// The Map, or one iteration of it, is over, whichever way.
+    IterationOver,
+    /// A try begins to wait for the function.
+    Scheduled,
+    Started,
+    Succeeded {
+        output: String,
+    },
+    Failed {
+        error: String,
+        cause: String,
+    },
+    /// The execution is over.
+    Over,
+    /// Nothing that matters here, but others may follow it.
+    Other,
+}
+
+/// What a render is doing. Ordered as it goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stage {
+    Planning,
+    Rendering,
+    Assembling,
+}
+
+impl Stage {
+    /// The stage of a task of `sam/render.asl.json`.
+    pub(super) fn of_state(name: &str) -> Option<Self> {
+        match name {
+            "Plan" => Some(Self::Planning),
+            "RenderChunk" => Some(Self::Rendering),
+            "Assemble" => Some(Self::Assembling),
+            _ => None,
+        }
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Planning => "planning",
+            Self::Rendering => "rendering",
+            Self::Assembling => "assembling",
+        }
+    }
+}
+
+/// Which piece of work an event belongs to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub(super) chunk: Option<u32>,
+    pub(super) stage: Option<Stage>,
+}
+
+/// What planning has found out.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Plan {
+    pub(super) hash: String,
+    pub(super) chunks: u32,
+    pub(super) frames: u32,
+    pub(super) fps: f64,
+    pub(super) width: u32,
+    pub(super) height: u32,
+}
+
+/// A try that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Failure {
+    pub(super) place: Place,
+    pub(super) error: String,
+    pub(super) cause: String,
+}
+
+/// What is worth a line of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum News {
+    /// This failed and is tried again.
+    Retry(Failure),
+    Warning(String),
+}
+
+/// What was used so far, in what it costs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Used {
+    /// Milliseconds of the function, over all invocations.
+    pub(super) ms: u64,
+    pub(super) requests: u64,
+    pub(super) transitions: u64,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Progress {
+    /// The newest event that was taken in.
+    last: i64,
+    /// When it happened.
+    pub(super) latest: i64,
+    places: BTreeMap<i64, Place>,
+    /// When each try that is under way began.
+    running: BTreeMap<Place, i64>,
+    /// What failed and was not tried again so far.
+    failed: BTreeMap<Place, Failure>,
+    stage: Option<Stage>,
+    pub(super) plan: Option<Plan>,
+    done: BTreeSet<u32>,
+    pub(super) frames_done: u32,
+    pub(super) retries: u32,
+    used: Used,
+    pub(super) is_over: bool,
+}
+
+impl Progress {
+    /// Takes in a page of events. Those that were in an earlier page change nothing.
+    pub(super) fn take(&mut self, events: Vec<Event>) -> Vec<News> {
+        let mut news = Vec::new();
+        for event in events {
+            if event.id > self.last {
+                self.apply(event, &mut news);
+            }
+        }
+        news
+    }
+
+    fn apply(&mut self, event: Event, news: &mut Vec<News>) {
+        let Event { id, previous, at, what } = event;
+        let before = self.places.get(&previous).copied().unwrap_or_default();
+        let place = match &what {
+            Happening::Entered { state } => Place { stage: Stage::of_state(state), ..before },
+            Happening::Iteration { index } => Place { chunk: Some(*index), stage: None },
+            Happening::IterationOver => Place::default(),
+            _ => before,
+        };
+        (self.last, self.latest) = (id, self.latest.max(at));
+        self.places.insert(id, place);
+        match what {
+            Happening::Entered { .. } => {
+                self.used.transitions += 1;
+                self.stage = self.stage.max(place.stage);
+            }
+            Happening::Scheduled => {
+                self.used.requests += 1;
+                self.running.insert(place, at);
+                if let Some(failure) = self.failed.remove(&place) {
+                    self.used.transitions += 1;
+                    self.retries += 1;
+                    news.push(News::Retry(failure));
+                }
+            }
+            Happening::Started => drop(self.running.insert(place, at)),
+            Happening::Succeeded { output } => self.succeeded(place, at, &output, news),
+            Happening::Failed { error, cause } => {
+                self.used.ms += self.ended(place, at);
+                self.failed.insert(place, Failure { place, error, cause });
+            }
+            Happening::Over => {
+                self.is_over = true;
+                // Nobody hears of these any more.
+                let open: Vec<_> = self.running.keys().copied().collect();
+                self.used.ms += open.into_iter().map(|place| self.ended(place, at)).sum::<u64>();
+            }
+            Happening::Iteration { .. } | Happening::IterationOver | Happening::Other => {}
+        }
+    }
+
+    /// How long the try at `place` took, from its start to `at`; 0 if nobody saw it start.
+    fn ended(&mut self, place: Place, at: i64) -> u64 {
+        self.running.remove(&place).map_or(0, |since| span(since, at))
+    }
+
+    fn succeeded(&mut self, place: Place, at: i64, output: &str, news: &mut Vec<News>) {
+        let took = self.ended(place, at);
+        let answer: Value = serde_json::from_str(output).unwrap_or_default();
+        let answer = &answer["Payload"];
+        let number = |field: &str| answer[field].as_u64().and_then(|n| u32::try_from(n).ok());
+        self.used.ms += answer["DurationMs"].as_u64().unwrap_or(took);
+        let warnings = answer["Warnings"].as_array().into_iter().flatten();
+        news.extend(warnings.filter_map(Value::as_str).map(|text| News::Warning(text.to_owned())));
+        match place.stage {
+            Some(Stage::Planning) => {
+                self.plan =
+                    number("ChunkCount").zip(number("TotalFrames")).map(|(chunks, frames)| Plan {
+                        hash: answer["PlanHash"].as_str().unwrap_or_default().to_owned(),
+                        chunks,
+                        frames,
+                        fps: answer["Fps"].as_f64().unwrap_or_default(),
+                        width: number("Width").unwrap_or_default(),
+                        height: number("Height").unwrap_or_default(),
+                    });
+            }
+            Some(Stage::Rendering) => {
+                if self.done.insert(place.chunk.unwrap_or_default()) {
+                    self.frames_done += number("FramesEncoded").unwrap_or_default();
+                }
+            }
+            Some(Stage::Assembling) | None => {}
+        }
+    }
+
+    pub(super) fn stage(&self) -> Stage {
+        self.stage.unwrap_or(Stage::Planning)
+    }
+
+    pub(super) fn chunks_done(&self) -> usize {
+        self.done.len()
+    }
+
+    /// What failed last of what was not tried again: the reason why the render did.
+    pub(super) fn failure(&self, error: &str) -> Option<&Failure> {
+        self.failed.values().find(|failure| failure.error == error)
+    }
+
+    /// What is used by the time `now`, when the tries under way are as old as that.
+    pub(super) fn used(&self, now: i64) -> Used {
+        let running = self.running.values().map(|since| span(*since, now)).sum::<u64>();
+        Used { ms: self.used.ms + running, ..self.used }
+    }
+}
+
+/// Lambda ends every invocation after this time.
+const LONGEST_MS: u64 = 900_000;
+
+fn span(from: i64, to: i64) -> u64 {
+    u64::try_from(to - from).unwrap_or(0).min(LONGEST_MS)
+}
+
+#[cfg(test)]
+mod tests;

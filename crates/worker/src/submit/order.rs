@@ -1,0 +1,131 @@
+//! What is submitted, checked as far as it can be without asking anybody: what the function would refuse is refused here.
+
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use render::config::Settings;
+use serde_json::{Map, Value, json};
+use store::{Limits, Uri};
+
+use crate::cli::SubmitArgs;
+use crate::error::{Error, Result};
+use crate::event::Event;
+use crate::local::{output_path, project_and_entry};
+use crate::submit::deployment::{Deployment, nowhere};
+use crate::submit::naming::{Arn, checked_name, new_name};
+use crate::submit::project::Project;
+
+/// Frames in a chunk: small enough to use a stack's width, large enough to be worth the start of a browser.
+const CHUNK_SIZE: u32 = 240;
+
+/// The most bytes that start an execution. Step Functions takes somewhat more, but what goes from state to state grows.
+const LONGEST_INPUT: usize = 200 << 10;
+
+/// To hold one is to know that its project, its config and its places are in order.
+#[derive(Debug)]
+pub(super) struct Order {
+    pub(super) project: Project,
+    config: Map<String, Value>,
+    pub(super) output: Option<PathBuf>,
+    bucket: String,
+    pub(super) state_machine: String,
+    pub(super) memory_mib: Option<u32>,
+    pub(super) log_group: Option<String>,
+    pub(super) name: String,
+}
+
+impl Order {
+    pub(super) fn check(args: &SubmitArgs) -> Result<Self> {
+        let (root, entry) = project_and_entry(&args.project)?;
+        let config = args.config.config(entry.as_deref(), CHUNK_SIZE)?;
+        let settings = Settings::parse(&config)?;
+        let output = args.output.as_deref().map(output_path).transpose()?;
+        let name = args.name.as_deref().map(checked_name).transpose()?;
+        let project = Project::list(&root, output.as_deref())?;
+        project.check(&settings.entry, Limits::default())?;
+        let found = Deployment::find(&args.stack)?;
+        let of = |given: &Option<String>, named: fn(&Deployment) -> &String, argument| {
+            let found = given.as_ref().or_else(|| found.as_ref().map(named));
+            found.cloned().ok_or_else(|| nowhere(argument))
+        };
+        let order = Self {
+            project,
+            config,
+            output,
+            bucket: of(&args.bucket, |found| &found.bucket, "--bucket")?,
+            state_machine: of(
+                &args.state_machine,
+                |found| &found.state_machine,
+                "--state-machine",
+            )?,
+            memory_mib: args.stack.memory.or(found.as_ref().map(|found| found.memory_mib)),
+            log_group: found.map(|found| found.log_group),
+            name: name.unwrap_or_else(|| new_name(SystemTime::now())),
+        };
+        order.machine()?;
+        // A project has its digest when it is packed, and all digests are of one length.
+        check_events(&order.input(&order.project_uri(&"0".repeat(64))?, args)?)?;
+        Ok(order)
+    }
+
+    pub(super) fn machine(&self) -> Result<Arn<'_>> {
+        Arn::parse(&self.state_machine, "stateMachine", "--state-machine")
+    }
+
+    /// Where a project of this digest belongs.
+    pub(super) fn project_uri(&self, sha256: &str) -> Result<Uri> {
+        Ok(self.place("projects", &sha256[..32])?.join("project.tar.gz"))
+    }
+
+    fn place(&self, area: &str, name: &str) -> Result<Uri> {
+        let bucket = &self.bucket;
+        Uri::parse(&format!("s3://{bucket}/{area}/{name}")).map_err(|_bad_bucket| Error::Argument {
+            argument: format!("--bucket {bucket}"),
+            reason: "is not the name of a bucket".to_owned(),
+        })
+    }
+
+    /// What the execution gets, which must not be too long.
+    pub(super) fn input(&self, project: &Uri, args: &SubmitArgs) -> Result<Value> {
+        let mut input = json!({
+            "ProjectS3Uri": project.to_string(),
+            "PlanOutputS3Prefix": self.place("work", &self.name)?.to_string(),
+            "OutputS3Uri": self.place("outputs", &self.name)?.join("output.mp4").to_string(),
+            "Config": self.config,
+        });
+        if args.cfr {
+            input["Cfr"] = true.into();
+        }
+        if let Some(most) = args.max_concurrency {
+            input["MaxConcurrency"] = most.into();
+        }
+        let length = input.to_string().len();
+        if length > LONGEST_INPUT {
+            return Err(Error::Argument {
+                argument: "--variables".to_owned(),
+                reason: format!(
+                    "with them, the input of the render has {length} bytes, and at most {LONGEST_INPUT} are taken"
+                ),
+            });
+        }
+        Ok(input)
+    }
+}
+
+/// Reads the events that the state machine will make of `input`, as the function will: it refuses some that are well-formed.
+fn check_events(input: &Value) -> Result<()> {
+    let plan = json!({
+        "Action": "plan",
+        "ProjectS3Uri": input["ProjectS3Uri"],
+        "PlanOutputS3Prefix": input["PlanOutputS3Prefix"],
+        "Config": input["Config"],
+    });
+    let assemble = json!({
+        "Action": "assemble",
+        "PlanS3Uri": input["ProjectS3Uri"],
+        "ChunkS3Uris": [],
+        "OutputS3Uri": input["OutputS3Uri"],
+        "Cfr": input["Cfr"],
+    });
+    [plan, assemble].into_iter().try_for_each(|event| Event::parse(event).map(drop))
+}

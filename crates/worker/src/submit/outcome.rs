@@ -1,0 +1,113 @@
+//! How a render ended: its video is fetched and summed up, or its failure told.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use store::{S3Store, Store, Uri};
+
+use crate::deadline::millis;
+use crate::error::{Code, Error, Result};
+use crate::submit::cause::readable;
+use crate::submit::cloud::{Execution, Status};
+use crate::submit::cost;
+use crate::submit::show::{chunks, retries, time};
+use crate::submit::watcher::{Ended, label};
+
+/// Where the video of an execution is, as its input says.
+pub(super) fn video(execution: &Execution) -> Result<Uri> {
+    let input: Value = serde_json::from_str(&execution.input).unwrap_or_default();
+    match input["OutputS3Uri"].as_str() {
+        Some(uri) => Ok(Uri::parse(uri)?),
+        None => Err(Error::Event {
+            field: "OutputS3Uri".to_owned(),
+            reason: format!("is not in the input of {}, which is no render", execution.name),
+        }),
+    }
+}
+
+/// Brings the video beside `output`, checks it, and gives it that name.
+pub(super) async fn fetch(store: &S3Store, video: &Uri, output: &Path) -> Result<()> {
+    let folder = output.parent().unwrap_or(Path::new("/"));
+    let beside = tempfile::Builder::new()
+        .prefix(".framewright-")
+        .tempdir_in(folder)
+        .map_err(failed("make a directory in", folder))?;
+    let fetched = store.file(video, beside.path()).await?.path;
+    // A temporary file is private to its owner; a video is as readable as any file its owner makes.
+    let usual = beside.path().join("usual");
+    let usual = File::create(&usual).and_then(|file| file.metadata());
+    let permissions = usual.map_err(failed("make a file in", beside.path()))?.permissions();
+    fs::set_permissions(&fetched, permissions).map_err(failed("open up", &fetched))?;
+    fs::rename(&fetched, output).map_err(failed("write", output))
+}
+
+fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+    let path = path.display().to_string();
+    move |source| Error::Io { action, path, source }
+}
+
+/// One line for a render that succeeded: what it made, and what that took.
+pub(super) fn line(ended: &Ended, place: &str) -> String {
+    let Ended { execution: _, progress, elapsed, dollars, warnings: _ } = ended;
+    let plan = progress.plan.as_ref().map(|plan| {
+        let seconds = seconds(plan.frames, plan.fps);
+        let count = chunks(plan.chunks);
+        format!("{} frames, {}x{}, {seconds} s, {count}", plan.frames, plan.width, plan.height)
+    });
+    let rendered = Some(format!("rendered in {}", time(*elapsed)));
+    let again = (progress.retries > 0).then(|| retries(progress.retries));
+    let parts = [plan, rendered, again, dollars.map(cost::shown)];
+    format!("{place}: {}", parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
+}
+
+/// The same for a program.
+pub(super) fn summary(ended: &Ended, arn: &str, video: &Uri, output: Option<&Path>) -> Value {
+    let Ended { execution, progress, elapsed, dollars, warnings } = ended;
+    let plan = progress.plan.as_ref();
+    json!({
+        "status": "SUCCEEDED",
+        "renderId": execution.name,
+        "executionArn": arn,
+        "output": output.map(|output| output.display().to_string()),
+        "outputS3Uri": video.to_string(),
+        "planHash": plan.map(|plan| &plan.hash),
+        "frames": plan.map(|plan| plan.frames),
+        "duration": plan.map(|plan| seconds(plan.frames, plan.fps)),
+        "width": plan.map(|plan| plan.width),
+        "height": plan.map(|plan| plan.height),
+        "chunks": plan.map(|plan| plan.chunks),
+        "retries": progress.retries,
+        "elapsedMs": millis(*elapsed),
+        "costUsd": dollars.map(|dollars| (dollars * 1e6).round() / 1e6),
+        "warnings": warnings,
+    })
+}
+
+/// To the millisecond.
+fn seconds(frames: u32, fps: f64) -> f64 {
+    if fps > 0.0 { (f64::from(frames) / fps * 1e3).round() / 1e3 } else { 0.0 }
+}
+
+/// Why a render did not succeed: with the worker's own code, if it gave one.
+pub(super) fn failure(ended: &Ended) -> Error {
+    let Ended { execution, progress, .. } = ended;
+    let error = execution.error.as_deref().unwrap_or_default();
+    let cause = readable(execution.cause.as_deref().unwrap_or_default());
+    let place = progress.failure(error).map(|failure| failure.place);
+    let place = place.map(|place| label(place, progress.plan.as_ref().map(|plan| plan.chunks)));
+    let code = Code::from_name(error);
+    let what = match execution.status {
+        Status::Failed | Status::Running | Status::Succeeded => None,
+        Status::TimedOut => Some("it took longer than the state machine allows".to_owned()),
+        Status::Aborted => Some("it was stopped".to_owned()),
+    };
+    // A code of ours stands before the message as it is.
+    let named = (code.is_none() && !error.is_empty()).then(|| error.to_owned());
+    let parts = [what, place, named, (!cause.is_empty()).then_some(cause)];
+    let message: Vec<_> = parts.into_iter().flatten().collect();
+    let message =
+        if message.is_empty() { "nobody says why".to_owned() } else { message.join(": ") };
+    Error::RenderFailed { code, message }
+}

@@ -1,0 +1,238 @@
+//! Follows an execution to its end: one description and the newest page of its history each time.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::error::{Error, Result};
+use crate::submit::cause::readable;
+use crate::submit::cloud::{Cloud, Execution, History, Status};
+use crate::submit::cost;
+use crate::submit::history::{Failure, News, Place, Progress, Stage};
+use crate::submit::show::{Show, View};
+
+/// Between two looks while something happens; longer and longer while nothing does.
+const FIRST_WAIT: Duration = Duration::from_secs(2);
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+const SHOW_EVERY: Duration = Duration::from_secs(1);
+
+/// Looks in a row that may fail: what the network does for some minutes ends nothing.
+const MOST_FAILURES: u32 = 30;
+/// Looks until an execution that was just started must be found, and until the end of one that is over.
+const MOST_LATE: u32 = 5;
+
+/// What the function says when too much of it runs already: to wait is all that can be done, and it is not worth a line.
+const BUSY: &str = "Lambda.TooManyRequestsException";
+
+/// A render that is watched.
+#[derive(Debug)]
+pub(super) struct Watcher<'a> {
+    cloud: &'a Cloud,
+    execution: &'a str,
+    memory_mib: Option<u32>,
+    show: &'a Show,
+    progress: Progress,
+    /// The newest page of the history that was read.
+    token: Option<String>,
+    /// When the newest event was read.
+    newest: Instant,
+    was_busy: bool,
+}
+
+/// A render that is over.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) execution: Execution,
+    pub(super) progress: Progress,
+    pub(super) elapsed: Duration,
+    pub(super) dollars: Option<f64>,
+    pub(super) warnings: Vec<String>,
+}
+
+impl<'a> Watcher<'a> {
+    pub(super) fn new(
+        cloud: &'a Cloud,
+        execution: &'a str,
+        memory_mib: Option<u32>,
+        show: &'a Show,
+    ) -> Self {
+        Self {
+            cloud,
+            execution,
+            memory_mib,
+            show,
+            progress: Progress::default(),
+            token: None,
+            newest: Instant::now(),
+            was_busy: false,
+        }
+    }
+
+    /// Watches until the render is over.
+    pub(super) async fn follow(mut self) -> Result<Ended> {
+        let (mut wait, mut failures, mut late) = (FIRST_WAIT, 0, 0);
+        let (mut warnings, mut last_seen) = (Vec::new(), None);
+        loop {
+            let before = self.progress.latest;
+            match self.look(&mut warnings).await {
+                Ok(Some(found)) if found.status != Status::Running => {
+                    late += 1;
+                    if self.progress.is_over || late == MOST_LATE {
+                        return Ok(self.ended(found, warnings));
+                    }
+                    // The end is not in the history yet, or behind a page that has moved.
+                    self.token = None;
+                }
+                Ok(Some(running)) => (failures, last_seen) = (0, Some(running)),
+                Ok(None) => {
+                    late += 1;
+                    if late == MOST_LATE {
+                        let argument = self.execution.to_owned();
+                        let reason = "there is no such execution".to_owned();
+                        return Err(Error::Argument { argument, reason });
+                    }
+                }
+                Err(error @ Error::CloudUnavailable { .. }) => {
+                    failures += 1;
+                    if failures == MOST_FAILURES {
+                        return Err(error);
+                    }
+                    if failures == 1 {
+                        self.show.say(&format!("{}; trying again", error.chain()));
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+            let is_still = self.progress.latest == before;
+            wait = if is_still { LONGEST_WAIT.min(wait * 3 / 2) } else { FIRST_WAIT };
+            self.pause(wait, last_seen.as_ref()).await;
+        }
+    }
+
+    /// Lets time pass, and shows that it does.
+    async fn pause(&self, wait: Duration, last_seen: Option<&Execution>) {
+        let end = Instant::now() + wait;
+        while let left = end.saturating_duration_since(Instant::now())
+            && !left.is_zero()
+        {
+            tokio::time::sleep(left.min(SHOW_EVERY)).await;
+            if let Some(found) = last_seen {
+                self.show.update(self.view(found, self.now()));
+            }
+        }
+    }
+
+    /// Takes one look, and shows what it found.
+    async fn look(&mut self, warnings: &mut Vec<String>) -> Result<Option<Execution>> {
+        let Some(found) = self.cloud.describe(self.execution).await? else { return Ok(None) };
+        for news in self.read().await? {
+            match news {
+                News::Warning(text) => {
+                    let text = readable(&text);
+                    self.show.say(&format!("warning: {text}"));
+                    warnings.push(text);
+                }
+                News::Retry(failure) => self.retried(&failure),
+            }
+        }
+        let now = self.now();
+        self.show.update(self.view(&found, now));
+        Ok(Some(found))
+    }
+
+    /// Reads what is new in the history, from the page on that was the last.
+    async fn read(&mut self) -> Result<Vec<News>> {
+        let (mut news, mut is_anew) = (Vec::new(), false);
+        let before = self.progress.latest;
+        loop {
+            match self.cloud.history(self.execution, self.token.as_deref()).await? {
+                History::Page { events, next } => {
+                    news.extend(self.progress.take(events));
+                    let Some(next) = next else { break };
+                    self.token = Some(next);
+                }
+                History::TokenGone if !is_anew => (self.token, is_anew) = (None, true),
+                History::TokenGone => {
+                    return Err(Error::CloudUnavailable {
+                        action: "read how far the render is",
+                        reason: "the history's pages cannot be told apart".to_owned(),
+                    });
+                }
+            }
+        }
+        if self.progress.latest != before {
+            self.newest = Instant::now();
+        }
+        Ok(news)
+    }
+
+    fn retried(&mut self, failure: &Failure) {
+        let Failure { place, error, cause } = failure;
+        let is_busy = error == BUSY;
+        if is_busy && self.was_busy {
+            return;
+        }
+        self.was_busy |= is_busy;
+        let more = if is_busy { ", as often as it takes" } else { "" };
+        let place = self.label(*place);
+        self.show.say(&format!("{place}: {error}: {}; trying again{more}", readable(cause)));
+    }
+
+    /// What a piece of work is called.
+    fn label(&self, place: Place) -> String {
+        label(place, self.progress.plan.as_ref().map(|plan| plan.chunks))
+    }
+
+    /// The time there, in milliseconds since 1970: clocks differ, so ours only counts on from the newest event.
+    fn now(&self) -> i64 {
+        let since = i64::try_from(self.newest.elapsed().as_millis()).unwrap_or_default();
+        self.progress.latest + since
+    }
+
+    fn dollars(&self, now: i64) -> Option<f64> {
+        self.memory_mib.map(|memory| cost::dollars(self.progress.used(now), memory))
+    }
+
+    fn view(&self, found: &Execution, now: i64) -> View {
+        let progress = &self.progress;
+        let plan = progress.plan.as_ref();
+        let done = u32::try_from(progress.chunks_done()).unwrap_or(u32::MAX);
+        View {
+            stage: progress.stage(),
+            chunks: plan.map(|plan| (done, plan.chunks)),
+            frames: plan.map(|plan| (progress.frames_done, plan.frames)),
+            retries: progress.retries,
+            elapsed: elapsed(found.start, found.stop.unwrap_or_else(|| at(now))),
+            dollars: self.dollars(now),
+        }
+    }
+
+    fn ended(self, execution: Execution, warnings: Vec<String>) -> Ended {
+        let now = self.now();
+        Ended {
+            elapsed: elapsed(execution.start, execution.stop.unwrap_or_else(|| at(now))),
+            dollars: self.dollars(now),
+            execution,
+            warnings,
+            progress: self.progress,
+        }
+    }
+}
+
+pub(super) fn label(place: Place, chunks: Option<u32>) -> String {
+    match (place.stage, place.chunk) {
+        (Some(Stage::Rendering), Some(index)) => match chunks {
+            Some(count) => format!("chunk {} of {count}", index + 1),
+            None => format!("chunk {}", index + 1),
+        },
+        (Some(stage), _) => stage.name().to_owned(),
+        (None, _) => "the render".to_owned(),
+    }
+}
+
+fn elapsed(start: SystemTime, end: SystemTime) -> Duration {
+    end.duration_since(start).unwrap_or_default()
+}
+
+fn at(millis: i64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(millis).unwrap_or_default())
+}

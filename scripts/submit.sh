@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Renders a composition on a deployed stack: scripts/submit.sh PROJECT [-o OUT.mp4] [--stack NAME] [options of bootstrap submit]
+set -euo pipefail
+root="$(cd "$(dirname "$0")/.." && pwd)"
+
+if [ $# -lt 1 ] || [[ "$1" == -* ]]; then
+  echo "usage: scripts/submit.sh PROJECT [-o OUT.mp4] [--stack NAME] [options of bootstrap submit]" >&2
+  exit 2
+fi
+project="$1"
+shift
+stack=framewright
+output=(-o out.mp4)
+rest=()
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --stack)
+      [ $# -ge 2 ] || { echo "submit: --stack needs a name" >&2; exit 2; }
+      stack="$2"
+      shift
+      ;;
+    --stack=*) stack="${1#--stack=}" ;;
+    -o* | --output | --output=* | --detach)
+      output=()
+      rest+=("$1")
+      ;;
+    *) rest+=("$1") ;;
+  esac
+  shift
+done
+cargo build --quiet --release --locked --manifest-path "$root/Cargo.toml" --package worker
+exec "${CARGO_TARGET_DIR:-$root/target}/release/bootstrap" submit "$project" \
+  --deployment "$root/.framewright/$stack.json" ${output[@]+"${output[@]}"} ${rest[@]+"${rest[@]}"}

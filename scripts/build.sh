@@ -6,3 +6,10 @@ cd "$(dirname "$0")/.."
 export PATH="$PWD/.tools/aws/build/bin:$PATH"
 remap="--remap-path-prefix=$PWD=/framewright --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo --remap-path-prefix=$(rustc --print sysroot)=/rust"
 RUSTFLAGS="$remap" cargo-zigbuild zigbuild --quiet --locked --profile bundle --package worker --target x86_64-unknown-linux-gnu.2.34
+
+built="${CARGO_TARGET_DIR:-target}/x86_64-unknown-linux-gnu/bundle/bootstrap"
+newest="$(objdump -T "$built" | grep -o 'GLIBC_[0-9.]*' | sort -Vu | tail -1)"
+if [ "$(printf '%s\n' GLIBC_2.34 "$newest" | sort -V | tail -1)" != GLIBC_2.34 ]; then
+  echo "build: bootstrap needs $newest, Lambda has GLIBC_2.34" >&2
+  exit 1
+fi

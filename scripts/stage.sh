@@ -14,13 +14,6 @@ bootstrap="${BOOTSTRAP:-${CARGO_TARGET_DIR:-$root/target}/release/bootstrap}"
 [ -x "$bootstrap" ] || { echo "stage: $bootstrap is missing: cargo build --release --locked" >&2; exit 1; }
 [ -f "$root/.tools/chrome/.installed" ] || { echo "stage: the tools are missing: scripts/setup.sh" >&2; exit 1; }
 
-# What Lambda's own C library must know, since nothing else does.
-newest="$(objdump -T "$bootstrap" | grep -o 'GLIBC_[0-9.]*' | sort -Vu | tail -1)"
-if [ "$(printf '%s\n' GLIBC_2.34 "$newest" | sort -V | tail -1)" != GLIBC_2.34 ]; then
-  echo "stage: bootstrap needs $newest, Lambda has GLIBC_2.34" >&2
-  exit 1
-fi
-
 mkdir -p "$1/tools"
 cp "$bootstrap" "$1/bootstrap"
 cp -R "$root/.tools/runtime" "$root/.tools/fonts" "$1/tools/"

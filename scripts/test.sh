@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Sets up what is needed and runs every check: formatting, lints, docs, boundaries, scripts, page scripts, unit and end-to-end tests.
+# Sets up what is needed and runs every check: formatting, lints, docs, boundaries, scripts, template, unit and end-to-end tests.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 ./scripts/setup.sh
+./scripts/setup-aws.sh deploy cloud asl
 
 echo "== scripts"
-.tools/shellcheck/shellcheck scripts/*.sh .ci/run
+.tools/shellcheck/shellcheck scripts/*.sh tests/aws/*.sh .ci/run
 
 echo "== format, lints, docs"
 cargo fmt --check
@@ -22,5 +23,15 @@ fi
 echo "== page scripts"
 node --test tests/page/
 
+echo "== what is deployed"
+./scripts/lint-deploy.sh
+python3 tests/aws/test_simulate.py
+
 echo "== Rust"
 cargo test --locked --release
+
+echo "== a bundle and its deployment"
+bundle="$(mktemp -d)"
+trap 'rm -rf "$bundle"' EXIT
+./scripts/bundle.sh --bootstrap "${CARGO_TARGET_DIR:-target}/release/bootstrap" --level 1 --output "$bundle/framewright.zip"
+./tests/aws/deploy.sh "$bundle/framewright.zip"

@@ -1,7 +1,8 @@
-"""Refuses a bundle that Lambda would: check.py ZIP UNPACKED_TOOLS...
+"""Refuses a bundle that Lambda would: check.py [--native] ZIP UNPACKED_TOOLS...
 
 Looks at sizes, modes and, for every program and library in the ZIP and in the directories that its packed tools unpack to,
-at the architecture, the C library it needs, and whether every library it asks for is there. Prints a table of sizes.
+at the architecture, the C library it needs, and whether every library it asks for is there. Prints a table of sizes. With
+--native, bootstrap may need whatever C library this machine has.
 """
 
 import os
@@ -42,7 +43,7 @@ def readelf(option, path):
     return subprocess.run(["readelf", "-W", option, path], check=True, capture_output=True, text=True).stdout
 
 
-def inspect(found, problems):
+def inspect(found, native, problems):
     present = {Path(name).name for name, _ in found}
     for name, path in found:
         head = path.open("rb").read(20)
@@ -50,7 +51,7 @@ def inspect(found, problems):
             problems.append(f"{name} is no program for x86-64")
             continue
         newest = max(map(version, re.findall(r"GLIBC_([0-9.]+)", readelf("-V", path))), default=(0,))
-        if newest > NEWEST_GLIBC:
+        if newest > NEWEST_GLIBC and not (native and name == "bootstrap"):
             problems.append(f"{name} needs glibc {'.'.join(map(str, newest))}, Lambda has 2.34")
         needed = re.findall(r"NEEDED.*\[(.*)\]", readelf("-d", path))
         missing = {library for library in needed if library not in present and not SYSTEM.fullmatch(library)}
@@ -74,7 +75,7 @@ def table(entries):
         print(f"  {part:20} {plain / MIB:10.2f} MiB {packed / MIB:10.2f} MiB")
 
 
-def main(archive, unpacked):
+def main(archive, unpacked, native):
     problems = []
     with zipfile.ZipFile(archive) as zipped, tempfile.TemporaryDirectory() as folder:
         entries = zipped.infolist()
@@ -85,7 +86,7 @@ def main(archive, unpacked):
         problems += [f"{name} is missing" for name in ("LICENSE", "NOTICE", "licences/GPL-3.0.txt") if name not in modes]
         zipped.extractall(folder)
         table(entries)
-        inspect(list(programs(folder, unpacked)), problems)
+        inspect(list(programs(folder, unpacked)), native, problems)
         plain, packed = sum(entry.file_size for entry in entries), os.path.getsize(archive)
     print(f"  unzipped {plain / MIB:.1f} MiB of {UNZIPPED_LIMIT // MIB}, zipped {packed / MIB:.1f} MiB of {ZIPPED_LIMIT // MIB}")
     if plain > UNZIPPED_LIMIT or packed > ZIPPED_LIMIT:
@@ -97,4 +98,5 @@ def main(archive, unpacked):
     sys.exit(1 if problems else 0)
 
 
-main(Path(sys.argv[1]), sys.argv[2:])
+arguments = [argument for argument in sys.argv[1:] if argument != "--native"]
+main(Path(arguments[0]), arguments[1:], len(arguments) < len(sys.argv) - 1)

@@ -42,7 +42,7 @@ pub(crate) async fn submit(args: &SubmitArgs, mut signals: Signals) -> Result<()
         session.settle().await;
     }
     let render = started?;
-    line(&format!("{} is started: {}", render.name, render.execution));
+    show.say(&format!("{} is started: {}", render.name, render.execution));
     if args.detach {
         show.finish();
         line(&format!("watch it with: {}", render.watch_command()));

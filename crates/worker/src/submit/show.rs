@@ -13,6 +13,8 @@ use crate::submit::history::Stage;
 /// Between two plain lines that say the same kind of thing.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
+/// As long as nobody knows how many frames there are.
+const PLANNING: &str = "{msg:10} {prefix}";
 const UPLOADING: &str = "{msg:10} {bar:30} {bytes}/{total_bytes}  {bytes_per_sec}, {eta} left";
 const RENDERING: &str = "{msg:10} {bar:30} {pos}/{len} frames  {prefix}";
 
@@ -53,8 +55,7 @@ impl Show {
     /// What suits stderr.
     pub(super) fn for_stderr() -> Self {
         if std::io::stderr().is_terminal() {
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            Self::Bar(Mutex::new(Bar { bar, template: "" }))
+            Self::Bar(Mutex::new(Bar { bar: ProgressBar::hidden(), template: "" }))
         } else {
             Self::Lines(Mutex::new(None))
         }
@@ -71,7 +72,7 @@ impl Show {
     pub(super) fn uploading(&self, sent: u64, bytes: u64) {
         match self {
             Self::Silent => {}
-            Self::Bar(bar) => locked(bar).set("uploading", UPLOADING, sent, bytes),
+            Self::Bar(bar) => locked(bar).set(UPLOADING, "uploading", "", (sent, bytes)),
             Self::Lines(said) => {
                 said_anew("uploading", said, || format!("uploading: {sent} of {bytes} bytes"));
             }
@@ -82,10 +83,10 @@ impl Show {
         match self {
             Self::Silent => {}
             Self::Bar(bar) => {
+                let template = if view.frames.is_some() { RENDERING } else { PLANNING };
                 let (done, all) = view.frames.unwrap_or_default();
-                let mut bar = locked(bar);
-                bar.bar.set_prefix(view.details());
-                bar.set(view.stage.name(), RENDERING, u64::from(done), u64::from(all));
+                let frames = (u64::from(done), u64::from(all));
+                locked(bar).set(template, view.stage.name(), &view.details(), frames);
             }
             Self::Lines(said) => said_anew(view.stage.name(), said, || view.line()),
         }
@@ -114,14 +115,20 @@ fn said_anew(what: &'static str, said: &Mutex<Option<Said>>, text: impl FnOnce()
 }
 
 impl Bar {
-    fn set(&mut self, what: &'static str, template: &'static str, done: u64, all: u64) {
+    fn set(&mut self, template: &'static str, what: &'static str, details: &str, of: (u64, u64)) {
+        let (done, all) = of;
         if self.template != template {
-            self.template = template;
             let style = ProgressStyle::with_template(template);
-            self.bar.set_style(style.expect("the template is well-formed"));
-            self.bar.reset();
+            self.bar.finish_and_clear();
+            self.template = template;
+            // It is drawn when something is set, and should have nothing of the one before it.
+            self.bar = ProgressBar::with_draw_target(Some(all), ProgressDrawTarget::stderr())
+                .with_style(style.expect("the template is well-formed"))
+                .with_message(what)
+                .with_prefix(details.to_owned());
         }
         self.bar.set_message(what);
+        self.bar.set_prefix(details.to_owned());
         self.bar.set_length(all);
         self.bar.set_position(done);
         self.bar.tick();

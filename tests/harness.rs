@@ -36,7 +36,7 @@ pub(crate) fn fixture(name: &str) -> PathBuf {
     root().join("fixtures/projects").join(name)
 }
 
-/// Stages this `bootstrap` and its tools, packed as quickly as can be, in the new directory `task`; or what is in the ZIP that
+/// Stages this `bootstrap` and its tools, packed rather quickly than well, in the new directory `task`; or what is in the ZIP that
 /// `FRAMEWRIGHT_BUNDLE` names.
 pub(crate) fn stage(task: &Path) {
     let mut command = match std::env::var_os("FRAMEWRIGHT_BUNDLE") {
@@ -47,7 +47,7 @@ pub(crate) fn stage(task: &Path) {
         }
         None => {
             let mut stage = Command::new(root().join("scripts/stage.sh"));
-            stage.arg(task).args(["packed", "1"]);
+            stage.arg(task).args(["packed", "9"]);
             stage.env("BOOTSTRAP", env!("CARGO_BIN_EXE_bootstrap"));
             stage
         }

@@ -17,11 +17,11 @@ is_there() { # is_there DIR MARKER
   [ -f "$1/.installed" ] && [ "$(cat "$1/.installed")" = "$2" ]
 }
 
-environment() { # environment NAME: a Python environment of scripts/aws/NAME.txt
+environment() { # environment NAME MODULE: a Python environment of scripts/aws/NAME.txt, which has MODULE
   local dir="$tools/$1" list="$root/scripts/aws/$1.txt" marker
   marker="$dir $(sha256sum < "$list")"
   # A Python that was upgraded or removed leaves packages behind that nothing finds.
-  if is_there "$dir" "$marker" && "$dir/bin/python" -c 'import botocore' 2>/dev/null; then return 0; fi
+  if is_there "$dir" "$marker" && "$dir/bin/python" -c "import $2" 2>/dev/null; then return 0; fi
   command -v python3 >/dev/null || fail "python3 is missing: apt-get install python3 python3-venv"
   python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' || fail "python3 is $(python3 -V 2>&1), 3.10 or newer is needed"
   echo "setup-aws: installing $(grep -c '==' "$list") packages for $1" >&2
@@ -49,7 +49,8 @@ asl() {
 [ $# -gt 0 ] || set -- build deploy cloud asl
 for part in "$@"; do
   case "$part" in
-    build | deploy | cloud) environment "$part" ;;
+    build) environment build ziglang ;;
+    deploy | cloud) environment "$part" botocore ;;
     asl) asl ;;
     *) fail "build, deploy, cloud or asl, not $part" ;;
   esac

@@ -4,8 +4,15 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 ./scripts/setup-aws.sh build
 export PATH="$PWD/.tools/aws/build/bin:$PATH"
-remap="--remap-path-prefix=$PWD=/framewright --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo --remap-path-prefix=$(rustc --print sysroot)=/rust"
-RUSTFLAGS="$remap" cargo-zigbuild zigbuild --quiet --locked --profile bundle --package worker --target x86_64-unknown-linux-gnu.2.34
+remap=(
+  "--remap-path-prefix=$PWD=/framewright"
+  "--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
+  "--remap-path-prefix=$(rustc --print sysroot)=/rust"
+)
+# Separated by what no path has.
+flags="$(printf '%s\x1f' "${remap[@]}")"
+CARGO_ENCODED_RUSTFLAGS="${flags%$'\x1f'}" \
+  cargo-zigbuild zigbuild --quiet --locked --profile bundle --package worker --target x86_64-unknown-linux-gnu.2.34
 
 built="${CARGO_TARGET_DIR:-target}/x86_64-unknown-linux-gnu/bundle/bootstrap"
 newest="$(objdump -T "$built" | grep -o 'GLIBC_[0-9.]*' | sort -Vu | tail -1)"

@@ -30,6 +30,11 @@ if [ "$(id -u)" = 0 ]; then
   fi
   echo $$ > "$group/cgroup.procs"
 else
+  if [ "$(cat /proc/sys/kernel/apparmor_restrict_unprivileged_userns 2>/dev/null)" = 1 ]; then
+    echo "sandbox: this system lets only root make sandboxes: run it as root, or once" >&2
+    echo "  sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0" >&2
+    exit 1
+  fi
   echo "sandbox: not root, so without another user and without a limit of memory" >&2
   namespaces=(--user --map-root-user)
   as=(--no-new-privs unshare)

@@ -109,7 +109,7 @@ fn what_is_wrong_with_a_project_is_said_when_it_is_planned() {
         header.set_cksum();
         tar.append(&header, content).unwrap();
     }
-    cloud.s3.put("sites/title-card/project.tar.gz", &tar.into_inner().unwrap().finish().unwrap());
+    cloud.s3.put("projects/title-card/project.tar.gz", &tar.into_inner().unwrap().finish().unwrap());
     cloud.fails(&sample("plan"), "PROJECT_FILE_INVALID");
 }
 
@@ -120,7 +120,7 @@ fn what_is_wrong_with_a_plan_is_said_before_a_browser_starts() {
     let cloud = Cloud::new(Setup::default());
     cloud.page(PAGE);
     let plan = cloud.plan(&json!({"fps": 30}));
-    let whole = fs::read(cloud.s3.object("renders/demo/plan.tar.gz")).unwrap();
+    let whole = fs::read(cloud.s3.object("work/demo/plan.tar.gz")).unwrap();
     let edit = |dir: &Path, name: &str, from: &str, to: &str| {
         let path = dir.join(name);
         let text = fs::read_to_string(&path).unwrap();
@@ -159,7 +159,7 @@ fn what_is_wrong_with_a_plan_is_said_before_a_browser_starts() {
     let dir = tempfile::tempdir().unwrap();
     unpack(&whole, dir.path());
     edit(dir.path(), "compiled/index.html", "#234", "#235");
-    cloud.s3.put("renders/demo/plan.tar.gz", &packed(dir.path()));
+    cloud.s3.put("work/demo/plan.tar.gz", &packed(dir.path()));
     cloud.fails(&chunk_of(&plan, 0), "PLAN_ARTIFACT_DIGEST_MISMATCH");
 }
 

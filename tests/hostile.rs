@@ -120,7 +120,7 @@ fn a_hostile_page_learns_nothing_and_reaches_nothing() {
     );
 
     // What the page itself thinks of its attempts, in the last frame.
-    let file = cloud.s3.object("renders/demo/chunks/0000.mp4");
+    let file = cloud.s3.object("work/demo/chunks/0000.mp4");
     let frames = Frames::decode(&file, 640, 360);
     let squares = (0..80).map(|at| frames.pixel(59, at % 20 * 32 + 16, at / 20 * 32 + 16));
     let (mut refused, mut pending) = (0, 0);

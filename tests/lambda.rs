@@ -98,7 +98,7 @@ pub(crate) fn retry_helps(code: &str) -> bool {
 
 /// Uploads a project, as the sample events name it.
 pub(crate) fn upload(s3: &S3, project: &Path) {
-    s3.put("sites/title-card/project.tar.gz", &packed(project));
+    s3.put("projects/title-card/project.tar.gz", &packed(project));
 }
 
 /// A directory as a `tar.gz`.
@@ -124,7 +124,7 @@ fn a_composition_is_planned_drawn_by_several_sandboxes_and_joined_to_the_bytes_o
     upload(&s3, &fixture("title-card"));
     let sandboxes: Vec<_> = (0..3).map(|_| Sandbox::start(&s3, Setup::default())).collect();
     let plan = sandboxes[0].invoke(&sample("plan"));
-    assert_eq!(plan["PlanS3Uri"], "s3://render-bucket/renders/demo/plan.tar.gz", "{plan}");
+    assert_eq!(plan["PlanS3Uri"], "s3://render-bucket/work/demo/plan.tar.gz", "{plan}");
     assert_eq!(
         (&plan["ChunkCount"], &plan["TotalFrames"], &plan["Fps"]),
         (&json!(3), &json!(90), &json!(30.0))
@@ -147,7 +147,7 @@ fn a_composition_is_planned_drawn_by_several_sandboxes_and_joined_to_the_bytes_o
         (&assemble["OutputS3Uri"], &json!(90)),
         "{done}"
     );
-    let made = fs::read(s3.object("renders/demo/output.mp4")).unwrap();
+    let made = fs::read(s3.object("outputs/demo/output.mp4")).unwrap();
     assert_eq!(done["FileSize"], json!(made.len()));
 
     let bench = Bench::new();
@@ -285,7 +285,7 @@ fn a_place_outside_the_list_is_refused_before_anything_is_asked_for() {
     let message = cloud.fails(&sample("plan"), "S3_URI_NOT_ALLOWED");
     let told = cloud.sandbox.events("failure").pop().unwrap();
     assert_eq!((&told["action"], &told["render_id"]), (&json!("plan"), &json!("demo")));
-    assert!(message.starts_with("event: ProjectS3Uri s3://render-bucket/sites/"), "{message}");
+    assert!(message.starts_with("event: ProjectS3Uri s3://render-bucket/projects/"), "{message}");
     let mut event = sample("render-chunk");
     event["PlanS3Uri"] = "file:///etc/passwd".into();
     cloud.fails(&event, "S3_URI_NOT_ALLOWED");

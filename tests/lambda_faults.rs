@@ -111,7 +111,7 @@ fn a_killed_chrome_is_replaced_and_a_killed_encoder_is_told() {
     let plan = cloud.plan(&json!({"fps": 60, "chunkSize": 600}));
     let event = chunk_of(&plan, 0);
     let undisturbed = cloud.sandbox.invoke(&event);
-    fs::remove_file(cloud.s3.object("renders/demo/chunks/0000.mp4")).unwrap();
+    fs::remove_file(cloud.s3.object("work/demo/chunks/0000.mp4")).unwrap();
     let disturbed = std::thread::scope(|scope| {
         let running = cloud.chunk_in_background(scope, &event);
         cloud.sandbox.wait_for("ffmpeg");
@@ -121,7 +121,7 @@ fn a_killed_chrome_is_replaced_and_a_killed_encoder_is_told() {
     });
     assert_eq!(disturbed["Sha256"], undisturbed["Sha256"], "{disturbed}");
     assert!(cloud.sandbox.events("success").last().unwrap()["relaunches"].as_u64().unwrap() > 0);
-    fs::remove_file(cloud.s3.object("renders/demo/chunks/0000.mp4")).unwrap();
+    fs::remove_file(cloud.s3.object("work/demo/chunks/0000.mp4")).unwrap();
     let failed = std::thread::scope(|scope| {
         let running = cloud.chunk_in_background(scope, &event);
         let encoder = cloud.sandbox.wait_for("ffmpeg");
@@ -131,7 +131,7 @@ fn a_killed_chrome_is_replaced_and_a_killed_encoder_is_told() {
         running.join().unwrap()
     });
     assert_eq!(failed["errorType"], "ENCODE_FAILED", "{failed}");
-    assert!(!cloud.s3.object("renders/demo/chunks/0000.mp4").exists());
+    assert!(!cloud.s3.object("work/demo/chunks/0000.mp4").exists());
     cloud.assert_serves();
 }
 
@@ -154,7 +154,7 @@ fn what_s3_does_wrong_has_its_own_codes_and_leaves_nothing() {
         &event,
     );
     assert!(
-        message.contains("s3://render-bucket/renders/demo/plan.tar.gz")
+        message.contains("s3://render-bucket/work/demo/plan.tar.gz")
             && message.contains("AccessDenied"),
         "{message}"
     );
@@ -224,13 +224,13 @@ fn chunks_that_are_not_the_plan_s_are_not_joined() {
     ] {
         cloud.fails(&event, "CHUNK_LIST_INVALID");
     }
-    let absent = list(&|uris| uris[1] = "s3://render-bucket/renders/demo/chunks/0009.mp4".into());
+    let absent = list(&|uris| uris[1] = "s3://render-bucket/work/demo/chunks/0009.mp4".into());
     cloud.fails(&absent, "STORE_OBJECT_MISSING");
     let mut with_audio = whole.clone();
-    with_audio["AudioS3Uri"] = "s3://render-bucket/renders/demo/audio.m4a".into();
+    with_audio["AudioS3Uri"] = "s3://render-bucket/work/demo/audio.m4a".into();
     let message = cloud.fails(&with_audio, "STORE_OBJECT_MISSING");
     assert!(message.contains("audio.m4a"), "{message}");
-    let chunk = cloud.s3.object("renders/demo/chunks/0001.mp4");
+    let chunk = cloud.s3.object("work/demo/chunks/0001.mp4");
     let good = fs::read(&chunk).unwrap();
     let mut bad = good.clone();
     let middle = bad.len() / 2;
@@ -288,7 +288,7 @@ fn an_archive_that_is_damaged_or_hostile_is_refused() {
         ),
         (hostile(tar::EntryType::Regular, "../../var/task/bootstrap", None), "leads out"),
     ] {
-        cloud.s3.put("sites/title-card/project.tar.gz", &archive);
+        cloud.s3.put("projects/title-card/project.tar.gz", &archive);
         let message = cloud.fails(&sample("plan"), "ARCHIVE_INVALID");
         assert!(message.contains(reason), "{message}");
     }

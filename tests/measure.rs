@@ -53,7 +53,7 @@ fn measure_cold_and_warm_starts() {
             };
             let event = chunk_of(&plan, 0);
             cold.sandbox.invoke(&event);
-            fs::remove_file(cold.s3.object("renders/demo/chunks/0000.mp4")).unwrap();
+            fs::remove_file(cold.s3.object("work/demo/chunks/0000.mp4")).unwrap();
             cold.sandbox.invoke(&event);
             let told = cold.sandbox.events("success");
             let unpacked = cold

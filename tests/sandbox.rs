@@ -62,7 +62,7 @@ fn a_bundle_renders_in_a_sandbox_that_has_nothing_else() {
         assert_eq!(done["FramesEncoded"], plan["TotalFrames"], "{done}");
         let bench = Bench::new();
         bench.render(&fixture(project), &["--chunk-size", "90"]);
-        let made = fs::read(cloud.s3.object("renders/demo/output.mp4")).unwrap();
+        let made = fs::read(cloud.s3.object("outputs/demo/output.mp4")).unwrap();
         assert!(
             made == fs::read(bench.path("out.mp4")).unwrap(),
             "{project}: another video than here"

@@ -58,7 +58,7 @@ fn fifty_events_leave_the_sandbox_as_it_was() {
             }
             _ => {
                 let index = round % 6;
-                fs::remove_file(cloud.s3.object(&format!("renders/demo/chunks/000{index}.mp4")))
+                fs::remove_file(cloud.s3.object(&format!("work/demo/chunks/000{index}.mp4")))
                     .unwrap();
                 let chunk: Value = cloud.sandbox.invoke(&chunk_of(&plan, index));
                 assert_eq!(chunk["FramesEncoded"], 10, "{chunk}");
@@ -107,11 +107,11 @@ fn an_unpacked_chrome_that_was_cut_off_is_unpacked_again() {
     let chromium = chrome.join("chromium");
     let size = fs::metadata(&chromium).unwrap().len();
     fs::File::options().write(true).open(&chromium).unwrap().set_len(size / 2).unwrap();
-    fs::remove_file(cloud.s3.object("renders/demo/chunks/0000.mp4")).unwrap();
+    fs::remove_file(cloud.s3.object("work/demo/chunks/0000.mp4")).unwrap();
     cloud.assert_serves();
     assert_eq!(fs::metadata(&chromium).unwrap().len(), size);
     fs::remove_file(chrome.join(".complete")).unwrap();
-    fs::remove_file(cloud.s3.object("renders/demo/chunks/0000.mp4")).unwrap();
+    fs::remove_file(cloud.s3.object("work/demo/chunks/0000.mp4")).unwrap();
     cloud.assert_serves();
     assert!(chrome.join(".complete").is_file());
 }

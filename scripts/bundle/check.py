@@ -24,6 +24,9 @@ SYSTEM = re.compile(r"(libc|libm|libdl|libpthread|librt|libutil|libresolv|ld-lin
 # Libraries that may be missing, by who asks for them. NSS opens its store of keys only for a TLS connection, which no page gets:
 # the sandbox test has a page that tries.
 UNUSED = {"libsoftokn3.so": {"libsqlite3.so.0"}}
+LICENCES = ["LICENSE", "NOTICE"] + [
+    f"licences/{name}.txt" for name in ("Chromium", "GPL-3.0", "MPL-2.0", "postcss", "pretext", "rust-crates")
+]
 ELF64_X86 = (b"\x7fELF\x02\x01", 62)
 
 
@@ -83,7 +86,7 @@ def main(archive, unpacked, native):
         if not modes.get("bootstrap", 0) & 0o111:
             problems.append("bootstrap is missing or no program")
         problems += [f"{name} cannot be read by the function's user" for name, mode in modes.items() if not mode & 0o004]
-        problems += [f"{name} is missing" for name in ("LICENSE", "NOTICE", "licences/GPL-3.0.txt") if name not in modes]
+        problems += [f"{name} is missing" for name in LICENCES if name not in modes]
         zipped.extractall(folder)
         table(entries)
         inspect(list(programs(folder, unpacked)), native, problems)

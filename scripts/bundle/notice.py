@@ -15,11 +15,13 @@ Apache-2.0, see LICENSE. It comes with the following parts, unmodified, each und
 
 SOURCES = """
 FFmpeg and ffprobe are separate programs that framewright starts; they are under the GPL, version 3 (licences/GPL-3.0.txt).
-Their source is published by the FFmpeg project at ffmpeg.org (versions 7.0.2 and the one that `ffprobe -version` prints), the
-builds' own scripts and sources by the packages named above.
+Their source, FFmpeg 7.0.2 and commit c2b38619c0, is published by the FFmpeg project at ffmpeg.org; the builds' own scripts and
+sources by the packages named above.
 
-Chromium is under the BSD 3-Clause licence, Copyright The Chromium Authors, and comes with further parts whose notices it shows at
-chrome://credits. NSS and NSPR are under the MPL 2.0 (licences/MPL-2.0.txt); their source is published by Mozilla.
+Chromium is under the BSD 3-Clause licence (licences/Chromium.txt); the notices of what it contains are in its own source tree. NSS
+and NSPR are under the MPL 2.0 (licences/MPL-2.0.txt); their source is published by Mozilla.
+
+The page runtime (Apache-2.0, as LICENSE) contains PostCSS (licences/postcss.txt) and Pretext (licences/pretext.txt).
 
 Every font has its own copyright line and the SIL Open Font License 1.1 in the LICENSE beside it.
 
@@ -56,8 +58,8 @@ def texts(folder):
 
 def main(repository, staged):
     (staged / "licences").mkdir()
-    for name in ("GPL-3.0.txt", "MPL-2.0.txt"):
-        (staged / "licences" / name).write_bytes((repository / "licences" / name).read_bytes())
+    for text in sorted((repository / "licences").iterdir()):
+        (staged / "licences" / text.name).write_bytes(text.read_bytes())
     (staged / "LICENSE").write_bytes((repository / "LICENSE").read_bytes())
     (staged / "NOTICE").write_text(HEAD + "\n".join(tools(repository)) + SOURCES)
     names, owners = [], {}

@@ -9,7 +9,7 @@ cd "$root"
 ./scripts/setup-aws.sh deploy cloud
 [ -f dist/framewright.zip ] || ./scripts/bundle.sh
 export SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test DOCKER_BUILDKIT=0
-base=public.ecr.aws/lambda/provided
+amazon=public.ecr.aws/lambda/provided
 # Where containers find this machine.
 bridge="$(docker network inspect bridge --format '{{index .Options "com.docker.network.bridge.name"}}')"
 gateway="$(ip -4 -oneline address show "$bridge" | sed -E 's#.* inet ([0-9.]+)/.*#\1#')"
@@ -19,36 +19,41 @@ ending=()
 finish() {
   [ ${#ending[@]} = 0 ] || kill "${ending[@]}" 2>/dev/null || true
   docker rm -f framewright-test > /dev/null 2>&1 || true
+  docker rmi -f "$amazon:al2023-rapid-x86_64" > /dev/null 2>&1 || true
   rm -rf "$work"
 }
 trap finish EXIT
 
 echo "== base image"
-if ! docker pull --quiet "$base:al2023" 2>/dev/null && ! docker image inspect base:local > /dev/null 2>&1; then
+base="$amazon:al2023"
+if ! docker pull --quiet "$base" 2>/dev/null; then
   echo "Amazon's image cannot be fetched: a Debian stands in" >&2
-  debootstrap --variant=minbase bookworm "$work/root" > /dev/null
-  tar -C "$work/root" --exclude=./proc --exclude=./sys --exclude=./dev -c . | docker import - base:local > /dev/null
+  base=framewright-base:stand-in
+  if ! docker image inspect "$base" > /dev/null 2>&1; then
+    debootstrap --variant=minbase bookworm "$work/root" > /dev/null
+    tar -C "$work/root" --exclude=./proc --exclude=./sys --exclude=./dev -c . | docker import - "$base" > /dev/null
+  fi
 fi
-docker image inspect "$base:al2023" > /dev/null 2>&1 || docker tag base:local "$base:al2023"
-# The SAM CLI puts the emulator into an image of its own, and fetches nothing if that is there. Its S3 is the stand-in.
+# The SAM CLI puts the emulator into an image of its own, and fetches nothing if that is there. Its S3 is the stand-in, so it must
+# not stay.
 mkdir "$work/rapid"
 cp .tools/lambda/aws-lambda-rie "$work/rapid/aws-lambda-rie-x86_64"
 cat > "$work/rapid/Dockerfile" <<RAPID
-FROM $base:al2023
+FROM $base
 RUN mkdir -p /var/task /var/runtime /opt /var/rapid
 COPY aws-lambda-rie-x86_64 /var/rapid/aws-lambda-rie
 RUN chmod 755 /var/rapid/aws-lambda-rie
 WORKDIR /var/task
 ENV LAMBDA_TASK_ROOT=/var/task LAMBDA_RUNTIME_DIR=/var/runtime AWS_ENDPOINT_URL_S3=$s3
 RAPID
-docker build --quiet --tag "$base:al2023-rapid-x86_64" "$work/rapid" 2> /dev/null
+docker build --quiet --tag "$amazon:al2023-rapid-x86_64" "$work/rapid" 2> /dev/null
 
 echo "== S3"
 .tools/aws/cloud/bin/moto_server -H "$gateway" -p 5587 > "$work/s3.log" 2>&1 &
 ending+=($!)
 tar -czf "$work/project.tar.gz" -C fixtures/projects/title-card .
-.tools/aws/cloud/bin/python tests/aws/bucket.py "$s3" render-bucket sites/title-card/project.tar.gz "$work/project.tar.gz"
-echo '{"RenderFunction": {"HYPERFRAMES_RENDER_BUCKET": "render-bucket"}}' > "$work/env.json"
+.tools/aws/cloud/bin/python tests/aws/bucket.py "$s3" render-bucket projects/title-card/project.tar.gz "$work/project.tar.gz"
+echo '{"RenderFunction": {"HYPERFRAMES_RENDER_BUCKET": "render-bucket/projects,render-bucket/work,render-bucket/outputs"}}' > "$work/env.json"
 
 answers() { # answers FIELD ANSWER: the field must be there
   .tools/aws/cloud/bin/python -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1" <<< "$2"
@@ -75,18 +80,17 @@ broken="$(event broken - | local_invoke)"
 [ "${SKIP_IMAGE:-}" != 1 ] || exit 0
 
 echo "== image"
-docker build --file Dockerfile.lambda --network host ${BUILDER:+--build-arg "BUILDER=$BUILDER"} --tag framewright:test .
+docker build --file Dockerfile.lambda --network host --build-arg "BASE=$base" ${BUILDER:+--build-arg "BUILDER=$BUILDER"} --tag framewright:test .
 lambda_like=(--rm --read-only --tmpfs "/tmp:exec,size=1g" --memory 2g --user 993:990 --cap-drop ALL)
 docker run "${lambda_like[@]}" --network none framewright:test probe
 docker run --detach --name framewright-test "${lambda_like[@]}" --publish 127.0.0.1:5588:5588 --volume "$root/.tools/lambda:/emulator:ro" \
   --env "AWS_ENDPOINT_URL_S3=$s3" --env AWS_ACCESS_KEY_ID=test --env AWS_SECRET_ACCESS_KEY=test --env AWS_REGION=us-east-1 \
-  --env HYPERFRAMES_RENDER_BUCKET=render-bucket --env AWS_LAMBDA_FUNCTION_MEMORY_SIZE=2048 --env AWS_LAMBDA_FUNCTION_TIMEOUT=300 \
+  --env "HYPERFRAMES_RENDER_BUCKET=render-bucket" --env AWS_LAMBDA_FUNCTION_MEMORY_SIZE=2048 --env AWS_LAMBDA_FUNCTION_TIMEOUT=300 \
   --entrypoint /emulator/aws-lambda-rie framewright:test --runtime-interface-emulator-address 0.0.0.0:5588 \
   --runtime-api-address 127.0.0.1:5589 /var/task/bootstrap > /dev/null
 curl --silent --retry 20 --retry-connrefused --retry-delay 1 --output /dev/null http://127.0.0.1:5588/ || true
 invoke() { curl --silent --fail --data @- http://127.0.0.1:5588/2015-03-31/functions/function/invocations; }
-prefix="s3://render-bucket/renders/image"
-from_image() { sed "s#s3://render-bucket/renders/demo#$prefix#g"; }
+from_image() { sed 's#\(work\|outputs\)/demo#\1/image#g'; }
 hash="$(answers PlanHash "$(event plan - | from_image | invoke)")"
 for index in 0 1 2; do answers Sha256 "$(event render-chunk "$hash" "$index" | from_image | invoke)"; done
 answers FramesEncoded "$(event assemble "$hash" | from_image | invoke)"

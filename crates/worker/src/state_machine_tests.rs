@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
+use crate::allow::AllowList;
 use crate::error::{Code, Retry};
 use crate::event::Event;
 
@@ -52,7 +53,9 @@ fn every_task_retries_what_can_help_and_nothing_else() {
         // Whoever waits for a free worker may wait as long as the others work; a service that fails is given a few minutes.
         assert_eq!(errors(1), ["Lambda.TooManyRequestsException".to_owned()].into(), "{name}");
         assert!(attempts(1) >= 1000, "{name}");
-        assert!(errors(2).contains("Lambda.ServiceException"), "{name}");
+        for error in ["ServiceException", "CodeArtifactUserPendingException", "ResourceNotReadyException"] {
+            assert!(errors(2).contains(&format!("Lambda.{error}")), "{name}: {error}");
+        }
         assert!((12..=20).contains(&attempts(2)), "{name}");
         assert!([1, 2].iter().all(|class| classes[*class]["JitterStrategy"] == "FULL"), "{name}");
         assert!(errors(3).contains("Sandbox.Timedout") && attempts(3) <= 1, "{name}");
@@ -102,4 +105,20 @@ fn every_failure_ends_in_one_state_with_its_error_and_cause() {
         (&failed["ErrorPath"], &failed["CausePath"]),
         (&"$.Error.Error".into(), &"$.Error.Cause".into())
     );
+}
+
+#[test]
+fn the_samples_name_places_that_the_template_lets_the_function_reach() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../sam/template.yaml");
+    let template = std::fs::read_to_string(path).unwrap();
+    let setting = template.split_once("HYPERFRAMES_RENDER_BUCKET: !Sub \"").unwrap().1;
+    let setting = setting.split_once('"').unwrap().0.replace("${RenderBucket}", "render-bucket");
+    let allowed = AllowList::parse(Some(&setting));
+    for sample in ["plan", "render-chunk", "assemble"] {
+        let event = Event::parse(read(&format!("sam/events/{sample}.json"))).unwrap();
+        allowed.check(&event).unwrap_or_else(|error| panic!("{sample}: {error}"));
+    }
+    let mut elsewhere = read("sam/events/plan.json");
+    elsewhere["PlanOutputS3Prefix"] = "s3://render-bucket/renders/demo".into();
+    allowed.check(&Event::parse(elsewhere).unwrap()).unwrap_err();
 }

@@ -144,31 +144,31 @@ fn the_sample_events_are_read_field_for_field() {
     let Event::Plan { project, output_prefix, config } = sample("plan").unwrap() else {
         panic!("another event")
     };
-    assert_eq!(project, uri("s3://render-bucket/sites/title-card/project.tar.gz"));
-    assert_eq!(output_prefix, uri("s3://render-bucket/renders/demo"));
+    assert_eq!(project, uri("s3://render-bucket/projects/title-card/project.tar.gz"));
+    assert_eq!(output_prefix, uri("s3://render-bucket/work/demo"));
     assert_eq!(config["fps"], json!(30));
     let chunk = sample("render-chunk").unwrap();
     assert_eq!(
         chunk,
         Event::RenderChunk {
-            plan: uri("s3://render-bucket/renders/demo/plan.tar.gz"),
+            plan: uri("s3://render-bucket/work/demo/plan.tar.gz"),
             plan_hash: "0".repeat(64),
             chunk_index: 0,
-            output_prefix: uri("s3://render-bucket/renders/demo"),
+            output_prefix: uri("s3://render-bucket/work/demo"),
         }
     );
     let assemble = sample("assemble").unwrap();
     assert_eq!(
         assemble,
         Event::Assemble {
-            plan: uri("s3://render-bucket/renders/demo/plan.tar.gz"),
+            plan: uri("s3://render-bucket/work/demo/plan.tar.gz"),
             chunks: vec![
-                uri("s3://render-bucket/renders/demo/chunks/0000.mp4"),
-                uri("s3://render-bucket/renders/demo/chunks/0001.mp4"),
-                uri("s3://render-bucket/renders/demo/chunks/0002.mp4"),
+                uri("s3://render-bucket/work/demo/chunks/0000.mp4"),
+                uri("s3://render-bucket/work/demo/chunks/0001.mp4"),
+                uri("s3://render-bucket/work/demo/chunks/0002.mp4"),
             ],
             audio: None,
-            output: uri("s3://render-bucket/renders/demo/output.mp4"),
+            output: uri("s3://render-bucket/outputs/demo/output.mp4"),
         }
     );
     assert_eq!(sample("broken").unwrap_err().code(), Code::EventInvalid);

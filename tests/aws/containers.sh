@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs every sample event in a container as the SAM CLI does, and then the image of Dockerfile.lambda: tests/aws/containers.sh
 # Needs a Docker engine (DOCKER_HOST says which). S3 is a stand-in that listens where only containers are. Where Amazon's base image cannot be fetched, it makes do with a Debian that debootstrap makes.
-# BUILDER names another image to build in; SKIP_IMAGE=1 leaves the image out.
+# BUILDER names another image to build in; IMAGE one that is built already.
 set -euo pipefail
 root="$(cd "$(dirname "$0")/../.." && pwd)"
 cd "$root"
@@ -77,16 +77,17 @@ done="$(event assemble "$hash" | local_invoke)"
 answers FramesEncoded "$done" > /dev/null && echo "assemble: $done"
 broken="$(event broken - | local_invoke)"
 [ "$(answers errorType "$broken")" = EVENT_INVALID ] && echo "broken: $broken"
-[ "${SKIP_IMAGE:-}" != 1 ] || exit 0
 
 echo "== image"
-docker build --file Dockerfile.lambda --network host --build-arg "BASE=$base" ${BUILDER:+--build-arg "BUILDER=$BUILDER"} --tag framewright:test .
+image="${IMAGE:-framewright:test}"
+[ -n "${IMAGE:-}" ] ||
+  docker build --file Dockerfile.lambda --network host --build-arg "BASE=$base" ${BUILDER:+--build-arg "BUILDER=$BUILDER"} --tag "$image" .
 lambda_like=(--rm --read-only --tmpfs "/tmp:exec,size=1g" --memory 2g --user 993:990 --cap-drop ALL)
-docker run "${lambda_like[@]}" --network none framewright:test probe
+docker run "${lambda_like[@]}" --network none "$image" probe
 docker run --detach --name framewright-test "${lambda_like[@]}" --publish 127.0.0.1:5588:5588 --volume "$root/.tools/lambda:/emulator:ro" \
   --env "AWS_ENDPOINT_URL_S3=$s3" --env AWS_ACCESS_KEY_ID=test --env AWS_SECRET_ACCESS_KEY=test --env AWS_REGION=us-east-1 \
   --env "HYPERFRAMES_RENDER_BUCKET=render-bucket" --env AWS_LAMBDA_FUNCTION_MEMORY_SIZE=2048 --env AWS_LAMBDA_FUNCTION_TIMEOUT=300 \
-  --entrypoint /emulator/aws-lambda-rie framewright:test --runtime-interface-emulator-address 0.0.0.0:5588 \
+  --entrypoint /emulator/aws-lambda-rie "$image" --runtime-interface-emulator-address 0.0.0.0:5588 \
   --runtime-api-address 127.0.0.1:5589 /var/task/bootstrap > /dev/null
 curl --silent --retry 20 --retry-connrefused --retry-delay 1 --output /dev/null http://127.0.0.1:5588/ || true
 invoke() { curl --silent --fail --data @- http://127.0.0.1:5588/2015-03-31/functions/function/invocations; }

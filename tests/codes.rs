@@ -109,7 +109,9 @@ fn what_is_wrong_with_a_project_is_said_when_it_is_planned() {
         header.set_cksum();
         tar.append(&header, content).unwrap();
     }
-    cloud.s3.put("projects/title-card/project.tar.gz", &tar.into_inner().unwrap().finish().unwrap());
+    cloud
+        .s3
+        .put("projects/title-card/project.tar.gz", &tar.into_inner().unwrap().finish().unwrap());
     cloud.fails(&sample("plan"), "PROJECT_FILE_INVALID");
 }
 

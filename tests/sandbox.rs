@@ -118,7 +118,7 @@ fn a_probe_says_that_a_sandbox_with_nothing_else_can_render_and_what_it_lacks_if
     assert_eq!((status, &verdict["passed"]), (Some(1), &json!(false)), "{verdict}");
     assert_eq!(verdict["error"]["code"], "BROWSER_LAUNCH_FAILED", "{verdict}");
     assert!(verdict["error"]["message"].as_str().unwrap().contains("libdl.so.2"), "{verdict}");
-    fs::remove_dir_all(task.join("tools/ffmpeg")).unwrap();
+    fs::remove_dir_all(task.join("tools/chrome")).unwrap();
     let (status, verdict) = probe();
     assert_eq!((status, &verdict["error"]["code"]), (Some(2), &json!("TOOL_MISSING")), "{verdict}");
 }

@@ -125,8 +125,8 @@ pub(crate) enum Error {
     NotAllowed { field: String, uri: String, reason: &'static str },
     #[error("{argument}: {reason}")]
     Argument { argument: String, reason: String },
-    #[error("{pack} cannot be unpacked: {reason}")]
-    Pack { pack: String, reason: String, source: std::io::Error },
+    #[error("{pack} cannot be unpacked")]
+    Pack { pack: String, source: std::io::Error },
     #[error("{environment}: {reason}")]
     Setting { environment: &'static str, reason: String },
     #[error("cannot {action} {path}")]

@@ -194,12 +194,16 @@ fn options<'a>(workers: Option<u32>, place: &Place, meter: &'a Meter) -> ChunkOp
         workers: workers.unwrap_or_else(default_workers),
         reuse: Reuse::Proven,
         hashes: FrameHashes::Skip,
-        patience: Patience {
-            ready: Duration::from_secs(place.ready_timeout),
-            frame: Duration::from_secs(place.frame_timeout),
-            strictness: Strictness::Strict,
-        },
+        patience: patience(place),
         progress: meter,
+    }
+}
+
+pub(crate) fn patience(place: &Place) -> Patience {
+    Patience {
+        ready: Duration::from_secs(place.ready_timeout),
+        frame: Duration::from_secs(place.frame_timeout),
+        strictness: Strictness::Strict,
     }
 }
 

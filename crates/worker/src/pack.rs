@@ -4,6 +4,7 @@
 use std::fmt::Write;
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -47,11 +48,7 @@ struct Packed {
 /// The directory of the files that are in `pack`: that directory itself if nothing in it is compressed, or one below
 /// `scratch` that is filled unless it already is.
 pub(crate) fn unpack(pack: &Path, scratch: &Path) -> Result<PathBuf> {
-    let failed = |source: io::Error| Error::Pack {
-        pack: pack.display().to_string(),
-        reason: source.to_string(),
-        source,
-    };
+    let failed = |source: io::Error| Error::Pack { pack: pack.display().to_string(), source };
     let prefix = pack.file_name().unwrap_or_default().to_string_lossy() + INFIX;
     let mut files = Vec::new();
     list(pack, Path::new(""), &mut files).map_err(failed)?;
@@ -59,6 +56,10 @@ pub(crate) fn unpack(pack: &Path, scratch: &Path) -> Result<PathBuf> {
         return Ok(pack.to_owned());
     }
     let target = scratch.join(format!("{prefix}{}", digest(&files).map_err(failed)?));
+    if !is_ours_alone(&target) {
+        let whose = format!("{} is somebody else's; name another scratch", target.display());
+        return Err(failed(io::Error::new(io::ErrorKind::PermissionDenied, whose)));
+    }
     if is_complete(&target) {
         return Ok(target);
     }
@@ -70,11 +71,8 @@ pub(crate) fn unpack(pack: &Path, scratch: &Path) -> Result<PathBuf> {
 /// Packs the directory `from`, as [`unpack`] makes it, into the new directory `to`: its largest file alone, so that the rest is
 /// inflated at the same time, and the rest together.
 pub(crate) fn pack(from: &Path, to: &Path, level: i32) -> Result<()> {
-    pack_files(from, to, level).map_err(|source| Error::Pack {
-        pack: to.display().to_string(),
-        reason: source.to_string(),
-        source,
-    })
+    pack_files(from, to, level)
+        .map_err(|source| Error::Pack { pack: to.display().to_string(), source })
 }
 
 fn pack_files(from: &Path, to: &Path, level: i32) -> io::Result<()> {
@@ -165,6 +163,13 @@ fn digest(files: &[Packed]) -> io::Result<String> {
     let digest =
         hash.finalize().iter().take(6).fold(0, |number, byte| number << 8 | u64::from(*byte));
     Ok(format!("{digest:012x}"))
+}
+
+/// Whether nobody else can have put anything into a directory: what is in it will be run. One that is not there is ours to make.
+fn is_ours_alone(dir: &Path) -> bool {
+    let Ok(about) = fs::symlink_metadata(dir) else { return true };
+    let me = rustix::process::geteuid().as_raw();
+    about.is_dir() && about.uid() == me && about.mode() & 0o022 == 0
 }
 
 fn is_complete(target: &Path) -> bool {

@@ -53,7 +53,9 @@ fn every_task_retries_what_can_help_and_nothing_else() {
         // Whoever waits for a free worker may wait as long as the others work; a service that fails is given a few minutes.
         assert_eq!(errors(1), ["Lambda.TooManyRequestsException".to_owned()].into(), "{name}");
         assert!(attempts(1) >= 1000, "{name}");
-        for error in ["ServiceException", "CodeArtifactUserPendingException", "ResourceNotReadyException"] {
+        for error in
+            ["ServiceException", "CodeArtifactUserPendingException", "ResourceNotReadyException"]
+        {
             assert!(errors(2).contains(&format!("Lambda.{error}")), "{name}: {error}");
         }
         assert!((12..=20).contains(&attempts(2)), "{name}");

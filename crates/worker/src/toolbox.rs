@@ -63,9 +63,13 @@ struct Shared {
 impl Toolbox {
     /// Checks that the parts of `dir` are there. They are unpacked below `scratch`.
     pub(crate) fn open(dir: &Path, chrome: ChromeSource, scratch: &Path) -> Result<Self> {
-        for (tool, part) in [("ffmpeg", "ffmpeg"), ("ffprobe", "ffprobe")] {
-            if !dir.join(part).is_dir() {
-                return Err(render::Error::ToolMissing { tool, path: dir.join(part) }.into());
+        let mut parts = vec![("ffmpeg", dir.join("ffmpeg")), ("ffprobe", dir.join("ffprobe"))];
+        if let ChromeSource::Pack(pack) = &chrome {
+            parts.push(("Chrome", pack.clone()));
+        }
+        for (tool, path) in parts {
+            if !path.is_dir() {
+                return Err(render::Error::ToolMissing { tool, path }.into());
             }
         }
         let was_ready = AtomicBool::new(false);

@@ -76,14 +76,15 @@ pub async fn floor(
 }
 
 /// Draws a frame whose pixels are known, with the flags of every other render, and runs FFmpeg and ffprobe.
-pub async fn probe(tools: &Tools, scratch: &Path) -> Result<Proof> {
+pub async fn probe(tools: &Tools, scratch: &Path, patience: Patience) -> Result<Proof> {
     let dir = tempfile::Builder::new().prefix("framewright-probe-").tempdir_in(scratch);
     let dir = dir.map_err(Error::io("make a directory in", scratch))?;
     let html = dir.path().join("index.html");
     std::fs::write(&html, PROBE_PAGE).map_err(Error::io("write", &html))?;
     let (ffmpeg, ffprobe) = (ffmpeg::version(tools).await?, ffmpeg::probe_version(tools).await?);
     let (server, viewport) = serve(tools, dir.path()).await?;
-    let mut session = open(stage(tools, &server, dir.path(), viewport)).await?.session;
+    let mut session =
+        open(Stage { patience, ..stage(tools, &server, dir.path(), viewport) }).await?.session;
     let Shot::Png(png) = session.frame(PROBE_FRAME, Reuse::Never).await? else {
         unreachable!("the first frame is drawn")
     };

@@ -80,7 +80,7 @@ fn a_damaged_pack_leaves_nothing_behind_and_says_which_file() {
     File::options().write(true).open(from.join(name)).unwrap().set_len(5000).unwrap();
     let error = unpack(&from, &scratch).unwrap_err();
     assert_eq!(error.code().name(), "CHROME_UNPACK_FAILED");
-    assert!(error.to_string().contains(name), "{error}");
+    assert!(error.chain().contains(name), "{error}");
     assert_eq!(fs::read_dir(&scratch).unwrap().count(), 0);
 }
 
@@ -113,4 +113,21 @@ fn what_is_packed_unpacks_to_what_it_was() {
         fs::remove_dir_all(&packed).unwrap();
         fs::remove_dir_all(&scratch).unwrap();
     }
+}
+
+#[test]
+fn a_directory_that_others_could_have_filled_is_not_run_from() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let (from, scratch) = (dir.path().join("pack"), dir.path().join("scratch"));
+    fs::create_dir(&scratch).unwrap();
+    packed(&from, &content());
+    let unpacked = unpack(&from, &scratch).unwrap();
+    fs::set_permissions(&unpacked, fs::Permissions::from_mode(0o777)).unwrap();
+    let error = unpack(&from, &scratch).unwrap_err();
+    assert!(error.chain().contains("is somebody else's"), "{}", error.chain());
+    let elsewhere = dir.path().join("elsewhere");
+    fs::rename(&unpacked, &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &unpacked).unwrap();
+    unpack(&from, &scratch).unwrap_err();
 }

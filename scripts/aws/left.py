@@ -29,7 +29,8 @@ def alarm(name, _):
 
 
 def rule(name, _):
-    return bool(boto3.client("events").describe_rule(Name=name))
+    bus, _, name = name.rpartition("/")
+    return bool(boto3.client("events").describe_rule(Name=name, EventBusName=bus or "default"))
 
 
 def role(name, _):

@@ -66,8 +66,11 @@ class Cloud:
         (self.tree / ".tools").symlink_to((ROOT / ".tools").resolve())
         package = Path(bundle).resolve() if bundle else stand_in(self.dir / "stand-in.zip")
         # Building takes minutes, and has tests of its own.
-        bundler = f'#!/bin/sh\necho "the bundler runs"\nmkdir -p dist\nln -sfn "{package}" dist/framewright.zip\n'
+        bundler = f'#!/bin/sh\necho "the bundler runs"\nln -sfn "{package}" dist/framewright.zip\n'
         (self.tree / "scripts" / "bundle.sh").write_text(bundler)
+        # Of other sources than those that are there.
+        (self.tree / "dist").mkdir()
+        stand_in(self.tree / "dist" / "framewright.zip", b"old")
 
     def _start(self):
         port = self.url.rsplit(":", 1)[1]

@@ -262,10 +262,13 @@ class Lives(Case):
         tags = [{"Key": "framewright:stack", "Value": "late"}]
         prefix = f"arn:aws:events:us-east-1:{ACCOUNT}:rule"
         self.deploy("--stack", "late")
-        # This list holds what is tagged, whether it is there or not, as AWS's does for hours.
-        events.tag_resource(ResourceARN=f"{prefix}/late-gone", Tags=tags)
+        # MiniStack lists a rule whose bus was deleted ever after; AWS lists everything that was deleted for hours.
+        rule = {"Name": "late-gone", "EventBusName": "bus", "ScheduleExpression": "rate(1 day)"}
+        events.create_event_bus(Name="bus")
+        events.put_rule(**rule, Tags=tags)
+        events.delete_event_bus(Name="bus")
         said = self.destroy("--stack", "late", "--bucket-too", "--yes")
-        self.assertIn(f"{prefix}/late-gone: is gone, says its service", said)
+        self.assertIn(f"{prefix}/bus/late-gone: is gone, says its service", said)
         self.assertFalse((cloud.tree / ".framewright" / "late.json").exists())
 
         events.put_rule(Name="late-left", ScheduleExpression="rate(1 day)", Tags=tags)

@@ -1,20 +1,27 @@
 #!/usr/bin/env bash
 # Deploys the stack to the AWS account that the environment or AWS_PROFILE names, or updates it:
-#   scripts/deploy.sh [--stack NAME] [--parameter Key=Value ...] [-- more arguments of sam deploy]
+#   scripts/deploy.sh [--stack NAME] [--parameter Key=Value ...] [--bundle ZIP] [--force] [--replace] [-- arguments of sam deploy]
 # NAME is framewright if not given. Parameters are those of sam/template.yaml; an update keeps those that are not named.
+# scripts/bundle.sh runs first, unless --bundle names a ZIP that it has made, or the stack runs an image. --force updates while
+# renders run, too. --replace writes over .framewright/NAME.json also if that is of a stack in another account or region.
 set -euo pipefail
+from="$PWD"
 cd "$(dirname "$0")/.."
 export SAM_CLI_TELEMETRY=0
 # The SAM CLI and boto3 read only the older of the two names.
 [ -z "${AWS_REGION:-}" ] || export AWS_DEFAULT_REGION="$AWS_REGION"
 
 fail() { echo "deploy: $*" >&2; exit "${status:-1}"; }
-usage() { sed -n '2,4s/^# //p' "$0" >&2; exit 2; }
+usage() { sed -n '2,6s/^# //p' "$0" >&2; exit 2; }
 
-stack=framewright image="" overrides=()
+unset image # Set, even to nothing, if it is named.
+stack=framewright bundle="" force="" replace=() overrides=()
 while [ $# -gt 0 ]; do
   case "$1" in
     --stack) stack="${2:?deploy: --stack needs a name}"; shift 2 ;;
+    --bundle) bundle="$(cd "$from" && realpath -m -- "${2:?deploy: --bundle needs a ZIP}")"; shift 2 ;;
+    --force) force=1; shift ;;
+    --replace) replace=(--replace); shift ;;
     --parameter)
       [[ "${2:-}" =~ ^[A-Za-z]+= ]] || status=2 fail "--parameter needs Key=Value, not '${2:-}'"
       key="${2%%=*}" value="${2#*=}"
@@ -28,24 +35,38 @@ while [ $# -gt 0 ]; do
   esac
 done
 [[ "$stack" =~ ^[A-Za-z][A-Za-z0-9-]{0,39}$ ]] || status=2 fail "a stack's name is a letter and at most 39 letters, digits and hyphens, not '$stack'"
+[ -z "$bundle" ] || [ -f "$bundle" ] || status=2 fail "--bundle: $bundle is not there"
 
 ./scripts/setup-aws.sh deploy
 tools=.tools/aws/deploy/bin
-"$tools/python" scripts/aws/stack.py whoami
+ask() { "$tools/python" scripts/aws/stack.py "$@"; }
+ask place ".framewright/$stack.json" ${replace[@]+"${replace[@]}"}
+[ -n "$force" ] || ask idle "$stack"
+[ -n "${image+named}" ] || image="$(ask image "$stack")"
 
-template=sam/template.yaml
+packed="$(mktemp -d)"
+trap 'rm -rf "$packed"' EXIT
+template="$packed/sam/template.yaml"
+mkdir "$packed/sam" "$packed/dist"
+cp sam/template.yaml sam/render.asl.json "$packed/sam/"
 if [ -n "$image" ]; then
+  [ -z "$bundle" ] || status=2 fail "the stack runs the image $image: --bundle needs --parameter ImageUri="
   # The SAM CLI uploads what CodeUri names also when no function uses it: a few bytes stand in for it.
-  packed="$(mktemp -d)"
-  trap 'rm -rf "$packed"' EXIT
-  mkdir "$packed/sam" "$packed/dist"
-  cp sam/template.yaml sam/render.asl.json "$packed/sam/"
   "$tools/python" -m zipfile -c "$packed/dist/framewright.zip" sam/template.yaml
-  template="$packed/sam/template.yaml"
   echo "deploy: $stack with the image $image" >&2
 else
-  [ -f dist/framewright.zip ] || ./scripts/bundle.sh
-  echo "deploy: $stack with dist/framewright.zip of $(date -r dist/framewright.zip '+%F %T'), $(stat -c %s dist/framewright.zip) bytes" >&2
+  if [ -n "$bundle" ]; then
+    "$tools/python" -m zipfile -l "$bundle" > /dev/null 2>&1 || fail "--bundle: $bundle is no ZIP"
+    python3 scripts/bundle/check.py "$bundle" >&2 || fail "--bundle: $bundle does not run on Lambda"
+  else
+    echo "deploy: bundling what changed; the first time takes some ten minutes on two cores" >&2
+    ./scripts/bundle.sh >&2
+    bundle="$PWD/dist/framewright.zip"
+  fi
+  ln -s "$bundle" "$packed/dist/framewright.zip"
+  echo "deploy: $stack with $bundle of $(date -r "$bundle" '+%F %T'), $(stat -Lc %s "$bundle") bytes" >&2
+  # Renders may have begun since.
+  [ -n "$force" ] || ask idle "$stack"
 fi
 
 given=()
@@ -54,7 +75,7 @@ given=()
   --capabilities CAPABILITY_IAM --tags "framewright:stack=$stack" --no-confirm-changeset --no-fail-on-empty-changeset \
   --on-failure DELETE "${given[@]}" "$@" < /dev/null
 
-"$tools/python" scripts/aws/stack.py outputs "$stack" ".framewright/$stack.json"
+ask outputs "$stack" ".framewright/$stack.json"
 named=""
 [ "$stack" = framewright ] || named=" --stack $stack"
 cat >&2 <<NEXT

@@ -9,12 +9,10 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
 from bucket import contents, delete_bucket, describe
-from stack import region
+from left import TAG, buckets, is_there, tagged, unexplained
+from lookup import agree, find, here, machines, names, of_type, resources, running
 
-TAG = "framewright:stack"
 STOP_LIMIT = 60
-# The list of what is tagged follows deletions with a delay.
-TAGS_LIMIT = 120
 
 
 def arguments():
@@ -30,38 +28,11 @@ def say(text):
     print(f"destroy: {text}", file=sys.stderr)
 
 
-def find(stack):
-    """The stack's id, or None if there is no such stack."""
-    try:
-        return boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["StackId"]
-    except ClientError as error:
-        if "does not exist" in str(error):
-            return None
-        raise
-
-
-def resources(stack_id):
-    """Also those of a stack that is gone, if it is named by its id."""
-    pages = boto3.client("cloudformation").get_paginator("list_stack_resources")
-    return [one for page in pages.paginate(StackName=stack_id) for one in page["StackResourceSummaries"]]
-
-
-def of_type(found, kind):
-    return [one["PhysicalResourceId"] for one in found if one["ResourceType"] == kind and one.get("PhysicalResourceId")]
-
-
-def running(machine):
-    pages = boto3.client("stepfunctions").get_paginator("list_executions")
-    pages = pages.paginate(stateMachineArn=machine, statusFilter="RUNNING")
-    return [one for page in pages for one in page["executions"]]
-
-
 def settle(machine, stop):
     """No render may run when its function goes."""
     left = running(machine)
     if left and not stop:
-        names = "\n  ".join(one["name"] for one in left)
-        sys.exit(f"error: {len(left)} renders run; wait for them, or stop them with --stop:\n  {names}")
+        sys.exit(f"error: {len(left)} renders run; wait for them, or stop them with --stop:{names(left)}")
     for one in left:
         say(f"stopping {one['name']}")
         boto3.client("stepfunctions").stop_execution(
@@ -89,33 +60,29 @@ def delete_stack(stack, stack_id):
         sys.exit(f"error: the stack {stack} could not be deleted; mend what is named above and run this again")
 
 
-def gone_or_kept(stack_id):
-    """The word of CloudFormation on each resource."""
+def deleted(stack_id):
+    """Names and ARNs of what CloudFormation has deleted. All must be that, or kept on purpose."""
+    found = resources(stack_id)
     over = {"DELETE_COMPLETE", "DELETE_SKIPPED"}
-    left = [one for one in resources(stack_id) if one["ResourceStatus"] not in over]
+    left = [one for one in found if one["ResourceStatus"] not in over]
     if left:
-        names = ", ".join(f"{one['LogicalResourceId']} ({one['ResourceStatus']})" for one in left)
-        sys.exit(f"error: CloudFormation has left {names}")
+        which = ", ".join(f"{one['LogicalResourceId']} ({one['ResourceStatus']})" for one in left)
+        sys.exit(f"error: CloudFormation has left {which}")
+    return {one.get("PhysicalResourceId") for one in found if one["ResourceStatus"] == "DELETE_COMPLETE"}
 
 
-def tagged(stack):
-    pages = boto3.client("resourcegroupstaggingapi").get_paginator("get_resources")
-    pages = pages.paginate(TagFilters=[{"Key": TAG, "Values": [stack]}])
-    return {one["ResourceARN"] for page in pages for one in page["ResourceTagMappingList"]}
-
-
-def buckets(stack):
-    return sorted(arn.split(":::")[1] for arn in tagged(stack) if ":s3:::" in arn)
-
-
-def prove(stack):
-    """That no tagged resource is left but buckets."""
-    end = time.monotonic() + TAGS_LIMIT
-    while left := {arn for arn in tagged(stack) if ":s3:::" not in arn}:
-        if time.monotonic() > end:
-            names = "\n  ".join(sorted(left))
-            sys.exit(f"error: still listed under the tag {TAG}={stack} (the list may lag; run this again):\n  {names}")
-        time.sleep(3)
+def prove(stack, gone):
+    """That nothing tagged is left but buckets, and what `gone` names."""
+    word = {True: "is there", False: "is gone, says its service", None: "its service cannot be asked here"}
+    left = {arn: is_there(arn) for arn in unexplained(tagged(stack), stack, gone)}
+    lines = "".join(f"\n  {arn}: {word[there]}" for arn, there in left.items())
+    if True in left.values():
+        sys.exit(f"error: left under the tag {TAG}={stack}; delete what is there, and run this again:{lines}")
+    if left:
+        say(f"warning: listed under the tag {TAG}={stack}, a list that follows deletions by hours:{lines}")
+    else:
+        say("nothing else is left")
+    say("the bucket of the SAM CLI (stack aws-sam-cli-managed-default) is shared and stays")
 
 
 def confirm(stack, bucket, held):
@@ -125,36 +92,42 @@ def confirm(stack, bucket, held):
         sys.exit("error: that is not the stack's name; the bucket is kept")
 
 
+def remove(stack, bucket, args):
+    """Deletes a bucket that is still there, if that is wanted, or says what is in it."""
+    held = contents(bucket)
+    if held is None:
+        return
+    if not args.bucket_too:
+        say(f"kept: the bucket {bucket} with {describe(held)}; delete it with --bucket-too")
+        return
+    if not args.yes:
+        confirm(stack, bucket, held)
+    delete_bucket(bucket)
+    say(f"deleted: the bucket {bucket}")
+
+
 def main():
     args = arguments()
-    region()
     if args.bucket_too and not args.yes and not sys.stdin.isatty():
         sys.exit("error: --bucket-too asks on a terminal; without one it needs --yes")
-    stack_id = find(args.stack)
-    kept = []
-    if stack_id is None:
-        say(f"there is no stack {args.stack}")
+    record = Path(".framewright", f"{args.stack}.json")
+    place = here()
+    agree(record, place, "set AWS_REGION and the credentials to that place, or delete the file if that stack is gone")
+    found = find(args.stack)
+    kept, gone = set(), set()
+    if found is None:
+        say(f"there is no stack {args.stack} in {place}")
     else:
-        found = resources(stack_id)
-        for machine in of_type(found, "AWS::StepFunctions::StateMachine"):
+        had = resources(found["StackId"])
+        for machine in machines(had):
             settle(machine, args.stop)
-        kept = of_type(found, "AWS::S3::Bucket")
-        delete_stack(args.stack, stack_id)
-        gone_or_kept(stack_id)
-    prove(args.stack)
-    Path(".framewright", f"{args.stack}.json").unlink(missing_ok=True)
-    for bucket in sorted({*kept, *buckets(args.stack)}):
-        held = contents(bucket)
-        if held is None:
-            continue
-        if not args.bucket_too:
-            say(f"kept: the bucket {bucket} with {describe(held)}; delete it with --bucket-too")
-            continue
-        if not args.yes:
-            confirm(args.stack, bucket, held)
-        delete_bucket(bucket)
-        say(f"deleted: the bucket {bucket}")
-    say("nothing else is left; the bucket of the SAM CLI (stack aws-sam-cli-managed-default) is shared and stays")
+        kept = set(of_type(had, "AWS::S3::Bucket"))
+        delete_stack(args.stack, found["StackId"])
+        gone = deleted(found["StackId"])
+    record.unlink(missing_ok=True)
+    for bucket in sorted(kept | buckets(tagged(args.stack))):
+        remove(args.stack, bucket, args)
+    prove(args.stack, gone)
 
 
 if __name__ == "__main__":

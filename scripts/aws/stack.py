@@ -1,12 +1,16 @@
-"""What scripts/deploy.sh asks AWS: stack.py whoami | stack.py outputs STACK FILE"""
+"""What scripts/deploy.sh asks AWS about a stack:
+
+stack.py place FILE [--replace] | stack.py idle STACK | stack.py image STACK | stack.py outputs STACK FILE
+"""
 
 import json
-import os
 import sys
 from pathlib import Path
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
+
+from lookup import agree, find, here, machines, names, region, resources, running
 
 NAMES = {
     "BucketName",
@@ -21,25 +25,29 @@ NAMES = {
 }
 
 
-def region():
-    """Where everything happens, set for every client."""
-    # boto3 reads only the older of the two names.
-    found = os.environ.get("AWS_REGION") or boto3.Session().region_name
-    if not found:
-        sys.exit("error: no region is set: set AWS_REGION, or the profile's region")
-    os.environ["AWS_DEFAULT_REGION"] = found
-    return found
-
-
-def whoami():
+def place(path, replace):
     """Says whose account it is before anything is made in it, and fails early where nothing could be."""
-    place = region()
-    who = boto3.client("sts").get_caller_identity()
-    print(f"account {who['Account']}, region {place}, as {who['Arn']}", file=sys.stderr)
+    current = here()
+    if not replace:
+        agree(path, current, "name the stack otherwise with --stack, or write over that file with --replace")
+
+
+def idle(stack):
+    """Refuses while renders run: what they began may not go on with another function or another FFmpeg."""
+    if find(stack) is None:
+        return
+    left = [one for machine in machines(resources(stack)) for one in running(machine)]
+    if left:
+        sys.exit(f"error: {len(left)} renders run, which an update may break; wait for them, or update with --force:{names(left)}")
+
+
+def image(stack):
+    """Prints the image that the stack runs, or nothing if it runs a ZIP or is not there."""
+    parameters = (find(stack) or {}).get("Parameters", [])
+    print(*[one["ParameterValue"] for one in parameters if one["ParameterKey"] == "ImageUri"])
 
 
 def outputs(stack):
-    region()
     found = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
     values = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
     if set(values) != NAMES:
@@ -56,9 +64,14 @@ def write(values, path):
 
 
 def main():
+    region()
     match sys.argv[1:]:
-        case ["whoami"]:
-            whoami()
+        case ["place", path, *replace] if replace in ([], ["--replace"]):
+            place(Path(path), bool(replace))
+        case ["idle", stack]:
+            idle(stack)
+        case ["image", stack]:
+            image(stack)
         case ["outputs", stack, path]:
             write(outputs(stack), Path(path))
         case _:

@@ -4,15 +4,21 @@ import io
 import json
 import os
 import subprocess
+import sys
 import tarfile
 import unittest
+from unittest.mock import patch
 
 from botocore.exceptions import ClientError
 
-from cloud import ROOT, Cloud
+from cloud import ROOT, Cloud, stand_in
+
+sys.path.insert(0, str(ROOT / "scripts" / "aws"))
+from left import is_there, unexplained  # noqa: E402
 
 BUNDLE = os.environ.get("FRAMEWRIGHT_BUNDLE")
-IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/framewright:1"
+IMAGE = f"123456789012.dkr.ecr.us-east-1.amazonaws.com/framewright@sha256:{'1' * 64}"
+ACCOUNT = "123456789012"
 
 
 def setUpModule():
@@ -24,9 +30,14 @@ def setUpModule():
 class Case(unittest.TestCase):
     maxDiff = None
 
-    def deploy(self, *args):
-        status, said = cloud.script("deploy.sh", *args)
+    def deploy(self, *args, **how):
+        status, said = cloud.script("deploy.sh", *args, **how)
         self.assertEqual(status, 0, said)
+        return said
+
+    def refused(self, expected, *args, **how):
+        status, said = cloud.script(*args, **how)
+        self.assertEqual(status, expected, said)
         return said
 
     def destroy(self, *args, expect=0, **how):
@@ -42,6 +53,9 @@ class Deployed(Case):
         if status:
             raise AssertionError(cls.said)
         cls.deployment = cloud.deployment()
+
+    def test_what_is_deployed_was_bundled_now(self):
+        self.assertIn("the bundler runs", self.said)
 
     def test_what_was_made_is_written_down_and_the_next_step_is_named(self):
         names = {"BucketName", "StateMachineArn", "FunctionName", "FunctionArn", "FunctionMemoryMiB", "FunctionLogGroup"}
@@ -133,21 +147,77 @@ class Lives(Case):
         self.assertEqual(second, first)
         self.assertIn("No changes to deploy", self.deploy("--stack", "second"))
 
-    def test_an_image_takes_the_place_of_the_zip(self):
+    def test_an_image_takes_the_place_of_the_zip_until_it_is_named_no_more(self):
+        def code():
+            return cloud.client("lambda").get_function(FunctionName=cloud.deployment("image")["FunctionName"])
+
         self.addCleanup(self.destroy, "--stack", "image", "--bucket-too", "--yes")
-        self.deploy("--stack", "image", "--parameter", f"ImageUri={IMAGE}")
-        function = cloud.client("lambda").get_function(FunctionName=cloud.deployment("image")["FunctionName"])
-        self.assertEqual(function["Configuration"]["PackageType"], "Image")
-        self.assertEqual(function["Code"]["ImageUri"], IMAGE)
+        for parameter in (f"ImageUri={IMAGE}", "MaxConcurrency=5"):
+            said = self.deploy("--stack", "image", "--parameter", parameter)
+            self.assertIn(f"with the image {IMAGE}", said)
+            self.assertNotIn("the bundler runs", said)
+            self.assertNotIn("framewright.zip", said)
+            self.assertEqual((code()["Configuration"]["PackageType"], code()["Code"]["ImageUri"]), ("Image", IMAGE))
+        self.assertEqual(cloud.deployment("image")["MaxConcurrency"], "5")
+        zipped = str(stand_in(cloud.dir / "own.zip"))
+        said = self.refused(2, "deploy.sh", "--stack", "image", "--bundle", zipped)
+        self.assertIn(f"the stack runs the image {IMAGE}: --bundle needs --parameter ImageUri=", said)
+        self.assertIn("the bundler runs", self.deploy("--stack", "image", "--parameter", "ImageUri="))
+        self.assertEqual(code()["Configuration"]["PackageType"], "Zip")
+
+    def test_an_image_that_is_named_by_a_tag_is_refused(self):
+        said = self.refused(1, "deploy.sh", "--stack", "tag", "--parameter", f"ImageUri={IMAGE.split('@')[0]}:1")
+        self.assertIn("ImageUri", said)
+
+    def test_what_was_bundled_by_hand_is_deployed_if_lambda_takes_it(self):
+        self.addCleanup(self.destroy, "--stack", "hand", "--bucket-too", "--yes")
+        own, arm, text = (cloud.dir / name for name in ("hand.zip", "arm.zip", "text.zip"))
+        stand_in(own)
+        # The first bytes of a program for 64-bit ARM.
+        stand_in(arm, b"\x7fELF\x02\x01".ljust(18, b"\0") + bytes([183, 0]))
+        text.write_text("no ZIP")
+        for path, sentence in [
+            (arm, "bootstrap is no program for x86-64"),
+            (text, f"{text} is no ZIP"),
+        ]:
+            self.assertIn(sentence, self.refused(1, "deploy.sh", "--stack", "hand", "--bundle", str(path)))
+        gone = str(cloud.dir / "gone.zip")
+        self.assertIn(f"{gone} is not there", self.refused(2, "deploy.sh", "--stack", "hand", "--bundle", gone))
+        said = self.deploy("--stack", "hand", "--bundle", str(own))
+        self.assertNotIn("the bundler runs", said)
+        found = cloud.client("lambda").get_function_configuration(FunctionName=cloud.deployment("hand")["FunctionName"])
+        self.assertEqual(found["CodeSize"], own.stat().st_size)
+
+    def test_a_stack_of_another_place_is_left_alone(self):
+        self.addCleanup(self.destroy, "--stack", "placed", "--bucket-too", "--yes")
+        self.deploy("--stack", "placed")
+        made = cloud.deployment("placed")
+        for env, place in [
+            ({"AWS_REGION": "eu-west-1"}, f"account {ACCOUNT}, region eu-west-1"),
+            ({"AWS_ACCESS_KEY_ID": "210987654321"}, "account 210987654321, region us-east-1"),
+        ]:
+            sentence = f"placed.json is of a stack in account {ACCOUNT}, region us-east-1, but this is {place}"
+            for script in ("deploy.sh", "destroy.sh"):
+                said = self.refused(1, script, "--stack", "placed", env={**cloud.env, **env})
+                self.assertIn(sentence, said)
+                self.assertNotIn("the bundler runs", said)
+            self.assertEqual(cloud.deployment("placed"), made)
+        europe = {**cloud.env, "AWS_REGION": "eu-west-1"}
+        self.deploy("--stack", "placed", "--replace", env=europe)
+        self.assertEqual(cloud.deployment("placed")["Region"], "eu-west-1")
+        self.destroy("--stack", "placed", "--bucket-too", "--yes", env=europe)
 
     @unittest.skipIf(BUNDLE, "the real function is never slow on purpose")
-    def test_a_stack_whose_renders_run_is_not_taken_down(self):
+    def test_a_stack_whose_renders_run_is_neither_updated_nor_taken_down(self):
         self.addCleanup(self.destroy, "--stack", "busy", "--stop", "--bucket-too", "--yes")
         self.deploy("--stack", "busy")
         execution = cloud.start(cloud.deployment("busy"), "render-slow", "slow/project.tar.gz")
-        said = self.destroy("--stack", "busy", expect=1)
-        self.assertIn("error: 1 renders run", said)
-        self.assertIn("render-slow", said)
+        for said in (self.destroy("--stack", "busy", expect=1), self.refused(1, "deploy.sh", "--stack", "busy")):
+            self.assertIn("error: 1 renders run", said)
+            self.assertIn("render-slow", said)
+            self.assertNotIn("the bundler runs", said)
+        self.deploy("--stack", "busy", "--force", "--parameter", "MaxConcurrency=2")
+        self.assertEqual(cloud.deployment("busy")["MaxConcurrency"], "2")
         self.assertEqual(cloud.deployment("busy")["Region"], "us-east-1")
         self.destroy("--stack", "busy", "--stop")
         try:
@@ -186,6 +256,57 @@ class Lives(Case):
         self.assertIn(f"deleted: the bucket {bucket}", self.destroy("--stack", "short", "--bucket-too", typed="short"))
         with self.assertRaises(ClientError):
             s3.head_bucket(Bucket=bucket)
+
+    def test_what_is_only_listed_is_a_warning_and_what_is_there_an_error(self):
+        events = cloud.client("events")
+        tags = [{"Key": "framewright:stack", "Value": "late"}]
+        prefix = f"arn:aws:events:us-east-1:{ACCOUNT}:rule"
+        self.deploy("--stack", "late")
+        # MiniStack lists a rule whose bus was deleted ever after; AWS lists everything that was deleted for hours.
+        rule = {"Name": "late-gone", "EventBusName": "bus", "ScheduleExpression": "rate(1 day)"}
+        events.create_event_bus(Name="bus")
+        events.put_rule(**rule, Tags=tags)
+        events.delete_event_bus(Name="bus")
+        said = self.destroy("--stack", "late", "--bucket-too", "--yes")
+        self.assertIn(f"{prefix}/bus/late-gone: is gone, says its service", said)
+        self.assertFalse((cloud.tree / ".framewright" / "late.json").exists())
+
+        events.put_rule(Name="late-left", ScheduleExpression="rate(1 day)", Tags=tags)
+        said = self.destroy("--stack", "late", expect=1)
+        self.assertIn(f"there is no stack late in account {ACCOUNT}, region us-east-1", said)
+        self.assertIn("error: left under the tag framewright:stack=late", said)
+        self.assertIn(f"{prefix}/late-left: is there", said)
+        events.delete_rule(Name="late-left")
+        self.destroy("--stack", "late")
+
+    def test_every_service_is_asked_for_what_is_its_own(self):
+        events = cloud.client("events")
+        self.deploy("--stack", "asked")
+        self.addCleanup(self.destroy, "--stack", "asked", "--bucket-too", "--yes")
+        found = cloud.client("cloudformation").list_stack_resources(StackName="asked")["StackResourceSummaries"]
+        named = {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in found}
+        region = f"us-east-1:{ACCOUNT}"
+        events.put_rule(Name="asked-rule", ScheduleExpression="rate(1 day)")
+        self.addCleanup(events.delete_rule, Name="asked-rule")
+        with patch.dict(os.environ, cloud.env | {"AWS_DEFAULT_REGION": "us-east-1"}):
+            for arn in (
+                f"arn:aws:lambda:{region}:function:{named['RenderFunction']}",
+                named["RenderStateMachine"],
+                f"arn:aws:logs:{region}:log-group:{named['FunctionLogs']}",
+                f"arn:aws:cloudwatch:{region}:alarm:{named['RendersFailedAlarm']}",
+                f"arn:aws:events:{region}:rule/asked-rule",
+                f"arn:aws:iam::{ACCOUNT}:role/{named['FunctionRole']}",
+            ):
+                self.assertEqual((is_there(arn), is_there(f"{arn}x")), (True, False), arn)
+            self.assertIsNone(is_there(f"arn:aws:sqs:{region}:asked"))
+
+    def test_what_cloudformation_has_deleted_is_not_asked_for(self):
+        function, alarm, role = (
+            f"arn:aws:{one}" for one in ("lambda:r:1:function:s-f", "cloudwatch:r:1:alarm:s-a", "iam::1:role/s-r")
+        )
+        stacks = ["arn:aws:cloudformation:r:1:stack/s/uuid", "arn:aws:cloudformation:r:1:stack/other/uuid"]
+        listed = {function, alarm, role, "arn:aws:s3:::bucket", *stacks}
+        self.assertEqual(unexplained(listed, "s", {"s-f", alarm}), [stacks[1], role])
 
     def test_a_deployment_that_fails_leaves_nothing(self):
         status, said = cloud.script("deploy.sh", "--stack", "broken", "--parameter", "MemoryMiB=100")

@@ -1,7 +1,10 @@
 """What sam/template.yaml promises and no linter checks. Run by scripts/lint-deploy.sh."""
 
+import json
+import re
 import sys
 import unittest
+from fnmatch import fnmatch
 from pathlib import Path
 
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
@@ -9,11 +12,12 @@ from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "scripts" / "aws"))
 
-from expand import expand, read  # noqa: E402
+from expand import definition, expand, read  # noqa: E402
 from samtranslator.yaml_helper import yaml_parse  # noqa: E402
 from stack import NAMES  # noqa: E402
 
 TEMPLATE = ROOT / "sam" / "template.yaml"
+OPERATING = (ROOT / "docs" / "operating.md").read_text()
 
 # Lambda's and the Map state's own bounds.
 BOUNDS = {
@@ -32,6 +36,14 @@ WITHOUT_RESOURCES = {
     "logs:DescribeResourcePolicies",
     "logs:DescribeLogGroups",
 }
+
+# What CloudFormation may ask for, for features of a resource that no template of ours uses.
+UNUSED = re.compile(
+    "s3:(REST.*|.*Metadata.*|PutObject(Acl|LockConfiguration)|DeleteBucket[A-OQ-Z].*)|iam:.*(Boundary|AttachRolePolicy|DetachRolePolicy)"
+    "|logs:(PutDataProtectionPolicy|(Put|Delete)IndexPolicy|DeleteResourcePolicy|PutLogGroup.*|PutBearer.*|.*KmsKey)"
+    "|lambda:(.*CodeSigning.*|GetLayerVersion|PublishVersion|PassCapacityProvider|AssociateRuntimeAlias)"
+    "|lambda:(PutFunction(Scaling|Recursion)Config|PutRuntimeManagementConfig)"
+)
 
 PREFIXES = ("projects", "work", "outputs")
 
@@ -223,6 +235,47 @@ class Template(unittest.TestCase):
             self.assertEqual(self.resources[name].get("Condition"), "HasWebhook", name)
         self.assertTrue(self.template["Parameters"]["WebhookToken"]["NoEcho"])
         self.assertIn("WebhooksHaveAToken", self.template["Rules"])
+
+    def test_an_image_is_named_by_its_digest(self):
+        pattern = self.template["Parameters"]["ImageUri"]["AllowedPattern"]
+        repository, digest = "123456789012.dkr.ecr.us-east-1.amazonaws.com/framewright", f"@sha256:{'0' * 64}"
+        for uri, taken in [("", True), (repository + digest, True), (f"{repository}:1{digest}", True)] + [
+            (uri, False) for uri in (repository, f"{repository}:1", repository + digest[:-1], "framewright" + digest)
+        ]:
+            self.assertEqual(bool(re.search(pattern, uri)), taken, uri)
+
+    def test_what_a_render_has_made_is_kept_longer_than_the_render_may_take(self):
+        days = self.template["Parameters"]["WorkDays"]["MinValue"]
+        self.assertGreater(days * 86400, definition(TEMPLATE)["TimeoutSeconds"])
+
+    def test_a_submitter_may_put_projects_get_videos_and_follow_renders(self):
+        (block,) = re.findall(r"```json\n(.*?)```", OPERATING, re.DOTALL)
+        rights = {
+            action: statement["Resource"]
+            for statement in json.loads(block)["Statement"]
+            for action in listed(statement["Action"])
+            if not statement["Resource"].endswith("/outputs/*")
+        }
+        bucket, states = "arn:aws:s3:::BUCKET", "arn:aws:states:REGION:ACCOUNT"
+        expected = {f"s3:{name}": f"{bucket}/projects/*" for name in ("GetObject", "PutObject", "AbortMultipartUpload")}
+        expected |= {"s3:ListBucket": bucket, "states:StartExecution": f"{states}:stateMachine:MACHINE"}
+        followed = ("DescribeExecution", "GetExecutionHistory", "StopExecution")
+        expected |= {f"states:{name}": f"{states}:execution:MACHINE:*" for name in followed}
+        self.assertEqual(rights, expected)
+        videos = [one["Action"] for one in json.loads(block)["Statement"] if one["Resource"].endswith("/outputs/*")]
+        self.assertEqual(videos, ["s3:GetObject"])
+
+    def test_a_deployer_is_told_every_right_that_the_resources_ask_for(self):
+        told = set()
+        for service, actions in re.findall(r"^\| `([a-z0-9]+)` \| ([^|]+) \|", OPERATING, re.MULTILINE):
+            told |= {f"{service}:{action}" for action in re.findall(r"`([A-Za-z*]+)`", actions)}
+        services = {right.split(":")[0] for right in told}
+        for kind in {one["Type"] for one in self.resources.values()}:
+            handlers = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema["handlers"]
+            asked = {right for name, one in handlers.items() if name != "list" for right in one["permissions"]}
+            asked = {right for right in asked if right.split(":")[0] in services and not UNUSED.fullmatch(right)}
+            untold = {right for right in asked if not any(fnmatch(right, pattern) for pattern in told)}
+            self.assertEqual(untold, set(), kind)
 
     def test_the_outputs_are_those_that_the_command_line_reads(self):
         self.assertEqual(set(self.template["Outputs"]), NAMES)

@@ -215,7 +215,7 @@ fn what_is_wrong_with_the_tools_is_said_with_the_tool() {
         (("ffmpeg/ffmpeg", short), Some("VIDEO_VERIFICATION_FAILED"), None),
         (("ffmpeg/ffmpeg", no_join), None, Some("FFMPEG_FAILED")),
         (("chrome/chromium.zst", "not zstd"), Some("CHROME_UNPACK_FAILED"), None),
-        (("ffmpeg/ffmpeg.zst", "not zstd"), None, Some("CHROME_UNPACK_FAILED")),
+        (("ffmpeg/ffmpeg.zst", "not zstd"), Some("CHROME_UNPACK_FAILED"), None),
     ] {
         let good = Cloud::new(Setup::default());
         good.page(&PAGE.replace("\"2\"", "\"20\""));

@@ -10,7 +10,7 @@ use render::chunk::{ChunkOptions, ChunkReport};
 use render::config::Strictness;
 use render::{FrameHashes, Patience, Reuse};
 use serde_json::{Value, json};
-use store::{LocalStore, S3Store, Uri};
+use store::{LocalStore, Reach, S3Store, Uri};
 
 use crate::cli::{Cli, Command, FloorArgs, InvokeArgs, Place, RenderArgs};
 use crate::dispatch::Worker;
@@ -149,7 +149,7 @@ pub(crate) async fn invoke(args: &InvokeArgs) -> Result<()> {
     let is_in_cloud = event.uris().iter().any(|(_, uri)| matches!(uri, Uri::S3 { .. }));
     let (toolbox, env, scratch) = (&toolbox, &env, scratch.as_path());
     let (answer, _facts) = if is_in_cloud {
-        let store = &S3Store::from_env().await;
+        let store = &S3Store::from_env(Reach::Person).await;
         Worker { store, toolbox, env, scratch, options }.dispatch(event).await?
     } else {
         let store = &LocalStore;

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_sdk_sfn::config::ProvideCredentials;
 use serde_json::{Value, json};
-use store::S3Store;
+use store::{Reach, S3Store};
 
 use crate::error::{Error, Result};
 use crate::local::{environment, print};
@@ -59,7 +59,7 @@ impl Session {
         }
         let endpoint = environment().remove(ENDPOINT).filter(|endpoint| !endpoint.is_empty());
         let cloud = Cloud::connect(&config, endpoint.as_ref());
-        Ok(Self { cloud, store: S3Store::from_config(&config) })
+        Ok(Self { cloud, store: S3Store::from_config(&config, Reach::Person) })
     }
 
     /// Waits until an upload that was given up is taken back.

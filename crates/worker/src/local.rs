@@ -179,7 +179,11 @@ pub(crate) fn report(cli: &Cli, error: &Error) -> ExitCode {
         Command::Invoke(_) | Command::Probe(_) | Command::Floor(_) | Command::Pack { .. } => false,
     };
     if wants_json {
-        let _nobody_reads = print(&json!({ "error": { "code": code, "message": message } }));
+        let mut answer = json!({ "error": { "code": code, "message": message } });
+        if let Some(execution) = error.execution() {
+            answer["executionArn"] = execution.into();
+        }
+        let _nobody_reads = print(&answer);
     }
     line(&format!("error: {code}: {message}"));
     ExitCode::from(match (&cli.command, error.code()) {
@@ -218,7 +222,7 @@ pub(crate) fn project_and_entry(given: &Path) -> Result<(PathBuf, Option<String>
     Ok((folder.to_owned(), Some(entry.to_owned())))
 }
 
-/// The absolute path of the output, whose folder must be there: better said before the render than after it.
+/// The absolute path of the output, which must be writable: better said before the render than after it.
 pub(crate) fn output_path(given: &Path) -> Result<PathBuf> {
     let bad = |reason: String| Error::Argument {
         argument: format!("--output {}", given.display()),
@@ -230,7 +234,22 @@ pub(crate) fn output_path(given: &Path) -> Result<PathBuf> {
     let folder =
         std::fs::canonicalize(folder).map_err(|error| bad(format!("its folder: {error}")))?;
     let output = folder.join(name);
-    if output.is_dir() { Err(bad("is a directory".into())) } else { Ok(output) }
+    match std::fs::symlink_metadata(&output) {
+        Ok(found) if found.is_dir() => return Err(bad("is a directory".into())),
+        // The video takes the place of what is there: a device or a link would be gone.
+        Ok(found) if !found.is_file() => {
+            return Err(bad("is there already and is not a regular file".into()));
+        }
+        Ok(_file) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(bad(error.to_string())),
+    }
+    tempfile::Builder::new()
+        .prefix(".framewright-")
+        .tempfile_in(&folder)
+        .and_then(tempfile::NamedTempFile::close)
+        .map_err(|error| bad(format!("its folder takes no files: {error}")))?;
+    Ok(output)
 }
 
 pub(crate) fn open_toolbox(place: &Place, scratch: &Path) -> Result<Toolbox> {

@@ -50,7 +50,7 @@ impl<'a> Arn<'a> {
         let parts: Vec<_> = text.split(':').collect();
         match parts[..] {
             ["arn", _, "states", region, account, found, name, ..]
-                if found == kind && !region.is_empty() && !name.is_empty() =>
+                if found == kind && [region, account, name].iter().all(|part| !part.is_empty()) =>
             {
                 Ok(Self { text, region, account })
             }
@@ -113,7 +113,13 @@ mod tests {
         let of = Arn::parse(&execution, "execution", "EXECUTION_ARN").unwrap();
         let version = format!("{machine}:7");
         assert!(of.is_of(machine) && of.is_of(&version) && !of.is_of(&format!("{machine}-2")));
-        for text in ["", "render-1", machine, "arn:aws:states::1:execution:a:b"] {
+        for text in [
+            "",
+            "render-1",
+            machine,
+            "arn:aws:states::1:execution:a:b",
+            "arn:aws:states:x::execution:a:b",
+        ] {
             let error = Arn::parse(text, "execution", "EXECUTION_ARN").unwrap_err().to_string();
             assert!(error.starts_with("EXECUTION_ARN: must look like"), "{error}");
         }

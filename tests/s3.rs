@@ -16,6 +16,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -37,6 +38,8 @@ pub(crate) enum Trouble {
     StallAfter(usize),
     /// Another body of the same length.
     Garbled,
+    /// Nothing of the request's body is taken for so long; then all goes as usual.
+    TakenAfter(Duration),
 }
 
 #[derive(Debug, Clone)]
@@ -51,6 +54,7 @@ struct Fault {
 struct State {
     faults: Mutex<Vec<Fault>>,
     requests: Mutex<Vec<String>>,
+    owners: Mutex<Vec<String>>,
 }
 
 /// A running server. Dropping it ends it.
@@ -92,6 +96,21 @@ impl S3 {
         fs::write(path, content).unwrap();
     }
 
+    /// Makes the writer of every object have said this digest of it, or none.
+    pub(crate) fn relabel(&self, sha256: Option<&str>) {
+        for entry in fs::read_dir(self.dir.path()).unwrap() {
+            let path = entry.unwrap().path();
+            if !path.to_str().unwrap().ends_with(".metadata.json") {
+                continue;
+            }
+            let mut said: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+            let labels = said["user_metadata"].as_object_mut().unwrap();
+            labels.remove("sha256");
+            labels.extend(sha256.map(|sha256| ("sha256".to_owned(), sha256.into())));
+            fs::write(path, said.to_string()).unwrap();
+        }
+    }
+
     /// The keys of all objects.
     pub(crate) fn keys(&self) -> Vec<String> {
         let root = self.dir.path().join(BUCKET);
@@ -126,6 +145,11 @@ impl S3 {
         self.state.requests.lock().unwrap().clone()
     }
 
+    /// The account that each request so far expects the bucket to belong to, where it says one.
+    pub(crate) fn owners(&self) -> Vec<String> {
+        self.state.owners.lock().unwrap().clone()
+    }
+
     /// What connects to this server.
     pub(crate) fn env(&self) -> [(&'static str, String); 4] {
         [
@@ -140,6 +164,9 @@ impl S3 {
 impl State {
     fn trouble(&self, request: &Request<Incoming>) -> Option<Trouble> {
         self.requests.lock().unwrap().push(format!("{} {}", request.method(), request.uri()));
+        if let Some(owner) = request.headers().get("x-amz-expected-bucket-owner") {
+            self.owners.lock().unwrap().push(owner.to_str().unwrap().to_owned());
+        }
         let mut faults = self.faults.lock().unwrap();
         let fault = faults.iter_mut().find(|fault| {
             fault.times > 0
@@ -183,10 +210,13 @@ async fn answer(
             .body(body)
             .unwrap();
     }
+    if let Some(Trouble::TakenAfter(wait)) = trouble {
+        tokio::time::sleep(wait).await;
+    }
     let response = service.call(request.map(s3s::Body::from)).await.unwrap();
     let (head, body) = response.into_parts();
     let body = match trouble {
-        None | Some(Trouble::Status(..)) => body.boxed_unsync(),
+        None | Some(Trouble::Status(..) | Trouble::TakenAfter(_)) => body.boxed_unsync(),
         Some(Trouble::CutAfter(bytes)) => {
             let broken = stream::iter([Err("cut".into())]);
             beginning(body, bytes, broken.boxed()).await

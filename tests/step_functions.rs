@@ -44,8 +44,21 @@ struct State {
     executions: Vec<Execution>,
     /// Every request: its action and body.
     requests: Vec<(String, Value)>,
-    /// An action, how often it is refused, with which status and code.
-    faults: Vec<(&'static str, u32, u16, &'static str)>,
+    faults: Vec<Fault>,
+    /// Requests for these never get an answer.
+    held: Vec<&'static str>,
+    /// The next request for these is done, and its answer lost.
+    lost: Vec<&'static str>,
+}
+
+/// How often an action is refused, after how many requests for it, with which status and code.
+#[derive(Debug)]
+struct Fault {
+    action: &'static str,
+    after: u32,
+    times: u32,
+    status: u16,
+    code: &'static str,
 }
 
 /// A running server. Dropping it ends it.
@@ -71,7 +84,32 @@ impl StepFunctions {
     }
 
     pub(crate) fn fail(&self, action: &'static str, times: u32, status: u16, code: &'static str) {
-        self.state.lock().unwrap().faults.push((action, times, status, code));
+        self.fail_later(0, action, times, status, code);
+    }
+
+    pub(crate) fn fail_later(
+        &self,
+        after: u32,
+        action: &'static str,
+        times: u32,
+        status: u16,
+        code: &'static str,
+    ) {
+        self.state.lock().unwrap().faults.push(Fault { action, after, times, status, code });
+    }
+
+    /// Lets requests for `action` wait for ever.
+    pub(crate) fn hold(&self, action: &'static str) {
+        self.state.lock().unwrap().held.push(action);
+    }
+
+    pub(crate) fn holds(&self, action: &str) -> bool {
+        self.state.lock().unwrap().held.contains(&action)
+    }
+
+    /// Does what the next request for `action` asks for, and loses the answer.
+    pub(crate) fn lose(&self, action: &'static str) {
+        self.state.lock().unwrap().lost.push(action);
     }
 
     /// The bodies of the requests for `action` so far.
@@ -124,7 +162,13 @@ async fn respond(request: Request<Incoming>, state: &Mutex<State>) -> Response<F
     assert!(request.headers().contains_key("authorization"), "{action} is not signed");
     let body = request.into_body().collect().await.unwrap().to_bytes();
     let body: Value = serde_json::from_slice(&body).unwrap();
-    let (status, answer) = state.lock().unwrap().answer(&action, &body);
+    let (is_held, (status, answer)) = {
+        let mut state = state.lock().unwrap();
+        (state.held.contains(&action.as_str()), state.answer(&action, &body))
+    };
+    if is_held {
+        std::future::pending::<()>().await;
+    }
     Response::builder()
         .status(status)
         .header("content-type", "application/x-amz-json-1.0")
@@ -139,10 +183,18 @@ fn refusal(code: &str) -> (u16, Value) {
 impl State {
     fn answer(&mut self, action: &str, body: &Value) -> (u16, Value) {
         self.requests.push((action.to_owned(), body.clone()));
-        let fault = self.faults.iter_mut().find(|(of, times, ..)| *of == action && *times > 0);
-        if let Some((_, times, status, code)) = fault {
-            *times -= 1;
-            return (*status, refusal(code).1);
+        let mut faults = self.faults.iter_mut();
+        if let Some(fault) = faults.find(|fault| fault.action == action && fault.times > 0) {
+            if fault.after == 0 {
+                fault.times -= 1;
+                return (fault.status, refusal(fault.code).1);
+            }
+            fault.after -= 1;
+        }
+        if let Some(lost) = self.lost.iter().position(|lost| *lost == action) {
+            self.lost.remove(lost);
+            self.answer(action, body);
+            return (503, refusal("ServiceUnavailable").1);
         }
         if action == "StartExecution" {
             return self.start(body);

@@ -6,18 +6,22 @@ use std::time::Duration;
 
 use aws_sdk_s3::config::{Credentials, Region};
 use hyper::Method;
-use store::{About, Addressing, Error, LocalStore, S3Store, Store, Uri};
+use store::{About, Addressing, Error, LocalStore, Reach, S3Store, Store, Uri};
 
 use crate::s3::{BUCKET, KEY, S3, SECRET, Trouble};
 
 pub(crate) fn connect(s3: &S3, secret: &str) -> S3Store {
+    reach(s3, secret, Reach::Function)
+}
+
+fn reach(s3: &S3, secret: &str, reach: Reach) -> S3Store {
     let credentials = Credentials::new(KEY, secret, None, None, "test");
     let config = aws_config::SdkConfig::builder()
         .endpoint_url(&s3.endpoint)
         .region(Region::new("us-east-1"))
         .credentials_provider(aws_sdk_s3::config::SharedCredentialsProvider::new(credentials))
         .build();
-    S3Store::new(&config, Addressing::InPath)
+    S3Store::new(&config, Addressing::InPath, reach)
 }
 
 pub(crate) fn uri(key: &str) -> Uri {
@@ -145,6 +149,70 @@ fn a_large_file_travels_in_parts_and_arrives_whole() {
 }
 
 #[test]
+fn a_line_that_takes_nothing_for_a_while_loses_a_function_s_upload_and_not_a_person_s() {
+    with_server(async |s3, store| {
+        let dir = tempfile::tempdir().unwrap();
+        let from = dir.path().join("from");
+        let content = bytes((16 << 20) + 1);
+        fs::write(&from, &content).unwrap();
+        let person = reach(s3, SECRET, Reach::Person);
+        s3.fail(Method::PUT, "/", 100, Trouble::TakenAfter(Duration::from_secs(12)));
+        let about = About::default();
+        let (function, person_s) = (uri("function"), uri("person"));
+        let (lost, sent) = tokio::join!(
+            tokio::time::timeout(Duration::from_secs(20), store.put_file(&from, &function, &about)),
+            person.put_file(&from, &person_s, &about),
+        );
+        assert!(!matches!(lost, Ok(Ok(()))), "a function waits for what stalls");
+        sent.unwrap();
+        assert!(fs::read(s3.object("person")).unwrap() == content, "another content");
+        let requests = s3.requests();
+        let parts = requests
+            .iter()
+            .filter(|line| line.contains("/person?") && line.contains("partNumber="))
+            .count();
+        assert_eq!(parts, 3, "8 MiB each, each once: {requests:?}");
+    });
+}
+
+#[test]
+fn a_digest_is_known_only_if_the_server_and_the_writer_agree() {
+    with_server(async |s3, store| {
+        let dir = tempfile::tempdir().unwrap();
+        let from = dir.path().join("from");
+        fs::write(&from, "x").unwrap();
+        store.put_file(&from, &uri("x"), &About::default()).await.unwrap();
+        let known = async || store.look(&uri("x")).await.unwrap().unwrap().sha256;
+        let digest = known().await;
+        assert!(digest.is_some());
+        s3.relabel(None);
+        assert_eq!(known().await, digest, "the server's own");
+        s3.relabel(Some(&"0".repeat(64)));
+        assert_eq!(known().await, None);
+    });
+}
+
+#[test]
+fn what_is_sent_names_the_account_that_the_bucket_must_belong_to() {
+    with_server(async |s3, store| {
+        let dir = tempfile::tempdir().unwrap();
+        let (small, large) = (dir.path().join("small"), dir.path().join("large"));
+        fs::write(&small, "x").unwrap();
+        fs::write(&large, bytes(9 << 20)).unwrap();
+        let person = reach(s3, SECRET, Reach::Person).owned_by("123456789012");
+        person.head(&uri("absent")).await.unwrap();
+        person.put_file(&small, &uri("small"), &About::default()).await.unwrap();
+        person.put_file(&large, &uri("large"), &About::default()).await.unwrap();
+        let owners = s3.owners();
+        // A look, a file, and two parts with a request before and one after them.
+        assert_eq!(owners.len(), 6, "{:?}", s3.requests());
+        assert!(owners.iter().all(|owner| owner == "123456789012"), "{owners:?}");
+        store.head(&uri("small")).await.unwrap();
+        assert_eq!(s3.owners().len(), 6, "nobody said whose it is");
+    });
+}
+
+#[test]
 fn an_upload_that_fails_half_way_is_taken_back() {
     with_server(async |s3, store| {
         let dir = tempfile::tempdir().unwrap();
@@ -200,6 +268,12 @@ fn a_download_that_breaks_off_goes_on_where_it_was() {
                 "another content after {trouble:?}"
             );
         }
+        // So does one whose continuation is refused as often as a request is tried.
+        s3.put("small", &content[..10 << 20]);
+        s3.fail(Method::GET, "/small", 1, Trouble::CutAfter(1_000_000));
+        s3.fail(Method::GET, "/small", 5, Trouble::Status(503, "SlowDown"));
+        let fetched = store.file(&uri("small"), dir.path()).await.unwrap();
+        assert!(fs::read(fetched.path).unwrap() == content[..10 << 20], "another content");
         // A body that stops coming is given up and asked for again.
         s3.fail(Method::GET, "/x", 1, Trouble::StallAfter(500_000));
         let fetched = store.file(&uri("x"), dir.path()).await.unwrap();
@@ -235,7 +309,6 @@ fn what_does_not_mend_is_said_with_what_the_server_said() {
             Err(Error::Denied { .. })
         ));
         // Bytes that are not what was stored are not handed out.
-
         s3.fail(Method::GET, "/x", 100, Trouble::Garbled);
         let error = get().await;
         assert!(matches!(error, Error::Digest { .. }), "{error}");

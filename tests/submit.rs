@@ -293,6 +293,7 @@ fn a_render_that_fails_is_told_with_the_worker_s_code_and_its_log() {
         let answer: Value = serde_json::from_str(&run.stdout).unwrap();
         let told = answer["error"]["message"].as_str().unwrap();
         assert!(told.starts_with(message), "{told}");
+        assert_eq!(answer["executionArn"], arn_of("bad"));
         let logs = "aws logs tail /aws/lambda/framewright --region us-east-1 --since 2026-09-21T14:13:20Z --filter-pattern '\"bad\"'";
         assert!(run.stderr.contains(logs), "{}", run.stderr);
         assert!(!stack.path("out.mp4").exists());

@@ -2,9 +2,13 @@
 
 use std::fs;
 
-use serde_json::json;
+use std::os::unix::fs::symlink;
 
-use crate::s3::BUCKET;
+use hyper::Method;
+use serde_json::{Value, json};
+
+use crate::s3::{BUCKET, Trouble};
+use crate::step_functions::MACHINE;
 use crate::submit::{Stack, arn_of, to_the_end};
 
 #[test]
@@ -12,6 +16,7 @@ fn what_is_wrong_on_this_side_is_said_before_anything_is_sent() {
     let stack = Stack::new(to_the_end());
     stack.write("variables.json", &json!({"text": "x".repeat(210_000)}).to_string());
     stack.write("part.json", r#"{"BucketName": "b"}"#);
+    symlink("project/index.html", stack.path("link.mp4")).unwrap();
     for (args, code, message) in [
         (&["--fps", "31"][..], "CONFIG_INVALID", "fps"),
         (&["--entry", "other.html"], "ENTRY_MISSING", "other.html"),
@@ -31,6 +36,12 @@ fn what_is_wrong_on_this_side_is_said_before_anything_is_sent() {
             "--deployment part.json: has no FunctionMemoryMiB: run scripts/deploy.sh",
         ),
         (&["-o", "no/out.mp4"], "ARGUMENT_INVALID", "--output no/out.mp4"),
+        (
+            &["-o", "link.mp4"],
+            "ARGUMENT_INVALID",
+            "link.mp4: is there already and is not a regular",
+        ),
+        (&["-o", "/proc/out.mp4"], "ARGUMENT_INVALID", "/proc/out.mp4: its folder takes no files"),
     ] {
         let mut args = [&["submit", "project"], args].concat();
         if !args.contains(&"-o") {
@@ -40,6 +51,11 @@ fn what_is_wrong_on_this_side_is_said_before_anything_is_sent() {
         assert_eq!((run.status, run.code()), (Some(1), code), "{args:?}: {}", run.stderr);
         assert!(run.stderr.contains(message), "{args:?}: {}", run.stderr);
     }
+    // A project does not bring the deployment that it is sent to.
+    stack.write("index.html", "<p>");
+    let run = stack.run(&["submit", ".", "-o", "out.mp4"]);
+    let said = "--deployment .framewright/framewright.json: is in the project";
+    assert!(run.stderr.contains(said), "{}", run.stderr);
     fs::remove_file(stack.path(".framewright/framewright.json")).unwrap();
     let run = stack.run(&["submit", "project", "-o", "out.mp4", "--bucket", BUCKET]);
     assert!(
@@ -65,7 +81,10 @@ fn what_the_cloud_refuses_is_said_and_what_passes_is_tried_again() {
         run.stderr
     );
     stack.machine.fail("StartExecution", 4, 503, "ServiceUnavailable");
-    assert_eq!(submit("one").code(), "CLOUD_UNAVAILABLE");
+    let run = submit("one");
+    assert_eq!(run.code(), "CLOUD_UNAVAILABLE");
+    let watch = format!("one may have started; watch it with: bootstrap watch {}", arn_of("one"));
+    assert!(run.stderr.contains(&watch), "{}", run.stderr);
 
     // A watcher outlasts a while without an answer, and a history that must be read anew.
     stack.s3.put("outputs/one/output.mp4", b"the video");
@@ -104,4 +123,74 @@ fn what_the_cloud_refuses_is_said_and_what_passes_is_tried_again() {
         "{}",
         run.stderr
     );
+}
+
+#[test]
+fn what_the_bucket_has_against_an_upload_is_said_in_its_own_words() {
+    let stack = Stack::new(to_the_end());
+    let submit = || stack.run(&["submit", "project", "--detach"]);
+    for (status, code) in [(400, "ExpiredToken"), (301, "PermanentRedirect"), (403, "AccessDenied")]
+    {
+        // The answer to a look has no body.
+        stack.s3.fail(Method::HEAD, "projects/", 1, Trouble::Status(status, code));
+        stack.s3.fail(Method::PUT, "projects/", 1, Trouble::Status(status, code));
+        let run = submit();
+        assert_eq!(run.status, Some(1), "{}", run.stderr);
+        let said = format!("S3 answered {status} {code}: as the test asked");
+        assert!(run.stderr.contains(&said), "{}", run.stderr);
+    }
+    assert!(stack.machine.requests("StartExecution").is_empty());
+    // Who may write and not look can still submit.
+    stack.s3.fail(Method::HEAD, "projects/", 1, Trouble::Status(403, "AccessDenied"));
+    let run = submit();
+    assert_eq!(run.status, Some(0), "{}", run.stderr);
+    assert!(stack.s3.owners().iter().all(|owner| owner == "123456789012"));
+    assert!(stack.s3.owners().len() >= 8, "{:?}", stack.s3.requests());
+}
+
+#[test]
+fn a_render_whose_start_got_no_answer_is_found_by_its_own_name_only() {
+    let stack = Stack::new(to_the_end());
+    stack.machine.lose("StartExecution");
+    let run = stack.run(&["submit", "project", "--detach", "--json"]);
+    assert_eq!(run.status, Some(0), "{}", run.stderr);
+    let summary: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(summary["executionArn"], arn_of(summary["renderId"].as_str().unwrap()));
+    stack.machine.lose("StartExecution");
+    let run = stack.run(&["submit", "project", "--detach", "--name", "mine"]);
+    assert!(run.stderr.contains("--name mine: is the name of another render"), "{}", run.stderr);
+}
+
+#[test]
+fn what_a_page_of_the_history_told_is_not_lost_when_the_next_one_does_not_come() {
+    let stack = Stack::new(to_the_end());
+    // The second look reads the page with the warning, and then nothing for as often as is tried.
+    stack.machine.fail_later(2, "GetExecutionHistory", 4, 503, "ServiceUnavailable");
+    let run = stack.run(&["submit", "project", "--name", "one", "--json"]);
+    assert_eq!(run.status, Some(0), "{}", run.stderr);
+    assert!(run.stderr.contains("cannot read how far the render is"), "{}", run.stderr);
+    let summary: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(summary["warnings"], json!(["a letter has no font"]));
+    assert_eq!(summary["output"], Value::Null);
+}
+
+#[test]
+fn memory_and_log_of_another_state_machine_s_function_are_not_used() {
+    let stack = Stack::new(to_the_end());
+    let other = json!({
+        "BucketName": BUCKET, "StateMachineArn": format!("{MACHINE}-2"), "FunctionMemoryMiB": "4096",
+        "FunctionLogGroup": "/aws/lambda/other", "Region": "us-east-1",
+    });
+    stack.write(".framewright/framewright.json", &other.to_string());
+    let run = stack.run(&["submit", "project", "--name", "one", "--state-machine", MACHINE]);
+    assert_eq!(run.status, Some(0), "{}", run.stderr);
+    assert!(!run.stderr.contains("about $"), "{}", run.stderr);
+    // Without an output, its place is said.
+    let place = "s3://render-bucket/outputs/one/output.mp4: 60 frames";
+    assert!(run.stderr.contains(place), "{}", run.stderr);
+    let run = stack.run(&["watch", &arn_of("one")]);
+    assert_eq!(run.status, Some(0), "{}", run.stderr);
+    assert!(!run.stderr.contains("about $"), "{}", run.stderr);
+    let run = stack.run(&["watch", &arn_of("one"), "--memory", "4096"]);
+    assert!(run.stderr.contains("about $0.0018"), "{}", run.stderr);
 }

@@ -6,6 +6,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 
 use crate::submit::{Stack, arn_of, for_ever};
 
@@ -50,6 +51,48 @@ fn a_signal_where_nobody_can_be_asked_leaves_the_render_running() {
     assert!(stack.machine.requests("StopExecution").is_empty());
 }
 
+/// Waits until somebody has asked Step Functions for `action`.
+fn asked(stack: &Stack, action: &str) {
+    let start = Instant::now();
+    while stack.machine.requests(action).is_empty() {
+        assert!(start.elapsed() < Duration::from_mins(1), "nobody asks for {action}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_signal_before_the_answer_to_the_start_names_the_render_that_may_run() {
+    let stack = Stack::new(for_ever());
+    stack.machine.hold("StartExecution");
+    let child = stack
+        .bootstrap(&["submit", "project", "--name", "maybe", "--json"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    asked(&stack, "StartExecution");
+    interrupt(&child);
+    let ended = child.wait_with_output().unwrap();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(130), "{said}");
+    let watch =
+        format!("maybe may have started; watch it with: bootstrap watch {}", arn_of("maybe"));
+    assert!(said.contains(&watch), "{said}");
+    let answer: Value = serde_json::from_slice(&ended.stdout).unwrap();
+    assert_eq!(answer["executionArn"], arn_of("maybe"));
+    assert_eq!(answer["error"]["code"], "CANCELLED");
+}
+
+#[test]
+fn a_signal_ends_also_an_attempt_to_stop_the_render() {
+    let stack = Stack::new(for_ever());
+    stack.machine.hold("StopExecution");
+    let (status, last) = at_a_terminal(&stack, Some(b"y\n"));
+    assert_eq!(status, Some(130), "{last}");
+    assert!(last.contains(" may still run; watch it with: bootstrap watch"), "{last}");
+}
+
 /// Runs `bootstrap` at a terminal, interrupts it while it renders, answers its question, and returns its status and last words.
 fn at_a_terminal(stack: &Stack, answer: Option<&[u8]>) -> (Option<i32>, String) {
     use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -83,6 +126,10 @@ fn at_a_terminal(stack: &Stack, answer: Option<&[u8]>) -> (Option<i32>, String) 
     match answer {
         Some(answer) => master.write_all(answer).unwrap(),
         None => interrupt(&child),
+    }
+    if stack.machine.holds("StopExecution") {
+        asked(stack, "StopExecution");
+        interrupt(&child);
     }
     let last = read_until(&mut master, "error: CANCELLED: ");
     let (mut rest, status) = (Vec::new(), child.wait().unwrap());

@@ -16,7 +16,7 @@ pub use aws_config::SdkConfig;
 
 pub use archive::{Limits, Member, pack, pack_members, unpack};
 pub use local::LocalStore;
-pub use s3::{Addressing, S3Store, Sent, Stored, sdk_config};
+pub use s3::{Addressing, Reach, S3Store, Sent, Stored, sdk_config};
 pub use uri::Uri;
 
 pub type Result<T> = std::result::Result<T, Error>;

@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 use std::fmt;
+use std::path::PathBuf;
 
 /// Whether sending the same event again can help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,6 +136,12 @@ pub(crate) enum Error {
     Deadline { action: &'static str, reserve_ms: u64, limit_ms: u64, outlook: String },
     #[error("a bug in the worker: {message}")]
     Panic { message: String },
+    #[error(
+        "{} links to {}, which is outside of the project: put a copy in its place",
+        link.display(),
+        target.display()
+    )]
+    LinkOutside { link: PathBuf, target: PathBuf },
     #[error("stopped by {signal}")]
     Cancelled { signal: &'static str },
     #[error("{render} is stopped")]
@@ -148,6 +155,9 @@ pub(crate) enum Error {
     CloudRefused { action: &'static str, reason: String },
     #[error("cannot {action} for now: {reason}")]
     CloudUnavailable { action: &'static str, reason: String },
+    /// Something is wrong with an execution that was started, or may have been.
+    #[error("{error}")]
+    OfExecution { execution: String, error: Box<Self> },
 }
 
 impl Error {
@@ -173,11 +183,29 @@ impl Error {
             Self::RenderFailed { code, .. } => code.unwrap_or(Code::RenderFailed),
             Self::CloudRefused { .. } => Code::CloudRequestRefused,
             Self::CloudUnavailable { .. } => Code::CloudUnavailable,
+            Self::LinkOutside { .. } => Code::ProjectFileInvalid,
+            Self::OfExecution { error, .. } => error.code(),
+        }
+    }
+
+    /// The same error, with the execution that it is about.
+    pub(crate) fn of_execution(self, execution: &str) -> Self {
+        Self::OfExecution { execution: execution.to_owned(), error: Box::new(self) }
+    }
+
+    /// The execution that it is about, if there is or may be one.
+    pub(crate) fn execution(&self) -> Option<&str> {
+        match self {
+            Self::OfExecution { execution, .. } => Some(execution),
+            _ => None,
         }
     }
 
     /// The message with those of its causes.
     pub(crate) fn chain(&self) -> String {
+        if let Self::OfExecution { error, .. } = self {
+            return error.chain();
+        }
         let mut text = self.to_string();
         let mut cause = self.source();
         while let Some(error) = cause {

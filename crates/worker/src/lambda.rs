@@ -16,7 +16,7 @@ use render::chunk::ChunkOptions;
 use render::config::Strictness;
 use render::{FrameHashes, Patience, Reuse};
 use serde_json::Value;
-use store::S3Store;
+use store::{Reach, S3Store};
 use tokio::sync::OnceCell;
 use tracing::Instrument;
 
@@ -88,7 +88,7 @@ pub(crate) async fn serve(
     let function = Arc::new(Function {
         allowed: AllowList::parse(env.get(allow::SETTING).map(String::as_str)),
         scratch: env.get("TMPDIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from),
-        store: S3Store::from_env().await,
+        store: S3Store::from_env(Reach::Function).await,
         toolbox: OnceCell::new(),
         is_cold: AtomicBool::new(true),
         panic,

@@ -10,7 +10,7 @@ use render::chunk::{ChunkOptions, ChunkReport};
 use render::config::Strictness;
 use render::{FrameHashes, Patience, Reuse};
 use serde_json::{Value, json};
-use store::{LocalStore, S3Store, Uri};
+use store::{LocalStore, Reach, S3Store, Uri};
 
 use crate::cli::{Cli, Command, FloorArgs, InvokeArgs, Place, RenderArgs};
 use crate::dispatch::Worker;
@@ -149,7 +149,7 @@ pub(crate) async fn invoke(args: &InvokeArgs) -> Result<()> {
     let is_in_cloud = event.uris().iter().any(|(_, uri)| matches!(uri, Uri::S3 { .. }));
     let (toolbox, env, scratch) = (&toolbox, &env, scratch.as_path());
     let (answer, _facts) = if is_in_cloud {
-        let store = &S3Store::from_env().await;
+        let store = &S3Store::from_env(Reach::Person).await;
         Worker { store, toolbox, env, scratch, options }.dispatch(event).await?
     } else {
         let store = &LocalStore;
@@ -179,7 +179,11 @@ pub(crate) fn report(cli: &Cli, error: &Error) -> ExitCode {
         Command::Invoke(_) | Command::Probe(_) | Command::Floor(_) | Command::Pack { .. } => false,
     };
     if wants_json {
-        let _nobody_reads = print(&json!({ "error": { "code": code, "message": message } }));
+        let mut answer = json!({ "error": { "code": code, "message": message } });
+        if let Some(execution) = error.execution() {
+            answer["executionArn"] = execution.into();
+        }
+        let _nobody_reads = print(&answer);
     }
     line(&format!("error: {code}: {message}"));
     ExitCode::from(match (&cli.command, error.code()) {
@@ -222,7 +226,7 @@ pub(crate) fn project_and_entry(given: &Path) -> Result<(PathBuf, Option<String>
     Ok((folder.to_owned(), Some(entry.to_owned())))
 }
 
-/// The absolute path of the output, whose folder must be there: better said before the render than after it.
+/// The absolute path of the output, which must be writable: better said before the render than after it.
 pub(crate) fn output_path(given: &Path) -> Result<PathBuf> {
     let bad = |reason: String| Error::Argument {
         argument: format!("--output {}", given.display()),
@@ -234,7 +238,22 @@ pub(crate) fn output_path(given: &Path) -> Result<PathBuf> {
     let folder =
         std::fs::canonicalize(folder).map_err(|error| bad(format!("its folder: {error}")))?;
     let output = folder.join(name);
-    if output.is_dir() { Err(bad("is a directory".into())) } else { Ok(output) }
+    match std::fs::symlink_metadata(&output) {
+        Ok(found) if found.is_dir() => return Err(bad("is a directory".into())),
+        // The video takes the place of what is there: a device or a link would be gone.
+        Ok(found) if !found.is_file() => {
+            return Err(bad("is there already and is not a regular file".into()));
+        }
+        Ok(_file) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(bad(error.to_string())),
+    }
+    tempfile::Builder::new()
+        .prefix(".framewright-")
+        .tempfile_in(&folder)
+        .and_then(tempfile::NamedTempFile::close)
+        .map_err(|error| bad(format!("its folder takes no files: {error}")))?;
+    Ok(output)
 }
 
 pub(crate) fn open_toolbox(place: &Place, scratch: &Path) -> Result<Toolbox> {

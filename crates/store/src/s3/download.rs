@@ -61,7 +61,8 @@ async fn get(
     last: u64,
     etag: Option<&str>,
 ) -> Result<GetObjectOutput> {
-    let Object { bucket, key, uri } = object;
+    // Whoever may read the bucket decides what comes from it.
+    let Object { bucket, key, uri, owner: _ } = object;
     client
         .get_object()
         .bucket(bucket)
@@ -100,15 +101,19 @@ async fn fill(
     let mut fruitless = 0;
     loop {
         let stream = match body.take() {
-            Some(stream) => stream,
-            None => get(client, object, at, end - 1, etag).await?.body,
+            Some(stream) => Ok(stream),
+            None => get(client, object, at, end - 1, etag).await.map(|answer| answer.body),
         };
-        let (written, broken) = pour(stream, to, at, end - at).await?;
+        let (written, broken) = match stream {
+            Ok(stream) => pour(stream, to, at, end - at).await?,
+            Err(Error::Unavailable { reason, .. }) => (0, Some(reason)),
+            Err(error) => return Err(error),
+        };
         at += written;
         let reason = match broken {
             Some(reason) => {
                 // Broken after its last byte: then no byte of it is to be trusted.
-                at = if at == end { start } else { at };
+                at = if written > 0 && at == end { start } else { at };
                 reason
             }
             None if at == end => return Ok(()),

@@ -3,6 +3,7 @@
 mod body;
 mod download;
 mod failure;
+mod reach;
 mod upload;
 
 use std::collections::BTreeMap;
@@ -10,9 +11,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use aws_config::retry::RetryConfig;
-use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
-use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{ResponseChecksumValidation, SharedHttpClient};
@@ -22,24 +20,14 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 
 use crate::s3::body::Source;
 use crate::s3::failure::explain;
-use crate::s3::upload::Unfinished;
+use crate::s3::upload::{Target, Unfinished};
 use crate::{About, Error, Fetched, Limits, Result, Store, Uri, archive};
 
 pub use crate::s3::body::Sent;
+pub use crate::s3::reach::Reach;
 
 /// The metadata that holds an object's digest.
 const DIGEST: &str = "sha256";
-
-/// Tries for one request, and the waits between them: the deadline of the whole invocation is the caller's.
-const TRIES: u32 = 5;
-const FIRST_WAIT: Duration = Duration::from_millis(200);
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
-
-const CONNECT_LIMIT: Duration = Duration::from_secs(5);
-/// Until an answer starts.
-const ANSWER_LIMIT: Duration = Duration::from_secs(30);
-/// A body of which nothing has come for this long is given up.
-const STALL_LIMIT: Duration = Duration::from_secs(8);
 
 /// A bucket and a key.
 #[derive(Debug, Clone, Copy)]
@@ -47,17 +35,8 @@ struct Object<'a> {
     bucket: &'a str,
     key: &'a str,
     uri: &'a Uri,
-}
-
-impl<'a> TryFrom<&'a Uri> for Object<'a> {
-    type Error = Error;
-
-    fn try_from(uri: &'a Uri) -> Result<Self> {
-        match uri {
-            Uri::S3 { bucket, key } => Ok(Self { bucket, key, uri }),
-            Uri::File(_) => Err(Error::Elsewhere { uri: uri.clone(), store: "S3" }),
-        }
-    }
+    /// The account that the bucket must belong to, for what is sent to it.
+    owner: Option<&'a str>,
 }
 
 /// Where a request names its bucket.
@@ -95,48 +74,57 @@ pub struct Stored {
 #[derive(Debug, Clone)]
 pub struct S3Store {
     client: Client,
+    reach: Reach,
+    owner: Option<String>,
     unfinished: Arc<Unfinished>,
 }
 
 impl S3Store {
     /// Connects as the environment says: region, credentials, and `AWS_ENDPOINT_URL_S3` for a server that is not Amazon's.
-    pub async fn from_env() -> Self {
-        Self::from_config(&sdk_config(None).await)
+    pub async fn from_env(reach: Reach) -> Self {
+        Self::from_config(&sdk_config(None).await, reach)
     }
 
     /// Connects with what [`sdk_config`] has found.
-    pub fn from_config(config: &SdkConfig) -> Self {
+    pub fn from_config(config: &SdkConfig, reach: Reach) -> Self {
         // Other servers rarely have a name for each bucket.
         let is_another_server = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]
             .iter()
             .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
         let addressing =
             if is_another_server { Addressing::InPath } else { Addressing::InHostName };
-        Self::new(config, addressing)
+        Self::new(config, addressing, reach)
     }
 
-    /// Connects with these credentials to this place, with our own patience.
-    pub fn new(config: &SdkConfig, addressing: Addressing) -> Self {
-        let retries = RetryConfig::standard()
-            .with_max_attempts(TRIES)
-            .with_initial_backoff(FIRST_WAIT)
-            .with_max_backoff(LONGEST_WAIT);
-        let times = TimeoutConfig::builder()
-            .connect_timeout(CONNECT_LIMIT)
-            .read_timeout(ANSWER_LIMIT)
-            .build();
-        let stalls = StalledStreamProtectionConfig::enabled().grace_period(STALL_LIMIT).build();
+    /// Connects with these credentials to this place, as patient as `reach` says.
+    pub fn new(config: &SdkConfig, addressing: Addressing, reach: Reach) -> Self {
         let config = aws_sdk_s3::config::Builder::from(config)
             .behavior_version(BehaviorVersion::latest())
             .http_client(http_client())
-            .retry_config(retries)
-            .timeout_config(times)
-            .stalled_stream_protection(stalls)
+            .retry_config(reach.retries())
+            .timeout_config(reach.times())
+            .stalled_stream_protection(reach.stalls())
             // Bytes are compared with the digest that was stored beside them, over all parts.
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
             .force_path_style(addressing == Addressing::InPath)
             .build();
-        Self { client: Client::from_conf(config), unfinished: Arc::default() }
+        let client = Client::from_conf(config);
+        Self { client, reach, owner: None, unfinished: Arc::default() }
+    }
+
+    /// The same store, which sends nothing to a bucket that is not this account's.
+    #[must_use]
+    pub fn owned_by(self, account: &str) -> Self {
+        Self { owner: Some(account.to_owned()), ..self }
+    }
+
+    fn object<'a>(&'a self, uri: &'a Uri) -> Result<Object<'a>> {
+        match uri {
+            Uri::S3 { bucket, key } => {
+                Ok(Object { bucket, key, uri, owner: self.owner.as_deref() })
+            }
+            Uri::File(_) => Err(Error::Elsewhere { uri: uri.clone(), store: "S3" }),
+        }
     }
 
     /// Waits until what was given up half-way is taken back, at most for `limit`.
@@ -152,8 +140,9 @@ impl S3Store {
 
     /// What is known of the object at `uri`, or `None` if there is none.
     pub async fn head(&self, uri: &Uri) -> Result<Option<Stored>> {
-        let Object { bucket, key, .. } = Object::try_from(uri)?;
+        let Object { bucket, key, uri: _, owner } = self.object(uri)?;
         let request = self.client.head_object().bucket(bucket).key(key);
+        let request = request.set_expected_bucket_owner(owner.map(str::to_owned));
         let head = match request.checksum_mode(ChecksumMode::Enabled).send().await {
             Ok(head) => head,
             Err(error) => {
@@ -165,11 +154,12 @@ impl S3Store {
         };
         let mut labels: BTreeMap<_, _> = head.metadata.unwrap_or_default().into_iter().collect();
         let said = labels.remove(DIGEST);
-        // The server has the digest of an object that came in one piece; what it says outweighs what was written beside it.
+        // The server has the digest of an object that came in one piece. If its writer said another one, whoever fetches
+        // the object will refuse it: then nothing is known of it.
         let known = head.checksum_sha256.and_then(|sum| upload::from_base64(&sum));
         let sha256 = match (said, known) {
             (Some(said), Some(known)) if said != known => None,
-            (said, _) => said,
+            (said, known) => known.or(said),
         };
         Ok(Some(Stored {
             about: About { sha256, labels },
@@ -186,8 +176,13 @@ impl S3Store {
         about: &About,
         sent: &Sent,
     ) -> Result<()> {
-        let from = Source { path: from, sent };
-        upload::upload(&self.client, from, Object::try_from(uri)?, about, &self.unfinished).await
+        let to = Target {
+            client: &self.client,
+            object: self.object(uri)?,
+            reach: self.reach,
+            unfinished: &self.unfinished,
+        };
+        upload::upload(Source { path: from, sent }, to, about).await
     }
 
     /// Brings an object into a new file in `scratch`; one that arrives with another digest is asked for once more.
@@ -202,7 +197,7 @@ impl S3Store {
     }
 
     async fn fetch_once(&self, uri: &Uri, scratch: &Path) -> Result<PathBuf> {
-        let object = Object::try_from(uri)?;
+        let object = self.object(uri)?;
         let file =
             tempfile::Builder::new().prefix("fetched-").tempfile_in(scratch).map_err(|source| {
                 Error::Scratch { action: "make a file in", path: scratch.to_owned(), source }

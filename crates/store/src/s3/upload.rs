@@ -19,12 +19,9 @@ use tokio::task::JoinSet;
 use crate::blocking::blocking;
 use crate::s3::body::Source;
 use crate::s3::failure::explain;
-use crate::s3::{DIGEST, Object};
+use crate::s3::{DIGEST, Object, Reach};
 use crate::{About, Error, Result};
 
-/// Above this, an object goes up in parts.
-const MULTIPART_FROM: u64 = 64 << 20;
-const PART: u64 = 16 << 20;
 const PARTS_AT_ONCE: usize = 4;
 /// S3 takes no more parts than this.
 const MOST_PARTS: u64 = 10_000;
@@ -32,58 +29,57 @@ const MOST_PARTS: u64 = 10_000;
 /// How long taking back a broken upload may take.
 const ABORT_LIMIT: Duration = Duration::from_secs(5);
 
-/// For sending one body; one that stalls is given up sooner.
-const BODY_LIMIT: Duration = Duration::from_mins(5);
-
 const ACTION: &str = "write";
 
 /// Requests that take back uploads which nobody waits for any more.
 pub(super) type Unfinished = Mutex<JoinSet<()>>;
 
-pub(super) async fn upload(
-    client: &Client,
-    from: Source<'_>,
-    object: Object<'_>,
-    about: &About,
-    unfinished: &Unfinished,
-) -> Result<()> {
+/// Where an object goes, and how.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Target<'a> {
+    pub(super) client: &'a Client,
+    pub(super) object: Object<'a>,
+    pub(super) reach: Reach,
+    pub(super) unfinished: &'a Unfinished,
+}
+
+pub(super) async fn upload(from: Source<'_>, to: Target<'_>, about: &About) -> Result<()> {
     let metadata = tokio::fs::metadata(from.path).await.map_err(reading(from.path))?;
     let length = metadata.len();
-    let part = (length > MULTIPART_FROM).then(|| PART.max(length.div_ceil(MOST_PARTS)));
+    let part = (length > to.reach.multipart_from())
+        .then(|| to.reach.part().max(length.div_ceil(MOST_PARTS)));
     let digests = digests(from.path.to_owned(), part).await?;
     if let Some(expected) = about.sha256.as_ref().filter(|said| **said != digests.whole) {
-        let (uri, expected, actual) = (object.uri.clone(), expected.clone(), digests.whole);
+        let (uri, expected, actual) = (to.object.uri.clone(), expected.clone(), digests.whole);
         return Err(Error::Digest { uri, expected, actual });
     }
     let mut labels: HashMap<_, _> = about.labels.clone().into_iter().collect();
     labels.insert(DIGEST.to_owned(), digests.whole.clone());
     match part {
-        None => upload_whole(client, from, object, labels, &digests.whole).await,
-        Some(part) => {
-            let digests = digests.parts;
-            upload_parts(client, from, object, labels, part, digests, unfinished).await
-        }
+        None => upload_whole(from, to, labels, length, &digests.whole).await,
+        Some(part) => upload_parts(from, to, labels, part, digests.parts).await,
     }
 }
 
 async fn upload_whole(
-    client: &Client,
     from: Source<'_>,
-    object: Object<'_>,
+    to: Target<'_>,
     labels: HashMap<String, String>,
+    length: u64,
     sha256: &str,
 ) -> Result<()> {
-    let Object { bucket, key, uri } = object;
-    client
+    let Object { bucket, key, uri, owner } = to.object;
+    to.client
         .put_object()
         .bucket(bucket)
         .key(key)
+        .set_expected_bucket_owner(owner.map(str::to_owned))
         .content_type(content_type(key))
         .set_metadata(Some(labels))
         .checksum_sha256(to_base64(sha256))
         .body(from.body(0, None).await?)
         .customize()
-        .config_override(patient())
+        .config_override(patient(to.reach, length))
         .send()
         .await
         .map_err(|error| explain(&error, ACTION, uri))?;
@@ -91,19 +87,19 @@ async fn upload_whole(
 }
 
 async fn upload_parts(
-    client: &Client,
     from: Source<'_>,
-    object: Object<'_>,
+    to: Target<'_>,
     labels: HashMap<String, String>,
     part: u64,
     digests: Vec<String>,
-    unfinished: &Unfinished,
 ) -> Result<()> {
-    let Object { bucket, key, uri } = object;
-    let created = client
+    let Object { bucket, key, uri, owner } = to.object;
+    let created = to
+        .client
         .create_multipart_upload()
         .bucket(bucket)
         .key(key)
+        .set_expected_bucket_owner(owner.map(str::to_owned))
         .content_type(content_type(key))
         .set_metadata(Some(labels))
         .checksum_algorithm(ChecksumAlgorithm::Sha256)
@@ -115,8 +111,8 @@ async fn upload_parts(
         uri: uri.clone(),
         reason: "S3 gave the upload no id".to_owned(),
     })?;
-    let pending = Pending::new(client, object, id, unfinished);
-    match send_parts(client, from, object, &pending.id, part, digests).await {
+    let pending = Pending { to, id, is_open: true };
+    match send_parts(from, to, &pending.id, part, digests).await {
         Ok(()) => {
             pending.done();
             Ok(())
@@ -129,27 +125,28 @@ async fn upload_parts(
 }
 
 async fn send_parts(
-    client: &Client,
     from: Source<'_>,
-    object: Object<'_>,
+    to: Target<'_>,
     id: &str,
     part: u64,
     digests: Vec<String>,
 ) -> Result<()> {
-    let Object { bucket, key, uri } = object;
+    let Object { bucket, key, uri, owner } = to.object;
     let sending = (0_u64..).zip(digests).map(|(index, digest)| async move {
         let number = i32::try_from(index + 1).expect("at most ten thousand parts");
         let sum = to_base64(&digest);
-        let sent = client
+        let sent = to
+            .client
             .upload_part()
             .bucket(bucket)
             .key(key)
+            .set_expected_bucket_owner(owner.map(str::to_owned))
             .upload_id(id)
             .part_number(number)
             .checksum_sha256(&sum)
             .body(from.body(index * part, Some(part)).await?)
             .customize()
-            .config_override(patient())
+            .config_override(patient(to.reach, part))
             .send()
             .await
             .map_err(|error| explain(&error, ACTION, uri))?;
@@ -162,10 +159,11 @@ async fn send_parts(
         )
     });
     let parts = stream::iter(sending).buffered(PARTS_AT_ONCE).try_collect::<Vec<_>>().await?;
-    client
+    to.client
         .complete_multipart_upload()
         .bucket(bucket)
         .key(key)
+        .set_expected_bucket_owner(owner.map(str::to_owned))
         .upload_id(id)
         .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts)).build())
         .send()
@@ -176,18 +174,12 @@ async fn send_parts(
 
 /// An upload that costs money until it is completed or taken back; taken back when dropped.
 struct Pending<'a> {
-    client: &'a Client,
-    object: Object<'a>,
+    to: Target<'a>,
     id: String,
     is_open: bool,
-    unfinished: &'a Unfinished,
 }
 
-impl<'a> Pending<'a> {
-    fn new(client: &'a Client, object: Object<'a>, id: String, unfinished: &'a Unfinished) -> Self {
-        Self { client, object, id, is_open: true, unfinished }
-    }
-
+impl Pending<'_> {
     fn done(mut self) {
         self.is_open = false;
     }
@@ -198,9 +190,10 @@ impl<'a> Pending<'a> {
     }
 
     fn aborting(&self) -> impl Future<Output = ()> + Send + use<> {
-        let request = self.client.abort_multipart_upload();
-        let request = request.bucket(self.object.bucket).key(self.object.key).upload_id(&self.id);
-        let uri = self.object.uri.clone();
+        let Object { bucket, key, uri, owner } = self.to.object;
+        let request = self.to.client.abort_multipart_upload().bucket(bucket).key(key);
+        let request = request.set_expected_bucket_owner(owner.map(str::to_owned));
+        let (request, uri) = (request.upload_id(&self.id), uri.clone());
         async move {
             let aborted = tokio::time::timeout(ABORT_LIMIT, request.send()).await;
             if !matches!(aborted, Ok(Ok(_))) {
@@ -215,14 +208,13 @@ impl Drop for Pending<'_> {
         if self.is_open {
             // What this does not manage, the bucket's rule for incomplete uploads does.
             let aborting = self.aborting();
-            self.unfinished.lock().expect("nothing panics while holding it").spawn(aborting);
+            self.to.unfinished.lock().expect("nothing panics while holding it").spawn(aborting);
         }
     }
 }
 
-/// The limit of an answer begins with the request, and this one has a large body.
-fn patient() -> aws_sdk_s3::config::Builder {
-    let times = TimeoutConfig::builder().read_timeout(BODY_LIMIT).build();
+fn patient(reach: Reach, length: u64) -> aws_sdk_s3::config::Builder {
+    let times = TimeoutConfig::builder().read_timeout(reach.body_limit(length)).build();
     aws_sdk_s3::Config::builder().timeout_config(times)
 }
 

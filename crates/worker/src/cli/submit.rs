@@ -11,8 +11,8 @@ use crate::cli::ConfigArgs;
 pub(crate) struct SubmitArgs {
     /// The project directory, or the HTML file in it to start from
     pub(crate) project: PathBuf,
-    /// The video to make; it appears only when it is complete
-    #[arg(short, long, value_name = "FILE", required_unless_present = "detach")]
+    /// Where to put the video, which appears only when it is complete; without it, only its place in the cloud is said
+    #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) stack: DeploymentArgs,
@@ -42,8 +42,9 @@ pub(crate) struct SubmitArgs {
 }
 
 const LEFT_OUT: &str = "\
-Not sent: .git, .env, .env.*, .DS_Store and .framewright anywhere in the project; node_modules, .cache, output, failures, dist,
-.next and .turbo at its top, which planning ignores as well; the output file. What links point at is sent in their place.
+Not sent: .git, .env, .env.*, .DS_Store and .framewright* anywhere in the project; node_modules, .cache, output, failures, dist,
+.next and .turbo at its top, which planning ignores as well; the output file. What links point at is sent in their place, by the
+same rules; links that lead out of the project are refused.
 
 AWS: credentials come from the environment or a profile (AWS_PROFILE), the region from the deployment.
 AWS_ENDPOINT_URL_STATES, AWS_ENDPOINT_URL_S3 and AWS_ENDPOINT_URL name servers that are not Amazon's.";

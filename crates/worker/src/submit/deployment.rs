@@ -1,6 +1,6 @@
 //! Where renders run: what `scripts/deploy.sh` wrote of a stack, or what the command line says instead.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
@@ -27,6 +27,21 @@ impl Deployment {
                 Self::read(Path::new(DEFAULT_FILE)).map(Some)
             }
             None => Ok(None),
+        }
+    }
+
+    /// The same for the project at `root`. The usual file is not taken if it comes with the project: whoever wrote that
+    /// does not say where it goes.
+    pub(super) fn find_for(args: &DeploymentArgs, root: &Path) -> Result<Option<Self>> {
+        let place = std::fs::canonicalize(".").unwrap_or_default();
+        let file = std::fs::canonicalize(DEFAULT_FILE);
+        let is_in_project = |file: &PathBuf| place.starts_with(root) || file.starts_with(root);
+        match file {
+            Ok(file) if args.deployment.is_none() && is_in_project(&file) => {
+                let reason = "is in the project that would be sent: name the deployment to use, such as this one";
+                Err(refused(Path::new(DEFAULT_FILE), reason))
+            }
+            _ => Self::find(args),
         }
     }
 

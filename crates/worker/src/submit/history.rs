@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+/// What the function says when too much of it runs already. Lambda charges nothing for such a try.
+pub(super) const BUSY: &str = "Lambda.TooManyRequestsException";
+
 /// One event of a history. The events of a Map's iterations interleave; `previous` tells which one an event follows.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Event {
@@ -121,8 +124,8 @@ pub(super) struct Progress {
     places: BTreeMap<i64, Place>,
     /// When each try that is under way began.
     running: BTreeMap<Place, i64>,
-    /// What failed and was not tried again so far.
-    failed: BTreeMap<Place, Failure>,
+    /// What failed and was not tried again so far, with the event that said so.
+    failed: BTreeMap<Place, (i64, Failure)>,
     stage: Option<Stage>,
     pub(super) plan: Option<Plan>,
     done: BTreeSet<u32>,
@@ -163,7 +166,7 @@ impl Progress {
             Happening::Scheduled => {
                 self.used.requests += 1;
                 self.running.insert(place, at);
-                if let Some(failure) = self.failed.remove(&place) {
+                if let Some((_, failure)) = self.failed.remove(&place) {
                     self.used.transitions += 1;
                     self.retries += 1;
                     news.push(News::Retry(failure));
@@ -172,8 +175,13 @@ impl Progress {
             Happening::Started => drop(self.running.insert(place, at)),
             Happening::Succeeded { output } => self.succeeded(place, at, &output, news),
             Happening::Failed { error, cause } => {
-                self.used.ms += self.ended(place, at);
-                self.failed.insert(place, Failure { place, error, cause });
+                let took = self.ended(place, at);
+                if error == BUSY {
+                    self.used.requests = self.used.requests.saturating_sub(1);
+                } else {
+                    self.used.ms += took;
+                }
+                self.failed.insert(place, (id, Failure { place, error, cause }));
             }
             Happening::Over => {
                 self.is_over = true;
@@ -227,9 +235,12 @@ impl Progress {
         self.done.len()
     }
 
-    /// What failed last of what was not tried again: the reason why the render did.
-    pub(super) fn failure(&self, error: &str) -> Option<&Failure> {
-        self.failed.values().find(|failure| failure.error == error)
+    /// What was not tried again and made the render fail with this error and cause: if no cause is the same, or several
+    /// are, what failed last.
+    pub(super) fn failure(&self, error: &str, cause: &str) -> Option<&Failure> {
+        let alike = self.failed.values().filter(|(_, failure)| failure.error == error);
+        let newest = alike.max_by_key(|(id, failure)| (failure.cause == cause, *id));
+        newest.map(|(_, failure)| failure)
     }
 
     /// What is used by the time `now`, when the tries under way are as old as that.

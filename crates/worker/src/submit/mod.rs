@@ -31,24 +31,47 @@ use crate::submit::upload::upload;
 
 /// Renders a project on a deployed stack.
 pub(crate) async fn submit(args: &SubmitArgs, mut signals: Signals) -> Result<()> {
-    let order = Order::check(args)?;
+    let order = signals.unless_stopped(Box::pin(Order::check(args))).await?;
     let show = if args.json { Show::Silent } else { Show::for_stderr() };
-    let session = Session::connect(order.machine()?.region);
-    let session = signals.unless_stopped(Box::pin(session)).await?;
-    let starting = Box::pin(start(args, order, &session, &show));
-    let started = signals.unless_stopped(starting).await;
-    if started.is_err() {
+    let session = signals.unless_stopped(Box::pin(Session::connect(order.machine()?))).await?;
+    let sending = Box::pin(send(args, &order, &session, &show));
+    let sent = signals.unless_stopped(sending).await;
+    if sent.is_err() {
         show.finish();
         session.settle().await;
     }
-    let render = started?;
+    let input = sent?;
+    let mut render = Render {
+        name: order.name.clone(),
+        execution: order.machine()?.execution(&order.name),
+        output: order.output.clone(),
+        memory_mib: order.memory_mib,
+        log_group: order.log_group.clone(),
+        deployment: args.stack.deployment.clone(),
+        wants_json: args.json,
+    };
+    let starting = start(&session, &order, &input, &render.execution);
+    match signals.unless_stopped(Box::pin(starting)).await {
+        Ok(execution) => render.execution = execution,
+        // The request was on its way, and nobody knows whether it arrived.
+        Err(error @ (Error::Cancelled { .. } | Error::CloudUnavailable { .. })) => {
+            show.finish();
+            render.tell_that_it_may("have started");
+            return Err(error.of_execution(&render.execution));
+        }
+        Err(error) => {
+            show.finish();
+            return Err(error);
+        }
+    }
     show.say(&format!("{} is started: {}", render.name, render.execution));
     if args.detach {
         show.finish();
         line(&format!("watch it with: {}", render.watch_command()));
         return if args.json { print(&render.summary()) } else { Ok(()) };
     }
-    session.see_through(&render, &show, &mut signals).await
+    let seen = session.see_through(&render, &show, &mut signals).await;
+    seen.map_err(|error| error.of_execution(&render.execution))
 }
 
 /// Watches a render that somebody started.
@@ -56,9 +79,10 @@ pub(crate) async fn watch(args: &WatchArgs, mut signals: Signals) -> Result<()> 
     let arn = Arn::parse(&args.execution, "execution", "EXECUTION_ARN")?;
     let output = args.output.as_deref().map(output_path).transpose()?;
     let deployment = Deployment::find(&args.stack)?;
+    let deployment = deployment.filter(|found| arn.is_of(&found.state_machine));
     let memory = deployment.as_ref().map(|deployment| deployment.memory_mib);
     let show = if args.json { Show::Silent } else { Show::for_stderr() };
-    let session = signals.unless_stopped(Box::pin(Session::connect(arn.region))).await?;
+    let session = signals.unless_stopped(Box::pin(Session::connect(arn))).await?;
     let render = Render {
         name: args.execution.rsplit(':').next().unwrap_or_default().to_owned(),
         execution: args.execution.clone(),
@@ -68,13 +92,14 @@ pub(crate) async fn watch(args: &WatchArgs, mut signals: Signals) -> Result<()> 
         deployment: args.stack.deployment.clone(),
         wants_json: args.json,
     };
-    session.see_through(&render, &show, &mut signals).await
+    let seen = session.see_through(&render, &show, &mut signals).await;
+    seen.map_err(|error| error.of_execution(&render.execution))
 }
 
-/// Packs the project, brings it up, and starts the execution.
-async fn start(args: &SubmitArgs, order: Order, session: &Session, show: &Show) -> Result<Render> {
+/// Packs the project, brings it up, and returns what the execution gets.
+async fn send(args: &SubmitArgs, order: &Order, session: &Session, show: &Show) -> Result<String> {
     let name = order.name.as_str();
-    if args.name.is_some()
+    if !order.has_new_name
         && session.cloud.describe(&order.machine()?.execution(name)).await?.is_some()
     {
         return Err(taken(name));
@@ -87,17 +112,20 @@ async fn start(args: &SubmitArgs, order: Order, session: &Session, show: &Show) 
     let uri = order.project_uri(&packed.sha256)?;
     let input = order.input(&uri, args)?.to_string();
     upload(&session.store, &packed, &uri, show).await?;
-    match session.cloud.start(&order.state_machine, name, &input).await? {
-        Started::NameTaken => Err(taken(name)),
-        Started::As { execution } => Ok(Render {
-            name: order.name,
-            execution,
-            output: order.output,
-            memory_mib: order.memory_mib,
-            log_group: order.log_group,
-            deployment: args.stack.deployment.clone(),
-            wants_json: args.json,
-        }),
+    Ok(input)
+}
+
+/// Starts the execution, which would be called `expected`, and returns what it is called.
+async fn start(session: &Session, order: &Order, input: &str, expected: &str) -> Result<String> {
+    match session.cloud.start(&order.state_machine, &order.name, input).await? {
+        Started::As { execution } => Ok(execution),
+        // The answer to an earlier try was lost, and the render is over already: nobody else has a name of ours.
+        Started::NameTaken
+            if order.has_new_name && session.cloud.describe(expected).await?.is_some() =>
+        {
+            Ok(expected.to_owned())
+        }
+        Started::NameTaken => Err(taken(&order.name)),
     }
 }
 

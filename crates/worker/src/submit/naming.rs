@@ -41,6 +41,7 @@ pub(super) fn utc(time: SystemTime) -> String {
 pub(super) struct Arn<'a> {
     text: &'a str,
     pub(super) region: &'a str,
+    pub(super) account: &'a str,
 }
 
 impl<'a> Arn<'a> {
@@ -48,10 +49,10 @@ impl<'a> Arn<'a> {
     pub(super) fn parse(text: &'a str, kind: &str, argument: &str) -> Result<Self> {
         let parts: Vec<_> = text.split(':').collect();
         match parts[..] {
-            ["arn", _, "states", region, _, found, name, ..]
-                if found == kind && !region.is_empty() && !name.is_empty() =>
+            ["arn", _, "states", region, account, found, name, ..]
+                if found == kind && [region, account, name].iter().all(|part| !part.is_empty()) =>
             {
-                Ok(Self { text, region })
+                Ok(Self { text, region, account })
             }
             _ => Err(Error::Argument {
                 argument: argument.to_owned(),
@@ -64,7 +65,15 @@ impl<'a> Arn<'a> {
 
     /// The ARN that an execution of this state machine has or would have.
     pub(super) fn execution(&self, name: &str) -> String {
-        format!("{}:{name}", self.text.replacen(":stateMachine:", ":execution:", 1))
+        // A state machine's version or alias, which would follow its name, is not in it.
+        let machine: Vec<_> = self.text.split(':').take(7).collect();
+        format!("{}:{name}", machine.join(":").replacen(":stateMachine:", ":execution:", 1))
+    }
+
+    /// Whether this execution is one of that state machine.
+    pub(super) fn is_of(&self, machine: &str) -> bool {
+        let name = self.text.rsplit(':').next().unwrap_or_default();
+        Arn::parse(machine, "stateMachine", "").is_ok_and(|arn| arn.execution(name) == self.text)
     }
 }
 
@@ -95,14 +104,22 @@ mod tests {
     fn an_arn_tells_its_region_and_those_of_its_executions() {
         let machine = "arn:aws-cn:states:cn-north-1:123456789012:stateMachine:framewright-x";
         let arn = Arn::parse(machine, "stateMachine", "--state-machine").unwrap();
-        assert_eq!(arn.region, "cn-north-1");
+        assert_eq!((arn.region, arn.account), ("cn-north-1", "123456789012"));
         let execution = arn.execution("render-1");
         assert_eq!(
             execution,
             "arn:aws-cn:states:cn-north-1:123456789012:execution:framewright-x:render-1"
         );
-        Arn::parse(&execution, "execution", "EXECUTION_ARN").unwrap();
-        for text in ["", "render-1", machine, "arn:aws:states::1:execution:a:b"] {
+        let of = Arn::parse(&execution, "execution", "EXECUTION_ARN").unwrap();
+        let version = format!("{machine}:7");
+        assert!(of.is_of(machine) && of.is_of(&version) && !of.is_of(&format!("{machine}-2")));
+        for text in [
+            "",
+            "render-1",
+            machine,
+            "arn:aws:states::1:execution:a:b",
+            "arn:aws:states:x::execution:a:b",
+        ] {
             let error = Arn::parse(text, "execution", "EXECUTION_ARN").unwrap_err().to_string();
             assert!(error.starts_with("EXECUTION_ARN: must look like"), "{error}");
         }

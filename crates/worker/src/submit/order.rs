@@ -32,34 +32,44 @@ pub(super) struct Order {
     pub(super) memory_mib: Option<u32>,
     pub(super) log_group: Option<String>,
     pub(super) name: String,
+    /// The name was made for this order, and no other has it.
+    pub(super) has_new_name: bool,
 }
 
 impl Order {
-    pub(super) fn check(args: &SubmitArgs) -> Result<Self> {
+    pub(super) async fn check(args: &SubmitArgs) -> Result<Self> {
         let (root, entry) = project_and_entry(&args.project)?;
         let config = args.config.config(entry.as_deref(), CHUNK_SIZE)?;
         let settings = Settings::parse(&config)?;
         let output = args.output.as_deref().map(output_path).transpose()?;
         let name = args.name.as_deref().map(checked_name).transpose()?;
-        let project = Project::list(&root, output.as_deref())?;
-        project.check(&settings.entry, Limits::default())?;
-        let found = Deployment::find(&args.stack)?;
+        // Told both places, nobody needs the file of a deployment.
+        let needs_file = args.bucket.is_none() || args.state_machine.is_none();
+        let found = match Deployment::find_for(&args.stack, &root) {
+            Err(_unusable) if !needs_file && args.stack.deployment.is_none() => None,
+            found => found?,
+        };
+        let limits = Limits::default();
+        let project = Project::list(root, output.clone(), limits).await?;
+        project.check(&settings.entry, limits)?;
         let of = |given: &Option<String>, named: fn(&Deployment) -> &String, argument| {
             let found = given.as_ref().or_else(|| found.as_ref().map(named));
             found.cloned().ok_or_else(|| nowhere(argument))
         };
+        let bucket = of(&args.bucket, |found| &found.bucket, "--bucket")?;
+        let state_machine =
+            of(&args.state_machine, |found| &found.state_machine, "--state-machine")?;
+        // Of another state machine's function, nobody knows these.
+        let found = found.filter(|found| found.state_machine == state_machine);
         let order = Self {
             project,
             config,
             output,
-            bucket: of(&args.bucket, |found| &found.bucket, "--bucket")?,
-            state_machine: of(
-                &args.state_machine,
-                |found| &found.state_machine,
-                "--state-machine",
-            )?,
+            bucket,
+            state_machine,
             memory_mib: args.stack.memory.or(found.as_ref().map(|found| found.memory_mib)),
             log_group: found.map(|found| found.log_group),
+            has_new_name: name.is_none(),
             name: name.unwrap_or_else(|| new_name(SystemTime::now())),
         };
         order.machine()?;

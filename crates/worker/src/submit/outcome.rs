@@ -94,10 +94,10 @@ fn seconds(frames: u32, fps: f64) -> f64 {
 pub(super) fn failure(ended: &Ended) -> Error {
     let Ended { execution, progress, .. } = ended;
     let error = execution.error.as_deref().unwrap_or_default();
-    let cause = readable(execution.cause.as_deref().unwrap_or_default());
-    let place = progress.failure(error).map(|failure| failure.place);
+    let cause = execution.cause.as_deref().unwrap_or_default();
+    let place = progress.failure(error, cause).map(|failure| failure.place);
     let place = place.map(|place| label(place, progress.plan.as_ref().map(|plan| plan.chunks)));
-    let code = Code::from_name(error);
+    let (code, cause) = (Code::from_name(error), readable(cause));
     let what = match execution.status {
         Status::Failed | Status::Running | Status::Succeeded => None,
         Status::TimedOut => Some("it took longer than the state machine allows".to_owned()),

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_sdk_sfn::config::ProvideCredentials;
 use serde_json::{Value, json};
-use store::S3Store;
+use store::{Reach, S3Store};
 
 use crate::error::{Error, Result};
 use crate::local::{environment, print};
@@ -43,9 +43,9 @@ pub(super) struct Render {
 }
 
 impl Session {
-    /// Connects as the environment says, to the region in which the state machine is.
-    pub(super) async fn connect(region: &str) -> Result<Self> {
-        let config = store::sdk_config(Some(region.to_owned())).await;
+    /// Connects as the environment says, to the region and account in which the state machine is.
+    pub(super) async fn connect(place: Arn<'_>) -> Result<Self> {
+        let config = store::sdk_config(Some(place.region.to_owned())).await;
         if let Some(provider) = config.credentials_provider()
             && let Err(error) = provider.provide_credentials().await
         {
@@ -59,7 +59,8 @@ impl Session {
         }
         let endpoint = environment().remove(ENDPOINT).filter(|endpoint| !endpoint.is_empty());
         let cloud = Cloud::connect(&config, endpoint.as_ref());
-        Ok(Self { cloud, store: S3Store::from_config(&config) })
+        let store = S3Store::from_config(&config, Reach::Person).owned_by(place.account);
+        Ok(Self { cloud, store })
     }
 
     /// Waits until an upload that was given up is taken back.
@@ -84,7 +85,8 @@ impl Session {
         let ended = match seen {
             Ok(Ok(ended)) => ended,
             Ok(Err(stop)) => {
-                return Err(self.interrupted(render, choose(stop, signals).await).await?);
+                let choice = choose(stop, signals).await;
+                return Err(self.interrupted(render, choice, signals).await?);
             }
             Err(error @ Error::Argument { .. }) => return Err(error),
             Err(error) => {
@@ -100,11 +102,17 @@ impl Session {
     }
 
     /// Does what a person has chosen, and says so.
-    async fn interrupted(&self, render: &Render, choice: Choice) -> Result<Error> {
+    async fn interrupted(
+        &self,
+        render: &Render,
+        choice: Choice,
+        signals: &mut Signals,
+    ) -> Result<Error> {
         Ok(match choice {
             Choice::StopIt => {
-                let stopped = self.cloud.stop(&render.execution).await;
-                stopped.inspect_err(|_failed| render.tell_that_it_goes_on())?;
+                let stopping = self.cloud.stop(&render.execution);
+                let stopped = signals.unless_stopped(stopping).await;
+                stopped.inspect_err(|_failed| render.tell_that_it_may("still run"))?;
                 Error::RenderStopped { render: render.name.clone() }
             }
             Choice::LeaveIt => {
@@ -147,6 +155,11 @@ impl Render {
     /// What is known of a render that was started and left.
     pub(super) fn summary(&self) -> Value {
         json!({ "status": "RUNNING", "renderId": self.name, "executionArn": self.execution })
+    }
+
+    /// Says what nobody knows for sure, and how to find out.
+    pub(super) fn tell_that_it_may(&self, what: &str) {
+        line(&format!("{} may {what}; watch it with: {}", self.name, self.watch_command()));
     }
 
     fn tell_that_it_goes_on(&self) {

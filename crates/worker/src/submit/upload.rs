@@ -29,8 +29,9 @@ pub(super) async fn upload(
 ) -> Result<Upload> {
     let there = match store.head(uri).await {
         Ok(there) => there,
-        // Who may not list a bucket is not told that an object is absent.
-        Err(store::Error::Denied { .. }) => None,
+        // Who may not list a bucket is not told that an object is absent. And an answer to a look has no body that would
+        // say what is wrong: an answer to what is sent has.
+        Err(store::Error::Denied { .. } | store::Error::Refused { .. }) => None,
         Err(error) => return Err(error.into()),
     };
     if there.is_some_and(|there| is_fresh(&there, packed, SystemTime::now())) {
@@ -56,7 +57,7 @@ pub(super) async fn upload(
 
 fn is_fresh(there: &Stored, packed: &Packed, now: SystemTime) -> bool {
     let is_same = there.bytes == packed.bytes
-        && there.about.sha256.as_ref().is_none_or(|sha256| *sha256 == packed.sha256);
+        && there.about.sha256.as_ref().is_some_and(|sha256| *sha256 == packed.sha256);
     // A time to come is that of a clock that differs from ours.
     let is_young = there.modified.is_some_and(|modified| {
         now.duration_since(modified).is_ok_and(|age| age < FRESH_FOR) || modified > now
@@ -78,11 +79,12 @@ mod tests {
             |sha256: Option<&str>| About { sha256: sha256.map(str::to_owned), labels: [].into() };
         for (digest, bytes, modified, expected) in [
             (Some(sha256.as_str()), 10, Some(now - 13 * day), true),
-            (None, 10, Some(now), true),
-            (None, 10, Some(now + day), true),
-            (None, 10, Some(now - 15 * day), false),
-            (None, 10, None, false),
-            (None, 9, Some(now), false),
+            (Some(&sha256), 10, Some(now), true),
+            (Some(&sha256), 10, Some(now + day), true),
+            (Some(&sha256), 10, Some(now - 15 * day), false),
+            (Some(&sha256), 10, None, false),
+            (Some(&sha256), 9, Some(now), false),
+            (None, 10, Some(now), false),
             (Some("other"), 10, Some(now), false),
         ] {
             let there = Stored { about: about(digest), bytes, modified };

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::submit::cause::readable;
 use crate::submit::cloud::{Cloud, Execution, History, Status};
 use crate::submit::cost;
-use crate::submit::history::{Failure, News, Place, Progress, Stage};
+use crate::submit::history::{BUSY, Event, Failure, News, Place, Progress, Stage};
 use crate::submit::show::{Show, View};
 
 /// Between two looks while something happens; longer and longer while nothing does.
@@ -19,9 +19,6 @@ const SHOW_EVERY: Duration = Duration::from_secs(1);
 const MOST_FAILURES: u32 = 30;
 /// Looks until an execution that was just started must be found, and until the end of one that is over.
 const MOST_LATE: u32 = 5;
-
-/// What the function says when too much of it runs already: to wait is all that can be done, and it is not worth a line.
-const BUSY: &str = "Lambda.TooManyRequestsException";
 
 /// A render that is watched.
 #[derive(Debug)]
@@ -36,6 +33,7 @@ pub(super) struct Watcher<'a> {
     /// When the newest event was read.
     newest: Instant,
     was_busy: bool,
+    warnings: Vec<String>,
 }
 
 /// A render that is over.
@@ -64,20 +62,21 @@ impl<'a> Watcher<'a> {
             token: None,
             newest: Instant::now(),
             was_busy: false,
+            warnings: Vec::new(),
         }
     }
 
     /// Watches until the render is over.
     pub(super) async fn follow(mut self) -> Result<Ended> {
         let (mut wait, mut failures, mut late) = (FIRST_WAIT, 0, 0);
-        let (mut warnings, mut last_seen) = (Vec::new(), None);
+        let mut last_seen = None;
         loop {
             let before = self.progress.latest;
-            match self.look(&mut warnings).await {
+            match self.look().await {
                 Ok(Some(found)) if found.status != Status::Running => {
                     late += 1;
                     if self.progress.is_over || late == MOST_LATE {
-                        return Ok(self.ended(found, warnings));
+                        return Ok(self.ended(found));
                     }
                     // The end is not in the history yet, or behind a page that has moved.
                     self.token = None;
@@ -122,32 +121,23 @@ impl<'a> Watcher<'a> {
     }
 
     /// Takes one look, and shows what it found.
-    async fn look(&mut self, warnings: &mut Vec<String>) -> Result<Option<Execution>> {
+    async fn look(&mut self) -> Result<Option<Execution>> {
         let Some(found) = self.cloud.describe(self.execution).await? else { return Ok(None) };
-        for news in self.read().await? {
-            match news {
-                News::Warning(text) => {
-                    let text = readable(&text);
-                    self.show.say(&format!("warning: {text}"));
-                    warnings.push(text);
-                }
-                News::Retry(failure) => self.retried(&failure),
-            }
-        }
+        self.read().await?;
         let now = self.now();
         self.show.update(self.view(&found, now));
         Ok(Some(found))
     }
 
     /// Reads what is new in the history, from the page on that was the last.
-    async fn read(&mut self) -> Result<Vec<News>> {
-        let (mut news, mut is_anew) = (Vec::new(), false);
-        let before = self.progress.latest;
+    async fn read(&mut self) -> Result<()> {
+        let mut is_anew = false;
         loop {
             match self.cloud.history(self.execution, self.token.as_deref()).await? {
                 History::Page { events, next } => {
-                    news.extend(self.progress.take(events));
-                    let Some(next) = next else { break };
+                    // At once: if the next page does not come, nobody reads this one again.
+                    self.take(events);
+                    let Some(next) = next else { return Ok(()) };
                     self.token = Some(next);
                 }
                 History::TokenGone if !is_anew => (self.token, is_anew) = (None, true),
@@ -159,14 +149,30 @@ impl<'a> Watcher<'a> {
                 }
             }
         }
+    }
+
+    /// Takes in a page of events, and says what is new.
+    fn take(&mut self, events: Vec<Event>) {
+        let before = self.progress.latest;
+        let news = self.progress.take(events);
         if self.progress.latest != before {
             self.newest = Instant::now();
         }
-        Ok(news)
+        for news in news {
+            match news {
+                News::Warning(text) => {
+                    let text = readable(&text);
+                    self.show.say(&format!("warning: {text}"));
+                    self.warnings.push(text);
+                }
+                News::Retry(failure) => self.retried(&failure),
+            }
+        }
     }
 
     fn retried(&mut self, failure: &Failure) {
         let Failure { place, error, cause } = failure;
+        // To wait is all that can be done, and it is not worth a line each time.
         let is_busy = error == BUSY;
         if is_busy && self.was_busy {
             return;
@@ -206,13 +212,13 @@ impl<'a> Watcher<'a> {
         }
     }
 
-    fn ended(self, execution: Execution, warnings: Vec<String>) -> Ended {
+    fn ended(self, execution: Execution) -> Ended {
         let now = self.now();
         Ended {
             elapsed: elapsed(execution.start, execution.stop.unwrap_or_else(|| at(now))),
             dollars: self.dollars(now),
             execution,
-            warnings,
+            warnings: self.warnings,
             progress: self.progress,
         }
     }

@@ -151,9 +151,9 @@ fn a_failure_that_ends_the_render_is_no_retry_and_is_found_again() {
     let news = progress.take(list);
     assert_eq!(news, [News::Warning("no letter".to_owned())]);
     assert_eq!(progress.retries, 0);
-    let place = progress.failure("PAGE_SCRIPT_ERROR").unwrap().place;
+    let place = progress.failure("PAGE_SCRIPT_ERROR", "").unwrap().place;
     assert_eq!(place, Place { chunk: Some(1), stage: Some(Stage::Rendering) });
-    assert_eq!(progress.failure("PLAN_TOO_LARGE"), None);
+    assert_eq!(progress.failure("PLAN_TOO_LARGE", ""), None);
     // The other chunk was still running when the render ended.
     assert_eq!(progress.used(i64::MAX).ms, 3500 + 5000 + 5000);
 }
@@ -177,6 +177,34 @@ fn what_comes_after_the_chunks_belongs_to_none_of_them() {
     list.push(Event { id: 36, previous: 35, at: 22_000, what: failed("IO_FAILED") });
     let mut progress = Progress::default();
     progress.take(list);
-    let place = progress.failure("IO_FAILED").unwrap().place;
+    let place = progress.failure("IO_FAILED", "").unwrap().place;
     assert_eq!(place, Place { chunk: None, stage: Some(Stage::Assembling) });
+}
+
+#[test]
+fn of_two_chunks_that_failed_alike_the_one_with_the_cause_ended_the_render() {
+    let failed = |cause: &str| Happening::Failed { error: "X".into(), cause: cause.into() };
+    let mut list = interleaved()[..22].to_vec();
+    let also = |id, previous, what| Event { id, previous, at: 12_000, what };
+    // Event 21 belongs to chunk 0, event 22 to chunk 1.
+    list.extend([also(23, 22, failed("of the second")), also(24, 21, failed("of the first"))]);
+    let mut progress = Progress::default();
+    progress.take(list);
+    let chunk = |cause| progress.failure("X", cause).unwrap().place.chunk;
+    assert_eq!(chunk("of the second"), Some(1));
+    assert_eq!(chunk("of the first"), Some(0));
+    assert_eq!(chunk("of somebody else"), Some(0), "it failed last");
+}
+
+#[test]
+fn a_try_that_found_the_function_busy_costs_its_step_and_nothing_else() {
+    let used = |error: &str| {
+        let mut list = interleaved();
+        list[22].what = failed(error);
+        let mut progress = Progress::default();
+        progress.take(list);
+        progress.used(0)
+    };
+    let (busy, failed) = (used(BUSY), used("STORE_UNAVAILABLE"));
+    assert_eq!(busy, Used { ms: failed.ms - 4000, requests: failed.requests - 1, ..failed });
 }

@@ -39,19 +39,15 @@ pub(crate) fn fixture(name: &str) -> PathBuf {
 /// Stages this `bootstrap` and its tools, packed rather quickly than well, in the new directory `task`; or what is in the ZIP that
 /// `FRAMEWRIGHT_BUNDLE` names.
 pub(crate) fn stage(task: &Path) {
-    let mut command = match std::env::var_os("FRAMEWRIGHT_BUNDLE") {
-        Some(bundle) => {
-            let mut unzip = Command::new("python3");
-            unzip.args(["-m", "zipfile", "-e"]).arg(root().join(bundle)).arg(task);
-            unzip
-        }
-        None => {
-            let mut stage = Command::new(root().join("scripts/stage.sh"));
-            stage.arg(task).args(["packed", "9"]);
-            stage.env("BOOTSTRAP", env!("CARGO_BIN_EXE_bootstrap"));
-            stage
-        }
-    };
+    let mut command;
+    if let Some(bundle) = std::env::var_os("FRAMEWRIGHT_BUNDLE") {
+        command = Command::new("python3");
+        command.args(["-m", "zipfile", "-e"]).arg(root().join(bundle)).arg(task);
+    } else {
+        command = Command::new(root().join("scripts/stage.sh"));
+        command.arg(task).args(["packed", "9"]);
+        command.env("BOOTSTRAP", env!("CARGO_BIN_EXE_bootstrap"));
+    }
     let staged = command.output().unwrap();
     assert!(staged.status.success(), "{}", String::from_utf8_lossy(&staged.stderr));
     // Python's zipfile leaves the modes aside.

@@ -208,7 +208,7 @@ fn executions_of_twelve_chunks_four_at_a_time_make_what_a_local_render_makes() {
 fn twelfth(project: &Path) -> u32 {
     let bench = Bench::new();
     let frames = bench.render(project, &[])["frames"].as_u64().unwrap();
-    let size = (1..).find(|size: &u64| frames.div_ceil(*size) == 12);
+    let size = (1..=frames).find(|size: &u64| frames.div_ceil(*size) == 12);
     u32::try_from(size.unwrap()).unwrap()
 }
 

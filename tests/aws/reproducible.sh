@@ -8,8 +8,10 @@ work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 "$root/scripts/setup.sh"
 "$root/scripts/setup-aws.sh" build
+commit="$(git -C "$root" rev-parse HEAD)"
 for name in one "another folder"; do
   git clone --quiet "$root" "$work/$name"
+  git -C "$work/$name" checkout --quiet "$commit"
   mkdir "$work/$name/.tools"
   for tool in "$root"/.tools/*; do
     [ "${tool##*/}" = packs ] || ln -s "$tool" "$work/$name/.tools/"

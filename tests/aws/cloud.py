@@ -31,7 +31,8 @@ def free_port():
 def stand_in(path, bootstrap=None):
     """A ZIP that looks like a bundle, with a function that only answers, or with other bytes in its place."""
     with zipfile.ZipFile(path, "w") as file:
-        for name in ("bootstrap", "LICENSE", "NOTICE", "licences/GPL-3.0.txt"):
+        texts = ("Chromium", "GPL-3.0", "MPL-2.0", "postcss", "pretext", "rust-crates")
+        for name in ("bootstrap", "LICENSE", "NOTICE", *(f"licences/{text}.txt" for text in texts)):
             entry = zipfile.ZipInfo(name)
             entry.external_attr = 0o100755 << 16
             file.writestr(entry, (bootstrap or ANSWERING.read_bytes()) if name == "bootstrap" else b"")

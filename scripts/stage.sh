@@ -16,10 +16,11 @@ bootstrap="${BOOTSTRAP:-${CARGO_TARGET_DIR:-$root/target}/release/bootstrap}"
 
 mkdir -p "$1/tools"
 cp "$bootstrap" "$1/bootstrap"
-cp -R "$root/.tools/runtime" "$root/.tools/fonts" "$1/tools/"
+# What links point at: .tools may be a link, or have some.
+cp -RL "$root/.tools/runtime" "$root/.tools/fonts" "$1/tools/"
 for tool in chrome ffmpeg ffprobe; do
   if [ "$form" = plain ]; then
-    cp -R "$root/.tools/$tool" "$1/tools/$tool"
+    cp -RL "$root/.tools/$tool" "$1/tools/$tool"
     continue
   fi
   # Packing takes minutes, so what was packed of the same files in the same way is kept.

@@ -12,11 +12,12 @@ STORED = (".zst", ".woff2")
 
 
 def main(directory, target):
+    links = [path for path in directory.rglob("*") if path.is_symlink()]
+    if links:
+        sys.exit(f"archive: {links[0]} is a link")
     beside = target.with_name(target.name + ".part")
     with zipfile.ZipFile(beside, "w") as archive:
         for path in sorted(path for path in directory.rglob("*") if path.is_file()):
-            if path.is_symlink():
-                sys.exit(f"archive: {path} is a link")
             entry = zipfile.ZipInfo(path.relative_to(directory).as_posix(), EPOCH)
             entry.create_system = 3  # Unix, so that modes count
             entry.external_attr = (0o100755 if os.access(path, os.X_OK) else 0o100644) << 16

@@ -27,6 +27,7 @@ UNUSED = {"libsoftokn3.so": {"libsqlite3.so.0"}}
 LICENCES = ["LICENSE", "NOTICE"] + [
     f"licences/{name}.txt" for name in ("Chromium", "GPL-3.0", "MPL-2.0", "postcss", "pretext", "rust-crates")
 ]
+TOOLS = ("chrome", "ffmpeg", "ffprobe", "fonts", "runtime")
 ELF64_X86 = (b"\x7fELF\x02\x01", 62)
 
 
@@ -87,6 +88,8 @@ def main(archive, unpacked, native):
             problems.append("bootstrap is missing or no program")
         problems += [f"{name} cannot be read by the function's user" for name, mode in modes.items() if not mode & 0o004]
         problems += [f"{name} is missing" for name in LICENCES if name not in modes]
+        parts = {"/".join(name.split("/")[:2]) for name in modes}
+        problems += [f"tools/{tool} is missing" for tool in TOOLS if f"tools/{tool}" not in parts]
         zipped.extractall(folder)
         table(entries)
         inspect(list(programs(folder, unpacked)), native, problems)

@@ -32,7 +32,8 @@ def stand_in(path, bootstrap=None):
     """A ZIP that looks like a bundle, with a function that only answers, or with other bytes in its place."""
     with zipfile.ZipFile(path, "w") as file:
         texts = ("Chromium", "GPL-3.0", "MPL-2.0", "postcss", "pretext", "rust-crates")
-        for name in ("bootstrap", "LICENSE", "NOTICE", *(f"licences/{text}.txt" for text in texts)):
+        tools = (f"tools/{tool}/any" for tool in ("chrome", "ffmpeg", "ffprobe", "fonts", "runtime"))
+        for name in ("bootstrap", "LICENSE", "NOTICE", *(f"licences/{text}.txt" for text in texts), *tools):
             entry = zipfile.ZipInfo(name)
             entry.external_attr = 0o100755 << 16
             file.writestr(entry, (bootstrap or ANSWERING.read_bytes()) if name == "bootstrap" else b"")

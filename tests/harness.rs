@@ -28,7 +28,8 @@ pub(crate) fn root() -> &'static Path {
 /// A file of `.tools/`; a test cannot be skipped for want of it.
 pub(crate) fn tool(path: &str) -> PathBuf {
     let tool = root().join(".tools").join(path);
-    assert!(tool.exists(), "{} is missing: run scripts/setup.sh", tool.display());
+    let setup = if path.starts_with("aws/") { "setup-aws.sh" } else { "setup.sh" };
+    assert!(tool.exists(), "{} is missing: run scripts/{setup}", tool.display());
     tool
 }
 

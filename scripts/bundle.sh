@@ -22,17 +22,20 @@ if [ -z "$bootstrap" ]; then
   bootstrap="${CARGO_TARGET_DIR:-target}/x86_64-unknown-linux-gnu/bundle/bootstrap"
 fi
 
+mkdir -p "$(dirname "$output")"
 work="$(mktemp -d)"
-trap 'rm -rf "$work"' EXIT
+# Beside its place, where it appears only when it is complete and checked.
+zip="$(mktemp "$output.XXXXXX")"
+trap 'rm -rf "$work" "$zip"' EXIT
 BOOTSTRAP="$bootstrap" ./scripts/stage.sh "$work/staged" packed "$level"
 python3 scripts/bundle/notice.py "$root" "$work/staged"
-mkdir -p "$(dirname "$output")"
-python3 scripts/bundle/archive.py "$work/staged" "$work/bundle.zip"
+python3 scripts/bundle/archive.py "$work/staged" "$zip"
 
 echo "== the bundle"
 # Every tool is run once, as it is in the bundle.
 mkdir "$work/scratch"
 "$work/staged/bootstrap" probe --tools "$work/staged/tools" --scratch "$work/scratch"
-python3 scripts/bundle/check.py ${native[@]+"${native[@]}"} "$work/bundle.zip" "$work"/scratch/*-pack-*
-mv "$work/bundle.zip" "$output"
+python3 scripts/bundle/check.py ${native[@]+"${native[@]}"} "$zip" "$work"/scratch/*-pack-*
+chmod 644 "$zip"
+mv "$zip" "$output"
 echo "$(sha256sum "$output" | cut -d' ' -f1)  $output"

@@ -6,8 +6,9 @@ use std::process::Command;
 use render::plan::Planned;
 use serde_json::{Value, json};
 
-use crate::harness::{Bench, fixture, run, tool};
-use crate::web::{Desk, Reply, Web};
+use crate::harness::{Bench, fixture, run};
+use crate::remote::cdn_script;
+use crate::web::{Desk, Web};
 
 /// Fixtures whose plans hold something that is not in their HTML: scenes, frames of videos, fonts, a sound, pictures.
 const GATHERED: [&str; 6] = [
@@ -67,10 +68,7 @@ pub(crate) fn assert_drawn(desk: &Desk, planned: &Planned) {
 #[test]
 fn a_script_of_another_host_is_not_asked_for_again() {
     let web = Web::start();
-    let gsap = std::fs::read(tool("js/gsap/gsap.min.js")).unwrap();
-    web.on("/npm/gsap@3/dist/gsap.min.js", [Reply::ok("application/javascript", gsap)]);
-    let source = std::fs::read_to_string(fixture("cdn-script").join("index.html")).unwrap();
-    let desk = Desk::with(&source.replace("cdn.example", &web.fill("HOST")));
+    let desk = cdn_script(&web);
     let planned = desk.plan(&web.net()).unwrap();
     drop(web);
     assert_drawn(&desk, &planned);

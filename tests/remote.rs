@@ -105,13 +105,18 @@ fn everything_a_page_refers_to_on_other_hosts_lies_beside_it_afterwards() {
     assert_eq!(asked, once, "something was asked for twice");
 }
 
-#[test]
-fn a_script_of_another_host_runs_in_its_place() {
-    let web = Web::start();
+/// The fixture `cdn-script`, whose script `web` has.
+pub(crate) fn cdn_script(web: &Web) -> Desk {
     let gsap = std::fs::read(tool("js/gsap/gsap.min.js")).unwrap();
     web.on("/npm/gsap@3/dist/gsap.min.js", [Reply::ok("application/javascript", gsap)]);
     let source = std::fs::read_to_string(fixture("cdn-script").join("index.html")).unwrap();
-    let desk = Desk::with(&source.replace("cdn.example", &web.fill("HOST")));
+    Desk::with(&source.replace("cdn.example", &web.fill("HOST")))
+}
+
+#[test]
+fn a_script_of_another_host_runs_in_its_place() {
+    let web = Web::start();
+    let desk = cdn_script(&web);
     // The page has to be asked for its duration, so that the script must have run.
     let planned = desk.plan(&web.net()).unwrap();
     assert!((planned.duration - 2.0).abs() < 1e-9, "{}", planned.duration);

@@ -15,8 +15,7 @@ def main(directory, target):
     links = [path for path in directory.rglob("*") if path.is_symlink()]
     if links:
         sys.exit(f"archive: {links[0]} is a link")
-    beside = target.with_name(target.name + ".part")
-    with zipfile.ZipFile(beside, "w") as archive:
+    with zipfile.ZipFile(target, "w") as archive:
         for path in sorted(path for path in directory.rglob("*") if path.is_file()):
             entry = zipfile.ZipInfo(path.relative_to(directory).as_posix(), EPOCH)
             entry.create_system = 3  # Unix, so that modes count
@@ -24,7 +23,6 @@ def main(directory, target):
             stored = path.name.endswith(STORED)
             entry.compress_type = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
             archive.writestr(entry, path.read_bytes(), compresslevel=9)
-    beside.replace(target)
 
 
 main(Path(sys.argv[1]), Path(sys.argv[2]))

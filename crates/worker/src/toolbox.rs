@@ -55,9 +55,16 @@ struct Shared {
     dir: PathBuf,
     chrome: ChromeSource,
     scratch: PathBuf,
-    /// Held while the tool is being unpacked, also when nobody waits any more: the next one must not come between.
-    unpacking: [Mutex<()>; 3],
+    unpacking: Unpacking,
     was_ready: AtomicBool,
+}
+
+/// Held while a tool is being unpacked, also when nobody waits any more: the next one must not come between.
+#[derive(Debug, Default)]
+struct Unpacking {
+    ffmpeg: Mutex<()>,
+    ffprobe: Mutex<()>,
+    chrome: Mutex<()>,
 }
 
 impl Toolbox {
@@ -78,7 +85,7 @@ impl Toolbox {
             dir,
             chrome,
             scratch,
-            unpacking: Default::default(),
+            unpacking: Unpacking::default(),
             was_ready,
         })))
     }
@@ -100,9 +107,11 @@ impl Toolbox {
 
 impl Shared {
     fn joining(&self) -> Result<Tools> {
+        let unpacking = &self.unpacking;
         let (ffmpeg, ffprobe) = thread::scope(|scope| {
-            let ffprobe = scope.spawn(|| self.unpacked(0, &self.dir.join("ffprobe")));
-            let ffmpeg = self.unpacked(1, &self.dir.join("ffmpeg"));
+            let ffprobe =
+                scope.spawn(|| self.unpacked(&unpacking.ffprobe, &self.dir.join("ffprobe")));
+            let ffmpeg = self.unpacked(&unpacking.ffmpeg, &self.dir.join("ffmpeg"));
             (ffmpeg, ffprobe.join().expect("unpacking does not panic"))
         });
         let encoder = Encoder { ffmpeg: ffmpeg?.join("ffmpeg"), ffprobe: ffprobe?.join("ffprobe") };
@@ -115,7 +124,9 @@ impl Shared {
             let joining = scope.spawn(|| self.joining());
             let chrome = match &self.chrome {
                 ChromeSource::Installed(chrome) => Ok(chrome.clone()),
-                ChromeSource::Pack(pack) => self.unpacked(2, pack).map(|dir| Chrome::in_dir(&dir)),
+                ChromeSource::Pack(pack) => {
+                    self.unpacked(&self.unpacking.chrome, pack).map(|dir| Chrome::in_dir(&dir))
+                }
             };
             (joining.join().expect("unpacking does not panic"), chrome)
         });
@@ -127,8 +138,8 @@ impl Shared {
         Ok(tools)
     }
 
-    fn unpacked(&self, tool: usize, pack: &Path) -> Result<PathBuf> {
-        let _one_at_a_time = self.unpacking[tool].lock().unwrap_or_else(PoisonError::into_inner);
+    fn unpacked(&self, unpacking: &Mutex<()>, pack: &Path) -> Result<PathBuf> {
+        let _one_at_a_time = unpacking.lock().unwrap_or_else(PoisonError::into_inner);
         pack::unpack(pack, &self.scratch)
     }
 }

@@ -15,6 +15,15 @@ fn packed(dir: &Path, content: &[u8]) {
     fs::write(dir.join("LICENSE"), "words").unwrap();
 }
 
+/// A directory with a pack and an empty scratch in it, which are named after it.
+fn place() -> (tempfile::TempDir, PathBuf, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let (from, scratch) = (dir.path().join("pack"), dir.path().join("scratch"));
+    fs::create_dir(&scratch).unwrap();
+    packed(&from, &content());
+    (dir, from, scratch)
+}
+
 fn content() -> Vec<u8> {
     (0..300_000_u32).map(|i| i.wrapping_mul(2_654_435_761).to_le_bytes()[2]).collect()
 }
@@ -22,10 +31,7 @@ fn content() -> Vec<u8> {
 #[test]
 fn a_pack_unpacks_to_the_same_files_once() {
     use std::os::unix::fs::PermissionsExt;
-    let dir = tempfile::tempdir().unwrap();
-    let (from, scratch) = (dir.path().join("pack"), dir.path().join("scratch"));
-    fs::create_dir(&scratch).unwrap();
-    packed(&from, &content());
+    let (_dir, from, scratch) = place();
     let unpacked = unpack(&from, &scratch).unwrap();
     assert_eq!(fs::read(unpacked.join("chromium")).unwrap(), content());
     assert_eq!(fs::read(unpacked.join("fontconfig/fonts/a.ttf")).unwrap(), b"font");
@@ -40,11 +46,9 @@ fn a_pack_unpacks_to_the_same_files_once() {
 
 #[test]
 fn what_an_interrupted_or_an_older_unpack_left_is_replaced() {
-    let dir = tempfile::tempdir().unwrap();
-    let (from, scratch) = (dir.path().join("pack"), dir.path().join("scratch"));
-    fs::create_dir_all(scratch.join("pack-pack-part-x")).unwrap();
-    fs::create_dir_all(scratch.join("pack-pack-0123")).unwrap();
-    packed(&from, &content());
+    let (_dir, from, scratch) = place();
+    fs::create_dir(scratch.join("pack-pack-part-x")).unwrap();
+    fs::create_dir(scratch.join("pack-pack-0123")).unwrap();
     let unpacked = unpack(&from, &scratch).unwrap();
     assert_eq!(fs::read_dir(&scratch).unwrap().count(), 1);
     let chromium = unpacked.join("chromium");
@@ -72,10 +76,7 @@ fn what_an_interrupted_or_an_older_unpack_left_is_replaced() {
 
 #[test]
 fn a_damaged_pack_leaves_nothing_behind_and_says_which_file() {
-    let dir = tempfile::tempdir().unwrap();
-    let (from, scratch) = (dir.path().join("pack"), dir.path().join("scratch"));
-    fs::create_dir(&scratch).unwrap();
-    packed(&from, &content());
+    let (_dir, from, scratch) = place();
     let name = "chromium.zst";
     File::options().write(true).open(from.join(name)).unwrap().set_len(5000).unwrap();
     let error = unpack(&from, &scratch).unwrap_err();
@@ -118,10 +119,7 @@ fn what_is_packed_unpacks_to_what_it_was() {
 #[test]
 fn a_directory_that_others_could_have_filled_is_not_run_from() {
     use std::os::unix::fs::PermissionsExt;
-    let dir = tempfile::tempdir().unwrap();
-    let (from, scratch) = (dir.path().join("pack"), dir.path().join("scratch"));
-    fs::create_dir(&scratch).unwrap();
-    packed(&from, &content());
+    let (dir, from, scratch) = place();
     let unpacked = unpack(&from, &scratch).unwrap();
     fs::set_permissions(&unpacked, fs::Permissions::from_mode(0o777)).unwrap();
     let error = unpack(&from, &scratch).unwrap_err();

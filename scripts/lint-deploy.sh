@@ -10,6 +10,9 @@ trap 'rm -rf "$out"' EXIT
 
 echo "== template as it is written"
 "$python" -m samcli validate --lint --template-file sam/template.yaml
+# Nothing is built, but a template that `sam build` cannot read should not be deployed either.
+"$python" -m samcli build --template-file sam/template.yaml --build-dir "$out/built" > "$out/build.log" 2>&1 ||
+  { cat "$out/build.log" >&2; exit 1; }
 
 echo "== template as it is deployed"
 "$python" scripts/aws/expand.py sam/template.yaml "$out"

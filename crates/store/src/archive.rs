@@ -59,7 +59,8 @@ fn unpack_blocking(
         let path = path.to_owned();
         move |source| Error::Scratch { action, path, source }
     };
-    fs::create_dir_all(into).map_err(scratch("make", into))?;
+    make_dirs(into.parent().unwrap_or(into), Path::new(into.file_name().unwrap_or_default()))
+        .map_err(scratch("make", into))?;
     let file = File::open(from).map_err(scratch("open", from))?;
     if file.metadata().map_err(scratch("look at", from))?.len() == 0 {
         return Err(Error::Archive { archive: name.to_owned(), reason: "it is empty".into() });
@@ -116,10 +117,11 @@ fn unpack_entry<R: Read>(
         return Ok(());
     }
     let path = entry.path().map_err(|error| unreadable(&error))?;
-    let path = into.join(safe_path(&path, &shown)?);
+    let name = safe_path(&path, &shown)?;
+    let path = into.join(&name);
     let write = |error| cannot_be_made(&shown, &path, error);
     match kind {
-        EntryType::Directory => return fs::create_dir_all(&path).map_err(write),
+        EntryType::Directory => return make_dirs(into, &name).map_err(write),
         EntryType::Regular | EntryType::Continuous => {}
         EntryType::Symlink | EntryType::Link => {
             let reason = format!("{shown} is a link; only files and directories are taken");
@@ -130,7 +132,7 @@ fn unpack_entry<R: Read>(
             return Err(Failure::Bad(reason));
         }
     }
-    fs::create_dir_all(path.parent().unwrap_or(into)).map_err(write)?;
+    make_dirs(into, name.parent().unwrap_or(Path::new(""))).map_err(write)?;
     let mut file = File::create_new(&path).map_err(write)?;
     let mut buffer = vec![0; 1 << 16];
     loop {
@@ -140,6 +142,20 @@ fn unpack_entry<R: Read>(
         }
         file.write_all(&buffer[..length]).map_err(write)?;
     }
+}
+
+/// Makes each directory of `below` in `into`, which must be there: once whoever waited for the archive has gone and taken the
+/// place away, it does not come back.
+fn make_dirs(into: &Path, below: &Path) -> io::Result<()> {
+    let mut dir = into.to_owned();
+    for part in below.components() {
+        dir.push(part);
+        match fs::create_dir(&dir) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => {}
+            made => made?,
+        }
+    }
+    Ok(())
 }
 
 /// Whether it is the archive's fault or the disk's that an entry cannot be made.

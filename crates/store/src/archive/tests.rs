@@ -228,3 +228,15 @@ async fn nothing_that_is_packed_here_unpacks_to_too_many_times_its_size() {
     pack_members(vec![Member { name: "zeros".to_owned(), path: zeros }], &packed).await.unwrap();
     unpacked(&fs::read(&packed).unwrap(), Limits::default()).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_place_that_was_taken_away_does_not_come_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let from = dir.path().join("from.tar.gz");
+    fs::write(&from, entry(EntryType::Regular, "a/b/c.txt", None, b"x")).unwrap();
+    let gone = dir.path().join("gone");
+    let error = unpack(&from, "plan", &gone.join("tree"), Limits::default()).await.unwrap_err();
+    assert!(matches!(error, Error::Scratch { .. }), "{error}");
+    assert!(make_dirs(&gone, Path::new("a/b")).is_err());
+    assert!(!gone.exists());
+}

@@ -1,23 +1,24 @@
-//! assemble: the chunks of a plan become one video with its sound, without being encoded again.
+//! assemble: the chunks of a plan become one video with its sound, without being encoded again where that can be had.
+
+mod check;
+mod join;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use crate::assemble::check::{check_chunks, check_preview, is_directory};
+use crate::assemble::join::{Joint, join};
 use crate::audio::sample::in_frames;
-use crate::chunk::label;
+use crate::by_product::ByProduct;
+use crate::config::output::Format;
 use crate::error::{Error, Result};
-use crate::ffmpeg::concat;
-use crate::ffmpeg::probe::{Video, check_sound, probe_sounds, probe_video};
+use crate::ffmpeg::concat::Sound;
 use crate::ffmpeg::source::{Source, probe_source};
-use crate::hash::sha256_file;
 use crate::plan::layout;
 use crate::plan::open::{Outline, open_outline};
-use crate::process::run;
+use crate::plan::output::Extras;
 use crate::tools::Tools;
-
-/// Joining copies bytes; this is for the largest outputs on the slowest disks.
-const LIMIT: Duration = Duration::from_mins(15);
 
 /// One chunk's file, in the order of the timeline.
 #[derive(Debug, Clone)]
@@ -25,6 +26,20 @@ pub struct ChunkFile {
     pub path: PathBuf,
     /// What its worker answered, where that is known.
     pub sha256: Option<String>,
+    /// The small video beside it, if the plan has one.
+    pub preview: Option<PathBuf>,
+}
+
+/// What is joined, and how.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    pub chunks: Vec<ChunkFile>,
+    /// The sound, instead of the one in the plan.
+    pub audio: Option<PathBuf>,
+    /// The poster, which one of the chunks has made, if the plan has one.
+    pub poster: Option<PathBuf>,
+    /// Whether an MP4 is encoded once more, as a whole.
+    pub cfr: bool,
 }
 
 /// What was joined.
@@ -33,19 +48,51 @@ pub struct Assembled {
     pub frames: u32,
     pub bytes: u64,
     pub duration_ms: u64,
+    pub by_products: Vec<ByProduct>,
 }
 
-/// Joins `chunks` of the plan in `plan_dir` to `out`, which appears only when it is complete and verified. Its sound is `audio`,
-/// or else what lies in the plan.
+/// What a plan says about joining, before anything but the plan is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outlook {
+    pub format: Format,
+    /// Whether the output is a directory of pictures.
+    pub is_directory: bool,
+    /// The chunk that makes the poster.
+    pub poster: Option<usize>,
+    pub has_previews: bool,
+}
+
+/// Reads what joining the plan in `plan_dir` takes and makes.
+pub fn outlook(plan_dir: &Path) -> Result<Outlook> {
+    let outline = open_outline(plan_dir)?;
+    let Extras { poster, preview } = outline.extras;
+    let has = |poster: u32| {
+        let mut chunks = outline.chunks.iter();
+        chunks.position(|range| (range.start..range.end).contains(&poster))
+    };
+    Ok(Outlook {
+        format: outline.output.format,
+        is_directory: is_directory(&outline.output),
+        poster: poster.and_then(has),
+        has_previews: preview.is_some(),
+    })
+}
+
+/// Joins `parts` of the plan in `plan_dir` to `out`, which appears only when it is complete and verified, as do the by-products
+/// beside it.
 pub async fn assemble(
     tools: &Tools,
     plan_dir: &Path,
-    chunks: &[ChunkFile],
-    audio: Option<&Path>,
+    parts: &Parts,
     out: &Path,
 ) -> Result<Assembled> {
     let start = Instant::now();
-    let outline = open_outline(plan_dir)?;
+    let mut outline = open_outline(plan_dir)?;
+    let Parts { chunks, audio, poster, cfr } = parts;
+    outline.output.cfr |= cfr;
+    if let Some(reason) = outline.output.refuses_cfr() {
+        return Err(Error::Config { field: "cfr".to_owned(), reason });
+    }
     check_chunks(tools, &outline, chunks).await?;
     let folder =
         out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -53,34 +100,57 @@ pub async fn assemble(
         .prefix(".assemble-work-")
         .tempdir_in(folder)
         .map_err(Error::io("make a work directory in", folder))?;
-    let list = work.path().join("chunks.txt");
-    let paths = chunks
-        .iter()
-        .map(|chunk| fs::canonicalize(&chunk.path).map_err(Error::io("find", &chunk.path)));
-    let paths = paths.collect::<Result<Vec<_>>>()?;
-    fs::write(&list, concat::list(&paths)).map_err(Error::io("write", &list))?;
-    let joined = work.path().join("joined.mp4");
-    let frames = outline.manifest.total_frames;
-    let samples = in_frames(frames, outline.fps);
-    let audio = find_audio(plan_dir, &outline, audio)?;
+    let samples = in_frames(outline.manifest.total_frames, outline.fps);
+    let audio = match outline.output.format.has_sound() {
+        true => find_audio(plan_dir, &outline, audio.as_deref())?,
+        false => None,
+    };
     let source = match &audio {
         Some(file) => Some(open_audio(tools, file).await?),
         None => None,
     };
     let sound = audio.as_deref().zip(source.as_ref());
-    let sound = sound.map(|(file, source)| concat::Sound { file, source, samples });
-    run(&concat::command(tools, &list, outline.fps, sound, &joined), LIMIT).await?;
-    check_video(&joined, &probe_video(tools, &joined).await?, &outline, frames)?;
-    if sound.is_some() {
-        check_sound(&joined, &probe_sounds(tools, &joined).await?, "aac", samples)?;
+    let sound = sound.map(|(file, source)| Sound { file, source, samples });
+    let joint = Joint { tools, outline: &outline, sound, work: work.path() };
+    let paths: Vec<_> = chunks.iter().map(|chunk| chunk.path.clone()).collect();
+    let joined = join(joint, &paths).await?;
+    let bytes = bytes_of(&joined)?;
+    let mut by_products = Vec::new();
+    if let Some(size) = outline.extras.preview {
+        let previews: Option<Vec<_>> = chunks.iter().map(|chunk| chunk.preview.clone()).collect();
+        let preview = check_preview(previews)?;
+        let made = join::preview(joint, &preview, size).await?;
+        by_products.push((ByProduct::Preview, made));
     }
-    let bytes = fs::metadata(&joined).map_err(Error::io("look at", &joined))?.len();
+    if let Some(poster) = poster {
+        let copy = work.path().join("poster.png");
+        fs::copy(poster, &copy).map_err(Error::io("copy", poster))?;
+        by_products.push((ByProduct::Poster, copy));
+    }
+    for (by_product, made) in &by_products {
+        let to = by_product.beside(out);
+        fs::rename(made, &to).map_err(Error::io("write", &to))?;
+    }
     fs::rename(&joined, out).map_err(Error::io("move", &joined))?;
     Ok(Assembled {
-        frames,
+        frames: outline.manifest.total_frames,
         bytes,
         duration_ms: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
+        by_products: by_products.into_iter().map(|(by_product, _)| by_product).collect(),
     })
+}
+
+/// Bytes of a file, or of the files in a directory.
+fn bytes_of(path: &Path) -> Result<u64> {
+    let look = |path: &Path| fs::metadata(path).map_err(Error::io("look at", path));
+    if !look(path)?.is_dir() {
+        return Ok(look(path)?.len());
+    }
+    let mut bytes = 0;
+    for entry in fs::read_dir(path).map_err(Error::io("read", path))? {
+        bytes += look(&entry.map_err(Error::io("read", path))?.path())?.len();
+    }
+    Ok(bytes)
 }
 
 /// The file with the sound: the one that was `given`, or the plan's.
@@ -105,83 +175,4 @@ async fn open_audio(tools: &Tools, file: &Path) -> Result<Source> {
         Err(Error::Command { exit_code: Some(_), stderr, .. }) => Err(invalid(stderr)),
         Err(error) => Err(error),
     }
-}
-
-/// Checks that the files are the plan's chunks: as many, each whole, each in its place.
-async fn check_chunks(tools: &Tools, outline: &Outline, chunks: &[ChunkFile]) -> Result<()> {
-    let planned = &outline.chunks;
-    if chunks.len() != planned.len() {
-        let reason = format!("{} chunks were given, the plan has {}", chunks.len(), planned.len());
-        return Err(Error::ChunkList { reason });
-    }
-    for (index, (chunk, range)) in chunks.iter().zip(planned).enumerate() {
-        let ChunkFile { path, sha256 } = chunk;
-        if !path.is_file() {
-            return Err(Error::ChunkList {
-                reason: format!("chunk {index} is not at {}", path.display()),
-            });
-        }
-        if let Some(expected) = sha256 {
-            let hashed = path.clone();
-            let actual = tokio::task::spawn_blocking(move || sha256_file(&hashed))
-                .await
-                .expect("hashing does not panic")?;
-            if actual != *expected {
-                return Err(Error::ChunkDigest { index, expected: expected.clone(), actual });
-            }
-        }
-        let found = probe_video(tools, path).await?;
-        check_video(path, &found, outline, range.len())?;
-        let own = label(&outline.manifest.plan_hash, u32::try_from(index).unwrap_or(u32::MAX));
-        // Chunks of other makers say nothing about themselves.
-        match found.comment.filter(|comment| comment.starts_with("plan ")) {
-            Some(comment) if comment != own => {
-                let reason =
-                    format!("{} says it is {comment}, in its place belongs {own}", path.display());
-                return Err(Error::ChunkList { reason });
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-fn check_video(path: &Path, found: &Video, outline: &Outline, frames: u32) -> Result<()> {
-    let dimensions = &outline.manifest.dimensions;
-    let wrong = |what, expected: String, found: String| {
-        Err(Error::Verify { what, path: path.to_owned(), expected, found })
-    };
-    let Video {
-        codec: _,
-        width,
-        height,
-        frame_rate,
-        average_frame_rate,
-        packets,
-        starts_with_key,
-        comment: _,
-    } = found;
-    let rate = outline.fps.to_string();
-    if *packets != frames {
-        return wrong("frames of", frames.to_string(), packets.to_string());
-    }
-    if !starts_with_key {
-        return wrong("the first frame of", "a key frame".into(), "none".into());
-    }
-    let planned = (dimensions.width * outline.scale, dimensions.height * outline.scale);
-    if (*width, *height) != planned {
-        return wrong(
-            "size of",
-            format!("{}x{}", planned.0, planned.1),
-            format!("{width}x{height}"),
-        );
-    }
-    if *frame_rate != rate || *average_frame_rate != rate {
-        return wrong(
-            "frame rate of",
-            rate,
-            format!("{frame_rate} (average {average_frame_rate})"),
-        );
-    }
-    Ok(())
 }

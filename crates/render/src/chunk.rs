@@ -9,17 +9,19 @@ use serde::Serialize;
 
 use crate::browser::Viewport;
 use crate::browser::session::{Patience, Reuse};
-use crate::capture::picture::{FrameHashes, Picture};
+use crate::by_product::ByProduct;
+use crate::capture::picture::{Development, FrameHashes, Picture};
 use crate::capture::{Captured, Stage, capture};
 use crate::error::{Error, Result};
 use crate::ffmpeg;
-use crate::ffmpeg::encode::{Encoder, Encoding};
+use crate::ffmpeg::encode::{Encoder, Encoding, Targets};
 use crate::ffmpeg::probe::probe_video;
-use crate::frame::{Fps, FrameRange};
+use crate::frame::FrameRange;
 use crate::hash::sha256_file;
 use crate::page::{self, PageSource};
 use crate::plan::PRODUCER_VERSION;
-use crate::plan::open::{PlannedChunk, open_chunk};
+use crate::plan::open::{Outline, PlannedChunk, open_chunk};
+use crate::plan::output::Extras;
 use crate::tools::Tools;
 
 /// How a chunk is rendered on this machine. None of it changes a byte of the result.
@@ -80,6 +82,8 @@ pub struct ChunkReport {
     /// sha256 of each frame's pixels, if asked for. Not in the `.perf.json`.
     #[serde(skip)]
     pub frame_hashes: Vec<String>,
+    /// What was made besides the video.
+    pub by_products: Vec<ByProduct>,
 }
 
 /// A browser draws 15 frames in the time that starting it takes; fewer are not worth one.
@@ -112,25 +116,30 @@ pub async fn render_chunk(
         .prefix(".chunk-work-")
         .tempdir_in(folder)
         .map_err(Error::io("make a work directory in", folder))?;
-    let video = work.path().join("chunk.mp4");
-    let made = draw_and_encode(tools, &chunk, index, &video, work.path(), options).await?;
+    let files = Files { video: work.path().join("chunk"), scratch: work.path() };
+    let made = draw_and_encode(tools, &chunk, index, &files, options).await?;
 
     let verifying = Instant::now();
     let PlannedChunk { outline, range, .. } = &chunk;
-    verify_chunk(tools, &video, *range, outline.fps).await?;
-    let hashed = video.clone();
+    let size = (outline.manifest.dimensions.width, outline.manifest.dimensions.height);
+    let size = (size.0 * outline.scale, size.1 * outline.scale);
+    verify_chunk(tools, &files.video, *range, outline, size).await?;
+    if let Some(size) = outline.extras.preview {
+        verify_chunk(tools, &files.of(ByProduct::Preview), *range, outline, size).await?;
+    }
+    let hashed = files.video.clone();
     let sha256 = tokio::task::spawn_blocking(move || sha256_file(&hashed))
         .await
         .expect("hashing does not panic")?;
-    let Made { captured, workers, capture_ms, encode_ms, frame_hashes } = made;
+    let Made { captured, workers, capture_ms, encode_ms, frame_hashes, by_products } = made;
     let report = ChunkReport {
         plan_hash: outline.manifest.plan_hash.clone(),
         chunk_index: index,
         start_frame: range.start,
         end_frame: range.end,
         frames_encoded: range.len(),
-        width: outline.manifest.dimensions.width * outline.scale,
-        height: outline.manifest.dimensions.height * outline.scale,
+        width: size.0,
+        height: size.1,
         duration_ms: ms(start),
         plan_hash_ms,
         session_boot_ms: u64::try_from(captured.boot.as_millis()).unwrap_or(u64::MAX),
@@ -148,14 +157,19 @@ pub async fn render_chunk(
         ffmpeg_version,
         warnings: captured.warnings,
         frame_hashes,
+        by_products,
     };
+    for by_product in &report.by_products {
+        let made = files.of(*by_product);
+        fs::rename(&made, by_product.beside(out)).map_err(Error::io("move", &made))?;
+    }
     let perf = work.path().join("perf.json");
     let text = serde_json::to_string_pretty(&report)
         .expect("a report has nothing that JSON has not")
         + "\n";
     fs::write(&perf, text).map_err(Error::io("write", &perf))?;
     fs::rename(&perf, perf_path(out)).map_err(Error::io("move", &perf))?;
-    fs::rename(&video, out).map_err(Error::io("move", &video))?;
+    fs::rename(&files.video, out).map_err(Error::io("move", &files.video))?;
     Ok(report)
 }
 
@@ -172,18 +186,31 @@ struct Made {
     capture_ms: u64,
     encode_ms: u64,
     frame_hashes: Vec<String>,
+    by_products: Vec<ByProduct>,
+}
+
+/// What is written before it is whole and checked.
+struct Files<'a> {
+    video: PathBuf,
+    scratch: &'a Path,
+}
+
+impl Files<'_> {
+    fn of(&self, by_product: ByProduct) -> PathBuf {
+        by_product.beside(&self.video)
+    }
 }
 
 async fn draw_and_encode(
     tools: &Tools,
     chunk: &PlannedChunk,
     index: u32,
-    video: &Path,
-    scratch: &Path,
+    files: &Files<'_>,
     options: ChunkOptions<'_>,
 ) -> Result<Made> {
-    let PlannedChunk { outline, encoder, range, quality, rate, strictness, page_dir, shows } =
-        chunk;
+    let PlannedChunk { outline, encoder, range, strictness, page_dir, shows } = chunk;
+    let Outline { output, extras: Extras { poster, preview }, .. } = outline;
+    let poster = poster.filter(|poster| (range.start..range.end).contains(poster));
     let dimensions = &outline.manifest.dimensions;
     let viewport =
         Viewport { width: dimensions.width, height: dimensions.height, scale: outline.scale };
@@ -194,34 +221,50 @@ async fn draw_and_encode(
         variables: encoder.variables.as_ref(),
         env: &encoder.runtime_env,
         shows,
+        alpha: output.alpha,
     };
     let server = page::serve(&source).await?;
     let encoding = Encoding {
         viewport,
         fps: outline.fps,
         frames: range.len(),
-        quality: *quality,
-        rate: rate.clone(),
+        output: output.clone(),
+        preview: *preview,
         label: label(&outline.manifest.plan_hash, index),
     };
-    let mut running = Encoder::start(tools, &encoding, video)?;
+    let small = files.of(ByProduct::Preview);
+    let mut running =
+        Encoder::start(tools, &encoding, Targets { video: &files.video, preview: &small })?;
     tracing::debug!(pid = running.process_id(), "encoder started");
     let workers = options.workers.min(range.len().div_ceil(FRAMES_WORTH_A_BROWSER)).max(1);
     let stage = Stage {
         tools,
         server: &server,
-        scratch,
-        viewport,
+        scratch: files.scratch,
         fps: outline.fps,
         patience: Patience { strictness: *strictness, ..options.patience },
         reuse: options.reuse,
-        hashes: options.hashes,
+        development: Development {
+            viewport,
+            pixels: output.pixels(),
+            alpha: output.alpha,
+            hashes: options.hashes,
+            poster,
+        },
     };
     let start = Instant::now();
-    let mut frame_hashes = Vec::new();
-    let mut captured = capture(stage, *range, workers, async |_, picture: Arc<Picture>| {
-        running.write(&picture.planes).await?;
-        frame_hashes.extend(picture.rgb_sha256.clone());
+    let (mut frame_hashes, mut by_products) = (Vec::new(), Vec::new());
+    by_products.extend(preview.map(|_size| ByProduct::Preview));
+    let mut captured = capture(stage, *range, workers, async |index, picture: Arc<Picture>| {
+        running.write(&picture.data).await?;
+        if poster == Some(index)
+            && let Some(png) = &picture.png
+        {
+            let path = files.of(ByProduct::Poster);
+            fs::write(&path, png).map_err(Error::io("write", &path))?;
+            by_products.push(ByProduct::Poster);
+        }
+        frame_hashes.extend(picture.sha256.clone());
         options.progress.frame_done();
         Ok(())
     })
@@ -234,7 +277,7 @@ async fn draw_and_encode(
     let encode_ms = ms(finishing);
     ending.await.expect("ending a browser does not panic");
     finished?;
-    Ok(Made { captured, workers, capture_ms, encode_ms, frame_hashes })
+    Ok(Made { captured, workers, capture_ms, encode_ms, frame_hashes, by_products })
 }
 
 /// What a chunk's file says about itself, so that one of another plan or in another place is noticed when joining.
@@ -242,14 +285,25 @@ pub(crate) fn label(plan_hash: &str, index: u32) -> String {
     format!("plan {plan_hash} chunk {index}")
 }
 
-/// Checks that a chunk's file has exactly the frames of `range`, starts with a key frame and has the exact rate.
-async fn verify_chunk(tools: &Tools, video: &Path, range: FrameRange, fps: Fps) -> Result<()> {
-    let found = probe_video(tools, video).await?;
+/// Checks that a chunk's file has exactly the frames of `range` in the right size, starts with a key frame and has the exact
+/// rate.
+async fn verify_chunk(
+    tools: &Tools,
+    video: &Path,
+    range: FrameRange,
+    outline: &Outline,
+    size: (u32, u32),
+) -> Result<()> {
+    let (found, fps) = (probe_video(tools, video).await?, outline.fps);
     let wrong = |what, expected: String, found: String| {
         Err(Error::Verify { what, path: video.to_owned(), expected, found })
     };
     if found.packets != range.len() {
         return wrong("frames of", range.len().to_string(), found.packets.to_string());
+    }
+    if (found.width, found.height) != size {
+        let found = format!("{}x{}", found.width, found.height);
+        return wrong("size of", format!("{}x{}", size.0, size.1), found);
     }
     if !found.starts_with_key {
         return wrong("the first frame of", "a key frame".into(), "none".into());

@@ -1,35 +1,19 @@
 //! What a user may ask for, checked once: a JSON object in, [`Settings`] out, every refusal naming its field.
 
 pub(crate) mod fields;
+pub mod output;
 pub mod resolution;
 
 use serde_json::{Map, Value};
 
 use crate::config::fields::{Fields, refuse};
+use crate::config::output::Output;
 use crate::config::resolution::Resolution;
 use crate::error::{Error, Result};
-use crate::frame::{ChunkSizing, Fps};
+use crate::frame::{ChunkSizing, Fps, Moment, Span};
 
 /// The plan's size limit where the config does not set one: 2 GiB.
 const DEFAULT_PLAN_LIMIT: u64 = 2 << 30;
-
-/// How much care the encoder takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Quality {
-    Draft,
-    Standard,
-    High,
-}
-
-/// What decides the size of the encoded stream.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Rate {
-    /// The quality's own constant rate factor.
-    Preset,
-    Crf(u8),
-    /// As FFmpeg reads it: a number with an optional `k` or `M`.
-    Bitrate(String),
-}
 
 /// What the frames of opaque videos are kept as; those with transparency are PNG always.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,8 +50,15 @@ impl FontCare {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     pub fps: Fps,
-    pub quality: Quality,
-    pub rate: Rate,
+    pub output: Output,
+    /// The frames that are wanted; `None` for all of them.
+    pub frames: Option<Span>,
+    /// The moment whose frame is kept as a picture beside the video.
+    pub poster: Option<Moment>,
+    /// The shorter side of a small video beside the video.
+    pub preview: Option<u32>,
+    /// Whether the sound is left out.
+    pub mute: bool,
     pub frame_format: FrameFormat,
     pub sizing: ChunkSizing,
     /// Path of the HTML file inside the project, with `/` between its parts.
@@ -79,28 +70,10 @@ pub struct Settings {
     pub strict_variables: bool,
     /// Frames larger than the page.
     pub resolution: Option<Resolution>,
-    /// Whether assembling re-encodes to an exactly constant frame rate.
-    pub cfr: bool,
     /// Of text that asks for whatever font a machine has.
     pub system_fonts: FontCare,
     /// Of families that cannot be had.
     pub missing_fonts: FontCare,
-}
-
-impl Quality {
-    pub const ALL: [Self; 3] = [Self::Draft, Self::Standard, Self::High];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Draft => "draft",
-            Self::Standard => "standard",
-            Self::High => "high",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|quality| quality.name() == name)
-    }
 }
 
 impl Settings {
@@ -123,12 +96,7 @@ impl Settings {
                 return refuse(side, "must be even");
             }
         }
-        fields.only("format", "mp4")?;
-        fields.only("codec", "h264")?;
-        let quality = fields.choice("quality", &Quality::ALL.map(Quality::name))?;
-        let quality =
-            quality.and_then(|name| Quality::from_name(&name)).unwrap_or(Quality::Standard);
-        let rate = fields.rate()?;
+        let output = Output::read(&mut fields, fps)?;
         let format = fields.choice("videoFrameFormat", &["auto", "jpg", "png"])?;
         let frame_format = match format.as_deref() {
             Some("jpg") => FrameFormat::Jpg,
@@ -150,8 +118,11 @@ impl Settings {
         };
         let settings = Self {
             fps,
-            quality,
-            rate,
+            output,
+            frames: fields.parsed("frames", "frames such as 30..60, 30.. or ..60")?,
+            poster: fields.parsed("poster", "a moment such as 1.5s, 1500ms or 45f")?,
+            preview: fields.preview()?,
+            mute: fields.bool("mute")?.unwrap_or(false),
             frame_format,
             sizing,
             entry: fields.entry()?,
@@ -160,16 +131,9 @@ impl Settings {
             variables: fields.variables()?,
             resolution,
             strict_variables: fields.bool("strictVariables")?.unwrap_or(false),
-            cfr: fields.bool("cfr")?.unwrap_or(false),
             system_fonts,
             missing_fonts,
         };
-        if settings.cfr {
-            return refuse(
-                "cfr",
-                "is not supported by this version; frames are already exactly spaced",
-            );
-        }
         fields.nothing_left()?;
         Ok(settings)
     }
@@ -180,6 +144,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::config::output::{Alpha, Codec, Format, Quality, Rate};
 
     fn parse(config: Value) -> Result<Settings> {
         let Value::Object(config) = config else { panic!("a config is an object") };
@@ -190,7 +155,9 @@ mod tests {
     fn a_config_with_only_a_frame_rate_gets_the_defaults() {
         let settings = parse(json!({"fps": 30})).unwrap();
         assert_eq!(settings.entry, "index.html");
-        assert_eq!((settings.quality, settings.rate), (Quality::Standard, Rate::Preset));
+        let Output { format, codec, alpha, quality, rate, plays, cfr } = settings.output;
+        assert_eq!((format, codec, alpha), (Format::Mp4, Codec::H264, Alpha::None));
+        assert_eq!((quality, rate, plays, cfr), (Quality::Standard, Rate::Preset, 0, false));
         assert_eq!(
             settings.sizing,
             ChunkSizing { size: None, max_parallel: 16, target_frames: None }
@@ -226,11 +193,76 @@ mod tests {
             (json!({"fps": 30, "strictness": "loose"}), "strictness"),
             (json!({"fps": 30, "variables": [1]}), "variables"),
             (json!({"fps": 30, "chunksize": 10}), "chunksize"),
+            (json!({"fps": 30, "bitrate": "0k"}), "bitrate"),
+            (json!({"fps": 30, "frames": "60..30"}), "frames"),
+            (json!({"fps": 30, "frames": 30}), "frames"),
+            (json!({"fps": 30, "poster": "later"}), "poster"),
+            (json!({"fps": 30, "preview": "540"}), "preview"),
+            (json!({"fps": 30, "preview": "541p"}), "preview"),
+            (json!({"fps": 30, "mute": "yes"}), "mute"),
         ] {
             match parse(config.clone()) {
                 Err(Error::Config { field, .. }) => assert_eq!(field, name, "{config}"),
                 other => panic!("{config} gave {other:?}"),
             }
+        }
+    }
+
+    #[test]
+    fn what_does_not_go_together_is_refused_by_name_with_what_does() {
+        for (config, says) in [
+            (
+                json!({"format": "webm", "codec": "h265"}),
+                "codec`: h265 goes into mp4; a webm holds vp9",
+            ),
+            (
+                json!({"format": "mp4", "codec": "vp9"}),
+                "codec`: vp9 goes into webm; a mp4 holds h264 or h265",
+            ),
+            (json!({"format": "mov", "codec": "h264"}), "a mov holds prores"),
+            (
+                json!({"format": "gif", "codec": "png"}),
+                "png goes into png-sequence; a gif holds gif",
+            ),
+            (
+                json!({"alpha": true}),
+                "alpha`: a mp4 holds no half-transparent pixels; mov, webm and png-sequence do",
+            ),
+            (json!({"format": "gif", "alpha": true}), "alpha`: a gif"),
+            (json!({"format": "mov", "crf": 18}), "crf`: is for mp4 and webm"),
+            (json!({"format": "png-sequence", "bitrate": "8M"}), "bitrate`: is for mp4 and webm"),
+            (json!({"format": "gif", "crf": 18}), "crf`: is for mp4 and webm"),
+            (json!({"codec": "h265", "crf": 52}), "from 0 to 51"),
+            (json!({"format": "webm", "crf": 64}), "from 0 to 63"),
+            (json!({"format": "webm", "crf": 20, "bitrate": "8M"}), "together with crf"),
+            (json!({"format": "webm", "cfr": true}), "cfr`: is for mp4"),
+            (json!({"loop": 3}), "loop`: is for gif"),
+            (
+                json!({"format": "gif", "fps": 59.94}),
+                "fps`: a gif has at most 50 frames a second, not 59.94",
+            ),
+            (json!({"fps": 15}), "fps`: 15 frames a second are for gif"),
+        ] {
+            let mut config = config;
+            if config.get("fps").is_none() {
+                config["fps"] = 30.into();
+            }
+            let error = parse(config.clone()).unwrap_err().to_string();
+            assert!(error.contains(says), "{config}: {error}");
+        }
+    }
+
+    #[test]
+    fn formats_that_can_be_looked_through_are_unless_they_should_not() {
+        for (config, alpha) in [
+            (json!({"fps": 30, "format": "mov"}), Alpha::Kept),
+            (json!({"fps": 60, "format": "webm", "codec": "vp9", "crf": 63}), Alpha::Kept),
+            (json!({"fps": 30, "format": "png-sequence", "alpha": true}), Alpha::Kept),
+            (json!({"fps": 30, "format": "webm", "alpha": false}), Alpha::None),
+            (json!({"fps": 30, "alpha": false}), Alpha::None),
+            (json!({"fps": 15, "format": "gif", "loop": 3}), Alpha::None),
+        ] {
+            assert_eq!(parse(config.clone()).unwrap().output.alpha, alpha, "{config}");
         }
     }
 

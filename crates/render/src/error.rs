@@ -64,6 +64,19 @@ pub enum Error {
         "{element}: with its {frames} frames, the videos need at least {bytes} bytes; the plan's limit is {limit}"
     )]
     FramesTooLarge { element: String, frames: u32, bytes: u64, limit: u64 },
+    #[error(
+        "{format} of {frames} frames of {width}x{height} needs at least {bytes} bytes, {frame} for each frame in its chunk and \
+         again when they are joined; there is room for {room}: render a part of it with `frames`, or another format"
+    )]
+    OutputTooLarge {
+        format: &'static str,
+        frames: u32,
+        width: u32,
+        height: u32,
+        frame: u64,
+        bytes: u64,
+        room: u64,
+    },
     #[error("the plan has no {artifact}")]
     PlanArtifactMissing { artifact: String },
     #[error("{artifact} in the plan cannot be read as what it should be: {reason}")]

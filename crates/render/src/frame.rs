@@ -1,12 +1,19 @@
 //! Time as frames and ratios: frame rates, frame ranges, and how a timeline is cut into chunks.
 
+mod asked;
+
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// The frame rates a render may have, as numerator and denominator.
-const RATES: [(u32, u32); 10] = [
+pub use asked::{Moment, Span};
+
+/// The frame rates a render may have, as numerator and denominator; those below 23 are for GIF.
+const RATES: [(u32, u32); 13] = [
+    (10, 1),
+    (15, 1),
+    (20, 1),
     (24000, 1001),
     (24, 1),
     (25, 1),
@@ -31,7 +38,8 @@ pub struct Fps {
 
 impl Fps {
     /// The names a user may write for the supported rates.
-    pub const SUPPORTED: &'static str = "23.976, 24, 25, 29.97, 30, 48, 50, 59.94, 60, 120";
+    pub const SUPPORTED: &'static str =
+        "23.976, 24, 25, 29.97, 30, 48, 50, 59.94, 60, 120 (and for gif 10, 15, 20)";
 
     /// Seconds from the start of the timeline to frame `index`.
     pub fn seconds(self, index: u32) -> f64 {
@@ -45,6 +53,12 @@ impl Fps {
     /// Ticks a second of a media clock in which every frame lasts a whole number of ticks, and how many that is.
     pub fn media_clock(self) -> (u32, u32) {
         if self.den == 1 { (self.num * 1000, 1000) } else { (self.num, self.den) }
+    }
+
+    /// As people write it: 30 or 29.97.
+    pub(crate) fn named(self) -> String {
+        let rounded = (self.as_f64() * 1000.0).round() / 1000.0;
+        rounded.to_string()
     }
 
     /// Milliseconds between two frames.
@@ -68,6 +82,22 @@ impl Fps {
             reason = "between 1 and 86400 s × 120 frames/s, which a u32 holds"
         )]
         Ok(frames as u32)
+    }
+
+    /// The frame that is on at `moment`. A moment within a thousandth of a frame before the next one is that one's.
+    pub fn frame_at(self, moment: Moment) -> u32 {
+        match moment {
+            Moment::Frame(index) => index,
+            Moment::Seconds(seconds) => {
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "a moment is not negative, and a cast stops at what a u32 holds"
+                )]
+                let frame = (seconds * self.as_f64() + 1e-3).floor() as u32;
+                frame
+            }
+        }
     }
 }
 
@@ -143,8 +173,9 @@ pub struct ChunkSizing {
     pub target_frames: Option<u32>,
 }
 
-/// Cuts `total` frames into chunks of one size, the last one shorter, and returns that size with them.
-pub fn slice_chunks(total: u32, sizing: ChunkSizing) -> (u32, Vec<FrameRange>) {
+/// Cuts `frames` into chunks of one size, the last one shorter, and returns that size with them.
+pub fn slice_chunks(frames: FrameRange, sizing: ChunkSizing) -> (u32, Vec<FrameRange>) {
+    let total = frames.len();
     let ChunkSizing { size, max_parallel, target_frames } = sizing;
     let auto = target_frames
         .map_or(max_parallel, |target| max_parallel.min(total.div_ceil(target).max(1)));
@@ -152,7 +183,10 @@ pub fn slice_chunks(total: u32, sizing: ChunkSizing) -> (u32, Vec<FrameRange>) {
     let count = max_parallel.min(total.div_ceil(wanted).max(1));
     let size = wanted.max(total.div_ceil(count));
     let count = count.min(total.div_ceil(size));
-    let ranges = (0..count).map(|i| FrameRange { start: i * size, end: total.min((i + 1) * size) });
+    let ranges = (0..count).map(|i| FrameRange {
+        start: frames.start + i * size,
+        end: frames.start + total.min((i + 1) * size),
+    });
     (size, ranges.collect())
 }
 
@@ -162,6 +196,18 @@ mod tests {
 
     fn sizing(size: Option<u32>, max_parallel: u32, target_frames: Option<u32>) -> ChunkSizing {
         ChunkSizing { size, max_parallel, target_frames }
+    }
+
+    fn whole(end: u32) -> FrameRange {
+        FrameRange { start: 0, end }
+    }
+
+    #[test]
+    fn a_part_of_a_timeline_is_cut_like_a_whole_one() {
+        let part = FrameRange { start: 100, end: 121 };
+        let (size, ranges) = slice_chunks(part, sizing(Some(10), 12, None));
+        let starts: Vec<_> = ranges.iter().map(|range| (range.start, range.end)).collect();
+        assert_eq!((size, starts), (10, vec![(100, 110), (110, 120), (120, 121)]));
     }
 
     #[test]
@@ -176,7 +222,7 @@ mod tests {
             (900, sizing(None, 16, Some(300)), 3, 300),
             (121, sizing(Some(10), 12, None), 11, 11),
         ] {
-            let (got, ranges) = slice_chunks(total, ask);
+            let (got, ranges) = slice_chunks(whole(total), ask);
             assert_eq!((ranges.len(), got), (count, size), "{total} frames, {ask:?}");
         }
     }
@@ -186,7 +232,7 @@ mod tests {
         for total in 1..700 {
             for max_parallel in [1, 2, 7, 16, 256] {
                 for size in [None, Some(1), Some(9), Some(10), Some(240), Some(3600)] {
-                    let (_, ranges) = slice_chunks(total, sizing(size, max_parallel, None));
+                    let (_, ranges) = slice_chunks(whole(total), sizing(size, max_parallel, None));
                     let mut next = 0;
                     for range in ranges {
                         assert!(
@@ -218,6 +264,31 @@ mod tests {
             ("thirty", None),
         ] {
             assert_eq!(text.parse().ok(), expected.map(|(num, den)| Fps { num, den }), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_hour_has_as_many_frames_at_every_rate_as_its_duration_says() {
+        for (num, den) in RATES {
+            let fps = Fps { num, den };
+            let frames = fps.frames_in(3600.0).unwrap();
+            let exact = 3600 * u64::from(num);
+            assert_eq!(u64::from(frames), exact.div_ceil(u64::from(den)), "{fps}");
+            for size in [7, 30, 600, 3600] {
+                let ask = sizing(Some(size), 256, None);
+                let (_, chunks) = slice_chunks(whole(frames), ask);
+                assert_eq!(chunks.iter().map(|chunk| chunk.len()).sum::<u32>(), frames, "{fps}");
+            }
+            // Every frame has a whole number of ticks, so that the last one ends where the video does.
+            let (clock, ticks) = fps.media_clock();
+            assert_eq!(
+                u64::from(ticks) * u64::from(num),
+                u64::from(clock) * u64::from(den),
+                "{fps}"
+            );
+            let last = fps.seconds(frames - 1);
+            assert_eq!(fps.frame_at(Moment::Seconds(last)), frames - 1, "{fps}");
+            assert!(last < 3600.0 && fps.seconds(frames) >= 3600.0 - 1e-6, "{fps}");
         }
     }
 

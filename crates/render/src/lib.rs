@@ -22,6 +22,7 @@
 mod audio;
 mod blocking;
 mod browser;
+mod by_product;
 mod capture;
 mod compose;
 mod error;
@@ -38,9 +39,11 @@ pub mod config;
 pub mod frame;
 pub mod plan;
 pub mod remote;
+pub mod still;
 pub mod tools;
 
 pub use browser::session::{Patience, Reuse};
+pub use by_product::ByProduct;
 pub use capture::alone::{Proof, floor, probe};
 pub use capture::picture::FrameHashes;
 pub use error::{Error, Result};

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use config::ConfigArgs;
+pub(crate) use config::{ConfigArgs, PageArgs};
 pub(crate) use submit::{DeploymentArgs, SubmitArgs, WatchArgs};
 
 /// Renders HyperFrames compositions to video, frame by frame: on this machine, or on a deployed stack.
@@ -21,6 +21,9 @@ pub(crate) struct Cli {
 const EXAMPLES: &str = "Examples:
   bootstrap render my-composition -o video.mp4
   bootstrap render my-composition -o video.mp4 --fps 60 --quality high
+  bootstrap render my-composition -o overlay.mov --poster 1.5s --preview 540p
+  bootstrap render my-composition -o frames --format png-sequence --frames 30..60
+  bootstrap still my-composition --at 1.5s -o frame.png
   bootstrap render my-composition -o video.mp4 --json --frame-hashes > summary.json
   bootstrap invoke event.json
   bootstrap submit my-composition -o video.mp4
@@ -32,6 +35,8 @@ Exit status: 0 done, 1 failed (the code is in the message), 2 wrong arguments, 1
 pub(crate) enum Command {
     /// Render a composition to a video: plan, every chunk, assemble
     Render(Box<RenderArgs>),
+    /// Draw one frame of a composition, which is the fast way to look at it
+    Still(Box<StillArgs>),
     /// Render a composition on a deployed stack: upload it, start the render, watch it, fetch the video
     Submit(Box<SubmitArgs>),
     /// Watch a render of a deployed stack, also one that is over, and fetch its video
@@ -61,7 +66,7 @@ pub(crate) enum Command {
 pub(crate) struct RenderArgs {
     /// The project directory, or the HTML file in it to start from
     pub(crate) project: PathBuf,
-    /// The video to make; it appears only when it is complete
+    /// The video to make, or a directory for a png-sequence; it appears only when it is complete
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
     #[command(flatten)]
@@ -75,6 +80,25 @@ pub(crate) struct RenderArgs {
     /// Put the sha256 of each frame's pixels into the summary
     #[arg(long, requires = "json")]
     pub(crate) frame_hashes: bool,
+    /// Print one JSON summary on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StillArgs {
+    /// The project directory, or the HTML file in it to start from
+    pub(crate) project: PathBuf,
+    /// The moment: 1.5s, 1500ms or 45f for frame number 45
+    #[arg(long, value_name = "MOMENT", default_value = "0s")]
+    pub(crate) at: String,
+    /// The picture to make: .png as it was drawn, or .jpg or .webp for less
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    #[command(flatten)]
+    pub(crate) page: PageArgs,
     /// Print one JSON summary on stdout
     #[arg(long)]
     pub(crate) json: bool,

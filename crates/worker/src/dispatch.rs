@@ -1,32 +1,29 @@
 //! One event in, one answer out: fetches what the work needs, has it done, stores what came of it.
 
+mod assemble;
+mod chunk;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
-use futures::{StreamExt, TryStreamExt, stream};
-use render::Patience;
-use render::assemble::{ChunkFile, assemble};
-use render::chunk::{ChunkOptions, render_chunk};
+use render::assemble::Outlook;
+use render::chunk::ChunkOptions;
 use render::config::Settings;
+use render::config::output::Format;
 use render::plan::{PRODUCER_VERSION, plan};
 use render::remote::Net;
+use render::{ByProduct, Patience};
 use serde_json::{Map, Value};
 use store::{About, Store, Uri};
 
 use crate::deadline::millis;
+use crate::dispatch::assemble::Pieces;
+use crate::dispatch::chunk::Wanted;
 use crate::error::{Error, Result};
 use crate::event::{Answer, Event};
 use crate::toolbox::Toolbox;
 use crate::workdir::WorkDir;
-
-/// Chunks that are fetched at the same time.
-const FETCHES_AT_ONCE: usize = 8;
-
-/// What a stored chunk says of itself.
-const PLAN_HASH: &str = "plan-hash";
-const CHUNK_INDEX: &str = "chunk-index";
-const FRAMES: &str = "frames";
 
 /// What every invocation of this process has in common.
 #[derive(Debug)]
@@ -69,11 +66,13 @@ impl<S: Store> Worker<'_, S> {
             Event::Plan { project, output_prefix, config } => {
                 self.plan(work.path(), &project, &output_prefix, &config).await
             }
-            Event::RenderChunk { plan, plan_hash, chunk_index, output_prefix } => {
-                self.render_chunk(work.path(), &plan, &plan_hash, chunk_index, &output_prefix).await
+            Event::RenderChunk { plan, plan_hash, chunk_index, output_prefix, format } => {
+                let wanted = Wanted { index: chunk_index, plan_hash: &plan_hash, format };
+                self.render_chunk(work.path(), &plan, wanted, &output_prefix).await
             }
-            Event::Assemble { plan, chunks, audio, output } => {
-                self.assemble(work.path(), &plan, &chunks, audio.as_ref(), &output).await
+            Event::Assemble { plan, chunks, audio, output, format, cfr } => {
+                let pieces = Pieces { chunks: &chunks, audio: audio.as_ref(), format, cfr };
+                self.assemble(work.path(), &plan, pieces, &output).await
             }
         }
     }
@@ -119,7 +118,7 @@ impl<S: Store> Worker<'_, S> {
             fps: settings.fps.as_f64(),
             width: planned.width,
             height: planned.height,
-            format: "mp4",
+            format: planned.format.name(),
             has_audio: audio_uri.is_some(),
             audio_uri: audio_uri.as_ref().map(ToString::to_string),
             ffmpeg_version: planned.ffmpeg_version,
@@ -130,147 +129,34 @@ impl<S: Store> Worker<'_, S> {
         };
         Ok((answer, facts))
     }
+}
 
-    async fn render_chunk(
-        &self,
-        work: &Path,
-        plan: &Uri,
-        plan_hash: &str,
-        index: u32,
-        prefix: &Uri,
-    ) -> Result<(Answer, Facts)> {
-        let start = Instant::now();
-        let uri = prefix.join("chunks").join(&format!("{index:04}.mp4"));
-        if let Some((sha256, frames)) = self.earlier_chunk(&uri, plan_hash, index).await {
-            let facts = Facts { frames: Some(frames), was_there: true, ..Facts::default() };
-            let answer = Answer::RenderChunk {
-                chunk_uri: uri.to_string(),
-                chunk_index: index,
-                sha256,
-                frames_encoded: frames,
-                capture_mode: "beginframe",
-                duration_ms: ms(start),
-                warnings: Vec::new(),
-                report: None,
-            };
-            return Ok((answer, facts));
+/// Refuses an event that means files of another format than the plan's.
+fn check_format(outlook: &Outlook, format: Format) -> Result<()> {
+    if outlook.format == format {
+        return Ok(());
+    }
+    Err(Error::Event {
+        field: "Format".to_owned(),
+        reason: format!(
+            "must be {}, as the plan says, not {}",
+            outlook.format.name(),
+            format.name()
+        ),
+    })
+}
+
+/// Where a by-product of what is at `uri` belongs.
+pub(crate) fn beside(uri: &Uri, by_product: ByProduct) -> Uri {
+    match uri {
+        Uri::File(path) => Uri::File(by_product.beside(path)),
+        Uri::S3 { bucket, key } => {
+            let key = key.trim_end_matches('/');
+            let (folder, name) = key.rsplit_once('/').unwrap_or(("", key));
+            let name = by_product.name_beside(name);
+            let key = if folder.is_empty() { name } else { format!("{folder}/{name}") };
+            Uri::S3 { bucket: bucket.clone(), key }
         }
-        let fetching = async { Ok(self.store.tree(plan, work).await?) };
-        let (tools, plan) = tokio::try_join!(self.toolbox.drawing(), fetching)?;
-        let fetch = Some(ms(start));
-        let working = Instant::now();
-        let out = work.join(format!("{index:04}.mp4"));
-        let report = render_chunk(&tools, &plan, index, plan_hash, &out, self.options).await?;
-        let spent = Some(ms(working));
-        let storing = Instant::now();
-        let labels = [
-            (PLAN_HASH, plan_hash.to_owned()),
-            (CHUNK_INDEX, index.to_string()),
-            (FRAMES, report.frames_encoded.to_string()),
-        ];
-        let about = About {
-            sha256: Some(report.sha256.clone()),
-            labels: labels.map(|(name, value)| (name.to_owned(), value)).into(),
-        };
-        self.store.put_file(&out, &uri, &about).await?;
-        let facts = Facts {
-            fetch,
-            work: spent,
-            store: Some(ms(storing)),
-            frames: Some(report.frames_encoded),
-            bytes: std::fs::metadata(&out).ok().map(|file| file.len()),
-            ..Facts::default()
-        };
-        let answer = Answer::RenderChunk {
-            chunk_uri: uri.to_string(),
-            chunk_index: index,
-            sha256: report.sha256.clone(),
-            frames_encoded: report.frames_encoded,
-            capture_mode: report.capture_mode,
-            duration_ms: ms(start),
-            warnings: report.warnings.clone(),
-            report: Some(Box::new(report)),
-        };
-        Ok((answer, facts))
-    }
-
-    /// The digest and frames of a chunk that an earlier try has stored: the same plan and index make the same bytes.
-    async fn earlier_chunk(&self, uri: &Uri, plan_hash: &str, index: u32) -> Option<(String, u32)> {
-        let about = match self.store.look(uri).await {
-            Ok(about) => about?,
-            Err(error) => {
-                // Whoever may not look may still be allowed to write.
-                tracing::debug!(%error, "no look at an earlier try's chunk");
-                return None;
-            }
-        };
-        let About { sha256, labels } = about;
-        let is_this = labels.get(PLAN_HASH).is_some_and(|hash| hash == plan_hash)
-            && labels.get(CHUNK_INDEX).is_some_and(|found| *found == index.to_string());
-        let frames = labels.get(FRAMES)?.parse().ok()?;
-        sha256.filter(|_| is_this).map(|sha256| (sha256, frames))
-    }
-
-    async fn assemble(
-        &self,
-        work: &Path,
-        plan: &Uri,
-        chunks: &[Uri],
-        audio: Option<&Uri>,
-        output: &Uri,
-    ) -> Result<(Answer, Facts)> {
-        let start = Instant::now();
-        let fetching_plan = async { Ok(self.store.tree(plan, work).await?) };
-        let fetching_audio = async {
-            match audio {
-                Some(uri) => Ok(Some(self.store.file(uri, work).await?)),
-                None => Ok(None),
-            }
-        };
-        let (joining, plan, files, audio) = tokio::try_join!(
-            self.toolbox.joining(),
-            fetching_plan,
-            self.fetch_chunks(work, chunks),
-            fetching_audio
-        )?;
-        let fetch = Some(ms(start));
-        let working = Instant::now();
-        let out = work.join("output.mp4");
-        let audio = audio.map(|file| file.path);
-        let assembled = assemble(&joining, &plan, &files, audio.as_deref(), &out).await?;
-        let spent = Some(ms(working));
-        let storing = Instant::now();
-        self.store.put_file(&out, output, &About::default()).await?;
-        let facts = Facts {
-            fetch,
-            work: spent,
-            store: Some(ms(storing)),
-            frames: Some(assembled.frames),
-            bytes: Some(assembled.bytes),
-            chunks: u64::try_from(chunks.len()).ok(),
-            was_there: false,
-        };
-        let answer = Answer::Assemble {
-            output_uri: output.to_string(),
-            frames_encoded: assembled.frames,
-            file_size: assembled.bytes,
-            duration_ms: ms(start),
-        };
-        Ok((answer, facts))
-    }
-
-    /// Fetches the chunks, in their order.
-    async fn fetch_chunks(&self, work: &Path, chunks: &[Uri]) -> Result<Vec<ChunkFile>> {
-        let fetching = chunks.iter().enumerate().map(|(index, uri)| async move {
-            match self.store.file(uri, work).await {
-                Ok(file) => Ok(ChunkFile { path: file.path, sha256: file.unchecked_sha256 }),
-                Err(store::Error::Digest { expected, actual, .. }) => {
-                    Err(Error::from(render::Error::ChunkDigest { index, expected, actual }))
-                }
-                Err(error) => Err(error.into()),
-            }
-        });
-        stream::iter(fetching).buffered(FETCHES_AT_ONCE).try_collect().await
     }
 }
 

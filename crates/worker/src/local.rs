@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use render::chunk::{ChunkOptions, ChunkReport};
-use render::config::Strictness;
+use render::config::{Settings, Strictness};
 use render::{FrameHashes, Patience, Reuse};
 use serde_json::{Value, json};
 use store::{LocalStore, Reach, S3Store, Uri};
@@ -16,6 +16,7 @@ use crate::cli::{Cli, Command, FloorArgs, InvokeArgs, Place, RenderArgs};
 use crate::dispatch::Worker;
 use crate::error::{Code, Error, Result};
 use crate::event::{Answer, Event};
+use crate::place::output_path;
 use crate::progress::{Meter, line};
 use crate::resources::default_workers;
 use crate::toolbox::{ChromeSource, Toolbox};
@@ -42,13 +43,21 @@ pub(crate) async fn render(args: &RenderArgs) -> Result<()> {
         summary["height"],
         summary["duration"]
     ));
+    for by_product in ["poster", "preview"] {
+        if let Some(path) = summary[by_product].as_str() {
+            line(&format!("{path}: {by_product}"));
+        }
+    }
     Ok(())
 }
 
 async fn render_with(args: &RenderArgs, meter: &Meter) -> Result<Value> {
     let start = Instant::now();
     let (project, entry) = project_and_entry(&args.project)?;
-    let output = output_path(&args.output)?;
+    let config = args.config.config(entry.as_deref(), CHUNK_SIZE, Some(&args.output))?;
+    let settings = Settings::parse(&config)?;
+    let format = settings.output.format;
+    let output = output_path(&args.output, format)?;
     let scratch = scratch(&args.place);
     let toolbox = open_toolbox(&args.place, &scratch)?;
     let bench = WorkDir::make(&scratch)?;
@@ -63,11 +72,7 @@ async fn render_with(args: &RenderArgs, meter: &Meter) -> Result<Value> {
     let prefix = uri(bench.path())?;
 
     meter.stage("planning", &project.display().to_string());
-    let event = Event::Plan {
-        project: uri(&project)?,
-        output_prefix: prefix.clone(),
-        config: args.config.config(entry.as_deref(), CHUNK_SIZE)?,
-    };
+    let event = Event::Plan { project: uri(&project)?, output_prefix: prefix.clone(), config };
     let Answer::Plan {
         plan_uri,
         plan_hash,
@@ -96,6 +101,7 @@ async fn render_with(args: &RenderArgs, meter: &Meter) -> Result<Value> {
             plan_hash: plan_hash.clone(),
             chunk_index,
             output_prefix: prefix.clone(),
+            format,
         };
         let Answer::RenderChunk { chunk_uri, report: Some(report), .. } =
             worker.dispatch(event).await?.0
@@ -111,9 +117,19 @@ async fn render_with(args: &RenderArgs, meter: &Meter) -> Result<Value> {
     let assembling = Instant::now();
     let output_uri = uri(&output)?;
     let audio = audio_uri.map(|uri| Uri::parse(&uri)).transpose()?;
-    worker.dispatch(Event::Assemble { plan, chunks, audio, output: output_uri }).await?;
+    let event = Event::Assemble { plan, chunks, audio, output: output_uri, format, cfr: false };
+    let Answer::Assemble { poster_uri, preview_uri, file_size, .. } =
+        worker.dispatch(event).await?.0
+    else {
+        unreachable!("an assemble event gets an assemble answer")
+    };
+    let path = |uri: Option<String>| uri.map(|uri| uri.trim_start_matches("file://").to_owned());
     Ok(json!({
         "output": output.display().to_string(),
+        "format": format.name(),
+        "bytes": file_size,
+        "poster": path(poster_uri),
+        "preview": path(preview_uri),
         "planHash": plan_hash,
         "frames": total_frames,
         "duration": seconds,
@@ -174,6 +190,7 @@ pub(crate) fn report(cli: &Cli, error: &Error) -> ExitCode {
     let (code, message) = (error.code().name(), error.chain());
     let wants_json = match &cli.command {
         Command::Render(args) => args.json,
+        Command::Still(args) => args.json,
         Command::Submit(args) => args.json,
         Command::Watch(args) => args.json,
         Command::Invoke(_) | Command::Probe(_) | Command::Floor(_) | Command::Pack { .. } => false,
@@ -193,7 +210,11 @@ pub(crate) fn report(cli: &Cli, error: &Error) -> ExitCode {
     })
 }
 
-fn options<'a>(workers: Option<u32>, place: &Place, meter: &'a Meter) -> ChunkOptions<'a> {
+pub(crate) fn options<'a>(
+    workers: Option<u32>,
+    place: &Place,
+    meter: &'a Meter,
+) -> ChunkOptions<'a> {
     ChunkOptions {
         workers: workers.unwrap_or_else(default_workers),
         reuse: Reuse::Proven,
@@ -226,36 +247,6 @@ pub(crate) fn project_and_entry(given: &Path) -> Result<(PathBuf, Option<String>
     Ok((folder.to_owned(), Some(entry.to_owned())))
 }
 
-/// The absolute path of the output, which must be writable: better said before the render than after it.
-pub(crate) fn output_path(given: &Path) -> Result<PathBuf> {
-    let bad = |reason: String| Error::Argument {
-        argument: format!("--output {}", given.display()),
-        reason,
-    };
-    let name = given.file_name().ok_or_else(|| bad("names no file".into()))?;
-    let folder =
-        given.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let folder =
-        std::fs::canonicalize(folder).map_err(|error| bad(format!("its folder: {error}")))?;
-    let output = folder.join(name);
-    match std::fs::symlink_metadata(&output) {
-        Ok(found) if found.is_dir() => return Err(bad("is a directory".into())),
-        // The video takes the place of what is there: a device or a link would be gone.
-        Ok(found) if !found.is_file() => {
-            return Err(bad("is there already and is not a regular file".into()));
-        }
-        Ok(_file) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(bad(error.to_string())),
-    }
-    tempfile::Builder::new()
-        .prefix(".framewright-")
-        .tempfile_in(&folder)
-        .and_then(tempfile::NamedTempFile::close)
-        .map_err(|error| bad(format!("its folder takes no files: {error}")))?;
-    Ok(output)
-}
-
 pub(crate) fn open_toolbox(place: &Place, scratch: &Path) -> Result<Toolbox> {
     let dir = place.tools.clone().unwrap_or_else(|| bundled().unwrap_or_else(|| ".tools".into()));
     let dir = std::path::absolute(&dir).unwrap_or(dir);
@@ -279,7 +270,7 @@ pub(crate) fn environment() -> BTreeMap<String, String> {
         .collect()
 }
 
-fn uri(path: &Path) -> Result<Uri> {
+pub(crate) fn uri(path: &Path) -> Result<Uri> {
     Uri::from_path(path).ok_or_else(|| Error::Argument {
         argument: path.display().to_string(),
         reason: "is not an absolute path of readable characters".to_owned(),

@@ -11,6 +11,7 @@ mod lambda;
 mod local;
 mod observe;
 mod pack;
+mod place;
 mod probe;
 mod progress;
 mod redact;
@@ -18,6 +19,7 @@ mod resources;
 mod signals;
 #[cfg(test)]
 mod state_machine_tests;
+mod still;
 mod submit;
 mod toolbox;
 mod workdir;
@@ -70,6 +72,7 @@ async fn run(cli: &Cli) -> Result<()> {
     let mut signals = Signals::install();
     match &cli.command {
         Command::Render(args) => signals.unless_stopped(Box::pin(local::render(args))).await,
+        Command::Still(args) => signals.unless_stopped(Box::pin(still::still(args))).await,
         Command::Invoke(args) => signals.unless_stopped(Box::pin(local::invoke(args))).await,
         Command::Probe(args) => signals.unless_stopped(Box::pin(probe::probe(args))).await,
         Command::Floor(args) => signals.unless_stopped(local::floor(args)).await,

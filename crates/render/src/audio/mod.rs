@@ -18,10 +18,10 @@ use crate::audio::sources::{Need, Use, needs};
 use crate::audio::track::{Excess, Spool, Track};
 use crate::blocking::blocking;
 use crate::error::{Error, Result};
-use crate::ffmpeg::probe::{check_sound, probe_sounds};
+use crate::ffmpeg::probe::{check_mix, probe_sounds};
 use crate::ffmpeg::sound::{decode, flac};
 use crate::ffmpeg::source::{Source, probe_source};
-use crate::frame::Fps;
+use crate::frame::{Fps, FrameRange};
 use crate::media::{Clip, Sound};
 use crate::process::run;
 use crate::tools::Tools;
@@ -32,18 +32,21 @@ const LIMIT: Duration = Duration::from_mins(15);
 /// Sources that are decoded at the same time.
 const DECODERS: usize = 2;
 
-/// Mixes `sounds` to `out`, as long as `frames` frames, and returns warnings; `None` if no sound lies within the video.
+/// Mixes `sounds` to `out`, from the first to the last of `frames`, and returns warnings; `None` if no sound lies before their
+/// end.
 ///
 /// The mix is lossless, so that there is one lossy step in all, at the end. `work` is for what is in between.
 pub(crate) async fn mix(
     tools: &Tools,
     sounds: &[Sound],
-    frames: u32,
+    frames: FrameRange,
     fps: Fps,
     work: &Path,
     out: &Path,
 ) -> Result<Option<Vec<String>>> {
-    let total = sample::in_frames(frames, fps);
+    let (from, samples) =
+        (sample::in_frames(frames.start, fps), sample::in_frames(frames.len(), fps));
+    let total = from + samples;
     let needs = needs(sounds, total);
     if needs.is_empty() {
         return Ok(None);
@@ -69,8 +72,8 @@ pub(crate) async fn mix(
         fs::remove_file(&path).map_err(Error::io("remove", &path))?;
     }
     let excess = blocking(move || track.finish()).await?;
-    run(&flac(tools, &raw, out), LIMIT).await?;
-    check_sound(out, &probe_sounds(tools, out).await?, "flac", total)?;
+    run(&flac(tools, &raw, from, out), LIMIT).await?;
+    check_mix(out, &probe_sounds(tools, out).await?, samples)?;
     Ok(Some(excess.iter().map(Excess::warning).collect()))
 }
 

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::mix;
 use crate::error::{Error, Result};
-use crate::frame::Fps;
+use crate::frame::{Fps, FrameRange};
 use crate::media::{Clip, Repeat, Sound, Volume};
 use crate::tools::Tools;
 
@@ -49,7 +49,15 @@ impl Bench {
     }
 
     async fn mix(&self, sounds: &[Sound], frames: u32, fps: Fps) -> Result<Option<Vec<String>>> {
-        mix(&tools(), sounds, frames, fps, self.0.path(), &self.path("audio.flac")).await
+        mix(
+            &tools(),
+            sounds,
+            FrameRange { start: 0, end: frames },
+            fps,
+            self.0.path(),
+            &self.path("audio.flac"),
+        )
+        .await
     }
 
     /// The 24-bit samples of a mix of `sounds`, left and right, and its warnings.

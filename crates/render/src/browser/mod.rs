@@ -10,7 +10,10 @@ use std::pin::pin;
 use std::time::Duration;
 
 use chromiumoxide::cdp::browser_protocol::browser::GetVersionParams;
-use chromiumoxide::cdp::browser_protocol::emulation::SetDeviceMetricsOverrideParams;
+use chromiumoxide::cdp::browser_protocol::dom::Rgba;
+use chromiumoxide::cdp::browser_protocol::emulation::{
+    SetDefaultBackgroundColorOverrideParams, SetDeviceMetricsOverrideParams,
+};
 use chromiumoxide::cdp::browser_protocol::headless_experimental::{
     BeginFrameParams, BeginFrameReturns, ScreenshotParams, ScreenshotParamsFormat,
 };
@@ -235,6 +238,14 @@ impl Browser {
                 tracing::debug!(%error, "navigation");
             }
         }))
+    }
+
+    /// Takes the white from behind the page, which a page gets anew when it is loaded.
+    async fn see_through(&self) -> Result<()> {
+        let nothing = Rgba { r: 0, g: 0, b: 0, a: Some(0.0) };
+        let backdrop = SetDefaultBackgroundColorOverrideParams { color: Some(nothing) };
+        self.link.send(backdrop, "while making it transparent").await?;
+        Ok(())
     }
 
     /// Evaluates an expression, waits if it is a promise, and returns its value. Does not keep the browser borrowed, so

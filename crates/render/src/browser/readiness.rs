@@ -8,6 +8,7 @@ use crate::browser::Tick;
 use crate::browser::diagnosis::{why_not_ready, zero_duration};
 use crate::browser::session::{FIRST_FRAME_MS, Opened, Session};
 use crate::config::Strictness;
+use crate::config::output::Alpha;
 use crate::error::{Error, Result};
 use crate::page::server::Unserved;
 use crate::page::{self, Status};
@@ -60,6 +61,9 @@ impl Session<'_> {
             .iter()
             .map(|id| format!("composition \"{id}\" registered no timeline in window.__timelines"))
             .collect();
+        if self.server.alpha() == Alpha::Kept {
+            self.browser.see_through().await?;
+        }
         self.settle().await?;
         self.browser
             .tick(FIRST_FRAME_MS - self.fps.interval_ms(), self.fps.interval_ms(), Tick::Advance)

@@ -11,10 +11,11 @@ use futures::future::{join_all, try_join_all};
 
 use crate::browser::session::{Patience, Reuse, Shot};
 use crate::browser::{Renderer, Viewport};
-use crate::capture::picture::FrameHashes;
+use crate::capture::picture::{Development, FrameHashes};
 use crate::capture::{Stage, open};
 use crate::compose::{self, Check, Given};
 use crate::config::Strictness;
+use crate::config::output::{Alpha, Pixels};
 use crate::error::{Error, Result};
 use crate::ffmpeg;
 use crate::frame::Fps;
@@ -108,6 +109,7 @@ async fn serve(tools: &Tools, page_dir: &Path) -> Result<(Server, Viewport)> {
         variables: None,
         env: &env,
         shows: &[],
+        alpha: Alpha::None,
     };
     Ok((page::serve(&source).await?, viewport))
 }
@@ -119,8 +121,14 @@ fn stage<'a>(
     viewport: Viewport,
 ) -> Stage<'a> {
     let patience = Patience::new(Strictness::Strict);
-    let (reuse, hashes) = (Reuse::Never, FrameHashes::Skip);
-    Stage { tools, server, scratch, viewport, fps: FPS, patience, reuse, hashes }
+    let development = Development {
+        viewport,
+        pixels: Pixels::Yuv420,
+        alpha: Alpha::None,
+        hashes: FrameHashes::Skip,
+        poster: None,
+    };
+    Stage { tools, server, scratch, fps: FPS, patience, reuse: Reuse::Never, development }
 }
 
 /// The size of the PNG in bytes, if it shows what it must.

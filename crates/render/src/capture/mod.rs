@@ -2,6 +2,7 @@
 
 pub(crate) mod alone;
 pub(crate) mod picture;
+pub(crate) mod planes;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,9 +12,9 @@ use futures::future::{join_all, try_join, try_join_all};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::browser::Browser;
 use crate::browser::session::{Patience, Reuse, Session, Shot};
-use crate::browser::{Browser, Viewport};
-use crate::capture::picture::{Buffers, FrameHashes, Picture, picture};
+use crate::capture::picture::{Buffers, Development, Picture, picture};
 use crate::error::{Error, Result};
 use crate::frame::{Fps, FrameRange};
 use crate::page::server::{Server, Unserved};
@@ -32,11 +33,10 @@ pub(crate) struct Stage<'a> {
     pub(crate) tools: &'a Tools,
     pub(crate) server: &'a Server,
     pub(crate) scratch: &'a Path,
-    pub(crate) viewport: Viewport,
     pub(crate) fps: Fps,
     pub(crate) patience: Patience,
     pub(crate) reuse: Reuse,
-    pub(crate) hashes: FrameHashes,
+    pub(crate) development: Development,
 }
 
 /// What capturing took.
@@ -146,7 +146,8 @@ async fn open(stage: Stage<'_>) -> Result<Ready<'_>> {
 }
 
 async fn open_once(stage: Stage<'_>) -> Result<Ready<'_>> {
-    let Stage { tools, server, scratch, viewport, fps, patience, reuse: _, hashes: _ } = stage;
+    let Stage { tools, server, scratch, fps, patience, reuse: _, development } = stage;
+    let viewport = development.viewport;
     let (session, opened) = Session::open(tools, scratch, server, viewport, fps, patience).await?;
     tracing::debug!(pid = session.process_id(), "browser ready");
     Ok(Ready { session, warnings: opened.warnings, relaunches: 0 })
@@ -187,10 +188,9 @@ async fn draw_every<'a>(
         };
         let handed = match shot {
             Shot::Png(png) => {
-                let Stage { viewport, hashes, .. } = stage;
-                let buffers = Arc::clone(buffers);
+                let (development, buffers) = (stage.development, Arc::clone(buffers));
                 Slot::Drawn(tokio::task::spawn_blocking(move || {
-                    picture(&png, index, viewport, hashes, &buffers)
+                    picture(&png, index, development, &buffers)
                 }))
             }
             Shot::Unchanged => Slot::Unchanged,

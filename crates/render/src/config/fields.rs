@@ -1,10 +1,10 @@
 //! Taking a config apart, field by field, so that what is left over is unknown.
 
 use std::path::{Component, Path};
+use std::str::FromStr;
 
 use serde_json::{Map, Value};
 
-use crate::config::Rate;
 use crate::config::resolution::Resolution;
 use crate::error::{Error, Result};
 use crate::frame::Fps;
@@ -18,12 +18,18 @@ pub(super) struct Fields {
     rest: Map<String, Value>,
 }
 
-const KNOWN: [&str; 25] = [
+const KNOWN: [&str; 31] = [
     "fps",
     "width",
     "height",
     "format",
     "codec",
+    "alpha",
+    "loop",
+    "frames",
+    "poster",
+    "preview",
+    "mute",
     "quality",
     "crf",
     "bitrate",
@@ -57,7 +63,7 @@ impl Fields {
         self.rest.remove(name).filter(|value| !value.is_null())
     }
 
-    fn text(&mut self, name: &str) -> Result<Option<String>> {
+    pub(super) fn text(&mut self, name: &str) -> Result<Option<String>> {
         match self.take(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
@@ -101,16 +107,6 @@ impl Fields {
         }
     }
 
-    /// A field of which this version knows one value only.
-    pub(super) fn only(&mut self, name: &str, value: &str) -> Result<()> {
-        match self.text(name)? {
-            Some(text) if text != value => {
-                refuse(name, format!("this version makes {value} only, not \"{text}\""))
-            }
-            _ => Ok(()),
-        }
-    }
-
     pub(super) fn ban_gpu(&mut self) -> Result<()> {
         let Some(engine) = self.take("engineConfig") else { return Ok(()) };
         let Value::Object(engine) = engine else {
@@ -147,16 +143,29 @@ impl Fields {
         }
     }
 
-    pub(super) fn rate(&mut self) -> Result<Rate> {
-        let crf = self.int("crf", 0, 51)?;
-        match (crf, self.text("bitrate")?) {
-            (None, None) => Ok(Rate::Preset),
-            (Some(crf), None) => Ok(Rate::Crf(u8::try_from(crf).expect("at most 51"))),
-            (None, Some(bitrate)) if is_bitrate(&bitrate) => Ok(Rate::Bitrate(bitrate)),
-            (None, Some(text)) => {
-                refuse("bitrate", format!("must look like 8M, 2500k or 1.5M, not \"{text}\""))
-            }
-            (Some(_), Some(_)) => refuse("bitrate", "cannot be given together with crf"),
+    /// A field that is read from text; a number is its own text.
+    pub(super) fn parsed<T: FromStr>(&mut self, name: &str, shape: &str) -> Result<Option<T>> {
+        let Some(value) = self.take(name) else { return Ok(None) };
+        let text = match &value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        match text.parse() {
+            Ok(read) => Ok(Some(read)),
+            Err(_unreadable) => refuse(name, format!("must be {shape}, not {value}")),
+        }
+    }
+
+    /// The shorter side of the preview, in pixels.
+    pub(super) fn preview(&mut self) -> Result<Option<u32>> {
+        let Some(text) = self.text("preview")? else { return Ok(None) };
+        let side = text.strip_suffix('p').and_then(|side| side.parse().ok());
+        match side.filter(|side| (64..=2160).contains(side) && side % 2 == 0) {
+            Some(side) => Ok(Some(side)),
+            None => refuse(
+                "preview",
+                format!("must be an even height from 64p to 2160p such as 540p, not \"{text}\""),
+            ),
         }
     }
 
@@ -206,13 +215,4 @@ fn whole(value: f64) -> Option<u64> {
         reason = "checked to be whole and in range"
     )]
     (value.fract() == 0.0 && (0.0..9e15).contains(&value)).then_some(value as u64)
-}
-
-pub(crate) fn is_bitrate(text: &str) -> bool {
-    let number = text.strip_suffix(['k', 'K', 'm', 'M']).unwrap_or(text);
-    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    match number.split_once('.') {
-        Some((whole, fraction)) => digits(whole) && digits(fraction),
-        None => digits(number),
-    }
 }

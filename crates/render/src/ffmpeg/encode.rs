@@ -1,4 +1,6 @@
-//! The encoder of one chunk: raw pictures in on stdin, one closed GOP out.
+//! The encoder of one chunk: pictures in on stdin, one closed GOP out, and beside it a small one if that is wanted.
+
+mod codec;
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,14 +9,13 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::ChildStdin;
 
 use crate::browser::Viewport;
-use crate::config::{Quality, Rate};
+use crate::config::output::{Format, Output, Pixels};
 use crate::error::{Error, Result};
 use crate::frame::Fps;
 use crate::process::{Child, Cmd, Pipes};
 use crate::tools::Tools;
 
-/// As many frames are encoded at once on every machine, because x264's output depends on it.
-const THREADS: u32 = 4;
+pub(crate) use codec::{Profile, profile, stream};
 
 /// Room for a third of a 1080p picture, instead of the kernel's 64 KiB.
 const PIPE_BYTES: usize = 1 << 20;
@@ -23,67 +24,91 @@ const PIPE_BYTES: usize = 1 << 20;
 const WRITE_LIMIT: Duration = Duration::from_mins(1);
 const FINISH_LIMIT: Duration = Duration::from_mins(2);
 
-/// The x264 preset and constant rate factor of a quality.
-pub(crate) fn preset(quality: Quality) -> (&'static str, u8) {
-    match quality {
-        Quality::Draft => ("ultrafast", 28),
-        Quality::Standard => ("veryfast", 18),
-        Quality::High => ("slow", 15),
-    }
-}
-
 /// What the stream has to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Encoding {
     pub(crate) viewport: Viewport,
     pub(crate) fps: Fps,
     pub(crate) frames: u32,
-    pub(crate) quality: Quality,
-    pub(crate) rate: Rate,
+    pub(crate) output: Output,
+    /// Width and height of the small video.
+    pub(crate) preview: Option<(u32, u32)>,
     /// Says which chunk of which plan this is, so that joining can tell.
     pub(crate) label: String,
 }
 
-/// H.264 in MP4: one closed GOP without B-frames, so that chunks can be joined packet by packet.
-pub(crate) fn command(tools: &Tools, encoding: &Encoding, out: &Path) -> Cmd {
-    let Encoding { viewport, fps, frames, quality, rate, label } = encoding;
-    let (width, height) = viewport.pixels();
-    let (preset, preset_crf) = preset(*quality);
-    let cmd = Cmd::new(tools.ffmpeg())
-        .words("-v error -nostdin -f rawvideo -pix_fmt yuv420p -color_range tv -colorspace bt709")
-        .words(&format!("-s {width}x{height} -framerate {fps} -i pipe:0 -r {fps}"))
-        .words(&format!("-c:v libx264 -preset {preset} -threads {THREADS}"));
-    let cmd = match rate {
-        Rate::Preset => cmd.words(&format!("-crf {preset_crf}")),
-        Rate::Crf(crf) => cmd.words(&format!("-crf {crf}")),
-        Rate::Bitrate(bitrate) => cmd.words(&format!("-b:v {bitrate}")),
-    };
-    let tuning = if *quality == Quality::Draft {
-        "aq-mode=3"
-    } else {
-        "aq-mode=3:aq-strength=0.8:deblock=1,1"
-    };
-    cmd.words(&format!("-g {frames} -keyint_min {frames} -sc_threshold 0 -bf 0"))
-        .arg("-x264-params")
-        .arg(format!(
-            "{tuning}:colorprim=bt709:transfer=bt709:colormatrix=bt709:range=tv:chromaloc=1\
-             :scenecut=0:open-gop=0:repeat-headers=1:rc-lookahead={LOOKAHEAD}"
-        ))
-        .words("-colorspace:v bt709 -color_primaries:v bt709 -color_trc:v bt709 -color_range tv")
-        .words("-chroma_sample_location center -pix_fmt yuv420p")
-        .words(&format!(
-            "-video_track_timescale {} -avoid_negative_ts make_zero",
-            fps.media_clock().0
-        ))
-        .words("-fflags +bitexact -flags:v +bitexact")
-        .arg("-metadata")
-        .arg(format!("comment={label}"))
-        .words("-f mp4 -y")
-        .arg(out)
+/// Where the files of a chunk go.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Targets<'a> {
+    pub(crate) video: &'a Path,
+    pub(crate) preview: &'a Path,
 }
 
-/// Frames the encoder looks ahead, which are also what is left to do after the last frame was drawn.
-const LOOKAHEAD: u32 = 10;
+/// One closed GOP without B-frames, so that chunks can be joined packet by packet.
+pub(crate) fn command(tools: &Tools, encoding: &Encoding, to: Targets<'_>) -> Cmd {
+    let Encoding { viewport, fps, frames, output, preview, label } = encoding;
+    let cmd = Cmd::new(tools.ffmpeg()).words("-v error -nostdin");
+    let cmd = input(cmd, output.pixels(), *viewport, *fps).words(&format!("-map 0:v:0 -r {fps}"));
+    let cmd = container(stream(cmd, output, *frames), output.format, *fps, label).arg(to.video);
+    match preview {
+        None => cmd,
+        Some(size) => {
+            let cmd = cmd.words("-map 0:v:0 -vf").arg(shrink(output.pixels(), *size));
+            let cmd = cmd.words(&format!("-r {fps} {}", codec::small(*frames)));
+            container(cmd, Format::Mp4, *fps, label).arg(to.preview)
+        }
+    }
+}
+
+fn input(cmd: Cmd, pixels: Pixels, viewport: Viewport, fps: Fps) -> Cmd {
+    let (width, height) = viewport.pixels();
+    let name = match pixels {
+        Pixels::Yuv420 => "yuv420p",
+        Pixels::Yuva420 => "yuva420p",
+        Pixels::Yuv444p10 => "yuv444p10le",
+        Pixels::Yuva444p10 => "yuva444p10le",
+        Pixels::Rgb => "rgb24",
+        Pixels::Png => {
+            return cmd.words(&format!("-f image2pipe -c:v png -framerate {fps} -i pipe:0"));
+        }
+    };
+    let colours = match pixels {
+        Pixels::Rgb | Pixels::Png => "",
+        _ => "-color_range tv -colorspace bt709",
+    };
+    cmd.words(&format!("-f rawvideo -pix_fmt {name} {colours}"))
+        .words(&format!("-s {width}x{height} -framerate {fps} -i pipe:0"))
+}
+
+/// The file around the stream, with nothing in it that changes from one time to the next.
+fn container(cmd: Cmd, format: Format, fps: Fps, label: &str) -> Cmd {
+    let cmd = match format {
+        Format::Webm => cmd,
+        _ => cmd.words(&format!("-video_track_timescale {}", fps.media_clock().0)),
+    };
+    cmd.words("-avoid_negative_ts make_zero -fflags +bitexact -flags:v +bitexact -metadata")
+        .arg(format!("comment={label}"))
+        .words(&format!("-f {} -y", format.chunk_extension()))
+}
+
+/// The filter from a picture to a smaller one of 4:2:0; what can be seen through stands on black.
+fn shrink(pixels: Pixels, (width, height): (u32, u32)) -> String {
+    const EXACT: &str = "flags=bicubic+accurate_rnd+full_chroma_int+bitexact";
+    const FROM_YUV: &str = "in_color_matrix=bt709:in_range=tv";
+    const TO_YUV: &str = "out_color_matrix=bt709:out_range=tv";
+    let onto_black = match pixels {
+        Pixels::Yuv420 | Pixels::Yuv444p10 | Pixels::Rgb => String::new(),
+        Pixels::Yuva420 | Pixels::Yuva444p10 => {
+            format!("scale={FROM_YUV}:out_range=pc:{EXACT},format=gbrap,premultiply=inplace=1,")
+        }
+        Pixels::Png => "format=gbrap,premultiply=inplace=1,".to_owned(),
+    };
+    let from = match pixels {
+        Pixels::Yuv420 | Pixels::Yuv444p10 => FROM_YUV,
+        _ => "in_range=pc",
+    };
+    format!("{onto_black}scale={width}:{height}:{from}:{TO_YUV}:{EXACT},format=yuv420p")
+}
 
 /// A running encoder. Dropping it without [`Encoder::finish`] kills it.
 #[derive(Debug)]
@@ -95,8 +120,8 @@ pub(crate) struct Encoder {
 }
 
 impl Encoder {
-    pub(crate) fn start(tools: &Tools, encoding: &Encoding, out: &Path) -> Result<Self> {
-        let mut child = Child::start(&command(tools, encoding, out), Pipes::Stdin, |_| false)?;
+    pub(crate) fn start(tools: &Tools, encoding: &Encoding, to: Targets<'_>) -> Result<Self> {
+        let mut child = Child::start(&command(tools, encoding, to), Pipes::Stdin, |_| false)?;
         let stdin = child.stdin().expect("stdin is piped");
         if let Err(errno) = rustix::pipe::fcntl_setpipe_size(&stdin, PIPE_BYTES) {
             tracing::debug!(%errno, "the pipe to the encoder stays small");
@@ -108,10 +133,10 @@ impl Encoder {
         self.child.id()
     }
 
-    /// Hands over the planes of the next picture.
-    pub(crate) async fn write(&mut self, planes: &[u8]) -> Result<()> {
+    /// Hands over the next picture.
+    pub(crate) async fn write(&mut self, picture: &[u8]) -> Result<()> {
         let stdin = self.stdin.as_mut().expect("nothing is written after the end");
-        match tokio::time::timeout(WRITE_LIMIT, stdin.write_all(planes)).await {
+        match tokio::time::timeout(WRITE_LIMIT, stdin.write_all(picture)).await {
             Ok(Ok(())) => {
                 self.written += 1;
                 Ok(())
@@ -151,3 +176,6 @@ impl Encoder {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::audio::sample::RATE;
+use crate::config::output::Format;
 use crate::error::{Error, Result};
 use crate::process::{Cmd, run};
 use crate::tools::Tools;
@@ -44,7 +45,7 @@ struct Printed {
     videos: Vec<Stream>,
     #[serde(default)]
     packets: Vec<Packet>,
-    format: Option<Format>,
+    format: Option<Container>,
 }
 
 #[derive(Deserialize)]
@@ -62,7 +63,7 @@ struct Packet {
 }
 
 #[derive(Deserialize)]
-struct Format {
+struct Container {
     tags: Option<Tags>,
 }
 
@@ -168,21 +169,54 @@ pub(crate) async fn probe_sounds(tools: &Tools, file: &Path) -> Result<Vec<Sound
     Ok(streams.into_iter().map(sound).collect())
 }
 
-/// Checks that `found`, the audio streams of `path`, is one stereo stream of `codec` that plays `samples` samples from 0 on.
+/// What the encoder of a lossy sound may add or leave out at either end, in samples: one of its packets.
+const OPUS_PACKET: u64 = 960;
+
+/// Checks that `found`, the audio streams of a file of `format`, is one stereo stream that plays `samples` samples from 0 on.
 pub(crate) fn check_sound(
     path: &Path,
     found: &[SoundStream],
-    codec: &str,
+    format: Format,
     samples: u64,
 ) -> Result<()> {
+    match format {
+        // Matroska counts milliseconds.
+        Format::Webm => check_stream(path, found, ("opus", 1000), samples, OPUS_PACKET),
+        Format::Mov => check_stream(path, found, ("pcm_s24le", RATE), samples, 0),
+        Format::Mp4 | Format::PngSequence | Format::Gif => {
+            check_stream(path, found, ("aac", RATE), samples, 0)
+        }
+    }
+}
+
+/// Checks the sound of a plan in the same way.
+pub(crate) fn check_mix(path: &Path, found: &[SoundStream], samples: u64) -> Result<()> {
+    check_stream(path, found, ("flac", RATE), samples, 0)
+}
+
+fn check_stream(
+    path: &Path,
+    found: &[SoundStream],
+    (codec, clock): (&str, u32),
+    samples: u64,
+    tolerance: u64,
+) -> Result<()> {
+    let steps = |samples: u64| i64::try_from(samples * u64::from(clock) / u64::from(RATE));
+    let (end, off) = (steps(samples).unwrap_or(i64::MAX), steps(tolerance).unwrap_or(0));
     let expected = SoundStream {
         codec: codec.to_owned(),
         channels: 2,
-        time_base: format!("1/{RATE}"),
+        time_base: format!("1/{clock}"),
         start: 0,
-        end: i64::try_from(samples).unwrap_or(i64::MAX),
+        end,
     };
-    if *found == [expected.clone()] {
+    let near = |stream: &SoundStream| {
+        let SoundStream { codec, channels, time_base, start, end } = stream;
+        (codec, channels, time_base) == (&expected.codec, &expected.channels, &expected.time_base)
+            && start.abs() <= off
+            && (end - expected.end).abs() <= off
+    };
+    if matches!(found, [stream] if near(stream)) {
         return Ok(());
     }
     let list = |streams: &[SoundStream]| match streams {

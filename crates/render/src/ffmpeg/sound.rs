@@ -69,12 +69,16 @@ fn tempo_steps(rate: f64) -> Vec<f64> {
     (0..steps).map(|_| rate.powf(1.0 / f64::from(steps))).collect()
 }
 
-/// Packs the samples of `raw`, 32-bit integers of which 24 bits count, without loss.
-pub(crate) fn flac(tools: &Tools, raw: &Path, out: &Path) -> Cmd {
-    Cmd::new(tools.ffmpeg())
+/// Packs the samples of `raw` from the one numbered `from` on, 32-bit integers of which 24 bits count, without loss.
+pub(crate) fn flac(tools: &Tools, raw: &Path, from: u64, out: &Path) -> Cmd {
+    let cmd = Cmd::new(tools.ffmpeg())
         .words(&format!("-v error -nostdin -f s32le -ar {RATE} -ac 2 -i"))
-        .arg(raw)
-        .words("-map_metadata -1 -c:a flac -sample_fmt s32 -bits_per_raw_sample 24")
+        .arg(raw);
+    let cmd = match from {
+        0 => cmd,
+        from => cmd.arg("-af").arg(format!("atrim=start_sample={from},asetpts=N/SR/TB")),
+    };
+    cmd.words("-map_metadata -1 -c:a flac -sample_fmt s32 -bits_per_raw_sample 24")
         .words("-compression_level 5 -fflags +bitexact -flags:a +bitexact -f flac -y")
         .arg(out)
 }
@@ -135,7 +139,7 @@ mod tests {
     fn the_mix_is_packed_without_loss() {
         let tools = Tools::untested(Path::new("/t"));
         assert_eq!(
-            flac(&tools, Path::new("/raw"), Path::new("/audio.flac")).to_string(),
+            flac(&tools, Path::new("/raw"), 0, Path::new("/audio.flac")).to_string(),
             "ffmpeg -v error -nostdin -f s32le -ar 48000 -ac 2 -i /raw -map_metadata -1 -c:a flac -sample_fmt s32 \
              -bits_per_raw_sample 24 -compression_level 5 -fflags +bitexact -flags:a +bitexact -f flac -y /audio.flac"
         );

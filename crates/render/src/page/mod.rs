@@ -11,6 +11,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use crate::config::output::Alpha;
 use crate::error::Result;
 use crate::frame::Fps;
 use crate::page::server::{Injection, Server};
@@ -28,11 +29,12 @@ pub(crate) struct PageSource<'a> {
     pub(crate) env: &'a BTreeMap<String, String>,
     /// The videos whose frames are put into the page; it does not play them itself.
     pub(crate) shows: &'a [Show],
+    pub(crate) alpha: Alpha,
 }
 
 /// Starts serving the page with our scripts in it.
 pub(crate) async fn serve(source: &PageSource<'_>) -> Result<Server> {
-    let PageSource { root, runtime, fps, variables, env, shows } = source;
+    let PageSource { root, runtime, fps, variables, env, shows, alpha } = source;
     let globals = json!({
         "__HF_EXPORT_RENDER_SEEK_CONFIG": seek_config(*fps, env),
         "__hfVariables": variables,
@@ -45,6 +47,7 @@ pub(crate) async fn serve(source: &PageSource<'_>) -> Result<Server> {
         index_head_end: (*runtime).to_owned(),
         index_body_end: include_str!("bridge.js").to_owned(),
         video_frames: (!shows.is_empty()).then(|| video_frames(shows)),
+        alpha: *alpha,
     };
     Server::start(root, injection, shows.to_vec()).await
 }

@@ -16,6 +16,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::config::output::Alpha;
 use crate::error::{Error, Result};
 use crate::page::files::{JAVASCRIPT, Range, content_type, decode_path, parse_range, read_part};
 use crate::page::frames;
@@ -34,6 +35,8 @@ pub(crate) struct Injection {
     pub(crate) index_body_end: String,
     /// Before what else is at the end of the composition's head, if it has videos.
     pub(crate) video_frames: Option<String>,
+    /// Kept: the composition's own backgrounds are not drawn.
+    pub(crate) alpha: Alpha,
 }
 
 /// A request that was not answered with a file.
@@ -81,6 +84,9 @@ const SCRIPTS: &str = "/__framewright/";
 const HEAD_START: &str = "<script src=\"/__framewright/virtual-time.js\"></script>";
 const VIDEO_FRAMES: &str = "<script src=\"/__framewright/video-frames.js\"></script>";
 const HEAD_END: &str = "<script src=\"/__framewright/runtime.js\"></script>";
+/// What a composition that is looked through may have behind itself.
+const TRANSPARENT: &str =
+    "<style>html,body,[data-composition-id]{background:transparent!important}</style>";
 const BODY_END: &str = "<script src=\"/__framewright/bridge.js\"></script>";
 
 impl Injection {
@@ -114,6 +120,10 @@ impl Server {
         });
         let task = tokio::spawn(accept(listener, Arc::clone(&site)));
         Ok(Self { address, site, task })
+    }
+
+    pub(crate) fn alpha(&self) -> Alpha {
+        self.site.injection.alpha
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -316,10 +326,13 @@ impl Site {
         let html = String::from_utf8_lossy(&bytes);
         self.look_for_timelines("text/html", &bytes);
         let is_index = file == self.root.join("index.html");
-        let (head_end, body_end) = match &self.injection.video_frames {
-            _ if !is_index => (String::new(), ""),
-            Some(_) => (format!("{VIDEO_FRAMES}{HEAD_END}"), BODY_END),
-            None => (HEAD_END.to_owned(), BODY_END),
+        let Injection { video_frames, alpha, .. } = &self.injection;
+        let frames = if video_frames.is_some() { VIDEO_FRAMES } else { "" };
+        let style = if *alpha == Alpha::Kept { TRANSPARENT } else { "" };
+        let (head_end, body_end) = if is_index {
+            (format!("{frames}{HEAD_END}{style}"), BODY_END)
+        } else {
+            (String::new(), "")
         };
         Some(inject(&html, HEAD_START, &head_end, body_end).into_bytes())
     }

@@ -116,6 +116,24 @@ pub(crate) struct EncoderPlan {
     /// Whether page errors end the render; absent in plans of other makers, which do not let them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) strictness: Option<String>,
+    /// How often a GIF is played.
+    #[serde(rename = "loop", skip_serializing_if = "Option::is_none")]
+    pub(crate) plays: Option<u32>,
+    /// Whether the joined stream is encoded once more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cfr: Option<bool>,
+    /// The frame that is kept as a picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) poster: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) preview: Option<Preview>,
+}
+
+/// The size of the small video beside the video.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Preview {
+    pub(crate) width: u32,
+    pub(crate) height: u32,
 }
 
 /// One entry of `meta/chunks.json`; the end is exclusive.

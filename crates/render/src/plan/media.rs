@@ -18,6 +18,7 @@ use crate::compose::times::{Known, Placed, Times, in_point};
 use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::ffmpeg::source::{Source, is_text, probe_source};
+use crate::frame::FrameRange;
 use crate::media::{Clip, Repeat, Sound, Volume};
 use crate::plan::ask::Point;
 use crate::plan::layout::{self, Videos};
@@ -161,7 +162,7 @@ impl Media {
         &self,
         tools: &Tools,
         clips: &[Clip],
-        (settings, total_frames): (&Settings, u32),
+        (settings, total_frames, frames): (&Settings, u32, FrameRange),
         page_dir: &Path,
         out: &Path,
     ) -> Result<Videos> {
@@ -171,6 +172,7 @@ impl Media {
             page_dir,
             fps: settings.fps,
             total_frames,
+            frames,
             format: settings.frame_format,
             plan_limit: settings.plan_limit,
         };

@@ -8,14 +8,16 @@ use serde::Serialize;
 
 use crate::browser::Viewport;
 use crate::compose::Compiled;
-use crate::config::{Rate, Settings, Strictness};
+use crate::config::output::Format;
+use crate::config::{Settings, Strictness};
 use crate::error::{Error, Result};
-use crate::ffmpeg::encode::preset;
+use crate::ffmpeg::encode::{Profile, profile};
 use crate::plan::canonical::canonical_json;
 use crate::plan::fonts::font_snapshot;
 use crate::plan::layout::{
-    self, ChunkEntry, Composition, Dimensions, EncoderPlan, Manifest, Protocol, Videos,
+    self, ChunkEntry, Composition, Dimensions, EncoderPlan, Manifest, Preview, Protocol, Videos,
 };
+use crate::plan::output::{self, Extras};
 use crate::plan::{PRODUCER_VERSION, Planned};
 use crate::tools::Tools;
 
@@ -60,12 +62,10 @@ fn encoder_plan(
     planned: &Planned,
     chunk_size: u32,
 ) -> EncoderPlan {
-    let (preset, preset_crf) = preset(settings.quality);
-    let (crf, bitrate) = match &settings.rate {
-        Rate::Preset => (Some(preset_crf), None),
-        Rate::Crf(crf) => (Some(*crf), None),
-        Rate::Bitrate(bitrate) => (None, Some(bitrate.clone())),
-    };
+    let Profile { encoder, preset, crf: _, pixel_format } = profile(&settings.output);
+    let (crf, bitrate) = output::rate(&settings.output);
+    let Extras { poster, preview } = planned.extras;
+    let is_gif = settings.output.format == Format::Gif;
     EncoderPlan {
         capture_mode: "beginframe".to_owned(),
         force_screenshot: false,
@@ -73,8 +73,8 @@ fn encoder_plan(
         use_layered_hdr_composite: false,
         browser_gpu_mode: "software".to_owned(),
         warmup_ticks: 60,
-        encoder: "libx264-software".to_owned(),
-        quality: settings.quality.name().to_owned(),
+        encoder: encoder.to_owned(),
+        quality: settings.output.quality.name().to_owned(),
         ffmpeg_version: planned.ffmpeg_version.clone(),
         preset: preset.to_owned(),
         crf,
@@ -82,7 +82,7 @@ fn encoder_plan(
         gop_size: chunk_size,
         closed_gop: true,
         force_keyframes: "n=0".to_owned(),
-        pixel_format: "yuv420p".to_owned(),
+        pixel_format: pixel_format.to_owned(),
         chunk_size,
         chunk_count: u32::try_from(planned.chunks.len()).expect("at most 256 chunks"),
         runtime_env,
@@ -91,6 +91,10 @@ fn encoder_plan(
             Strictness::Strict => "strict".to_owned(),
             Strictness::BestEffort => "best-effort".to_owned(),
         }),
+        plays: is_gif.then_some(settings.output.plays),
+        cfr: settings.output.cfr.then_some(true),
+        poster,
+        preview: preview.map(|(width, height)| Preview { width, height }),
     }
 }
 
@@ -107,7 +111,7 @@ pub(super) fn manifest(tools: &Tools, settings: &Settings, planned: &Planned) ->
             fps_den: settings.fps.den,
             width: planned.width,
             height: planned.height,
-            format: "mp4".to_owned(),
+            format: settings.output.format.name().to_owned(),
         },
         chunk_count: u32::try_from(planned.chunks.len()).expect("at most 256 chunks"),
         total_frames: planned.total_frames,

@@ -8,6 +8,8 @@ pub(crate) mod layout;
 mod media;
 mod meta;
 pub(crate) mod open;
+pub(crate) mod output;
+mod room;
 pub mod size;
 pub(crate) mod tree;
 mod videos;
@@ -18,10 +20,12 @@ use std::path::Path;
 
 use crate::audio;
 use crate::blocking::blocking;
+use crate::browser::Viewport;
 use crate::browser::session::Patience;
 use crate::compose::gather::gather;
 use crate::compose::{self, Check, Compiled, Given};
 use crate::config::Settings;
+use crate::config::output::{Alpha, Format};
 use crate::error::{Error, Result};
 use crate::ffmpeg;
 use crate::frame::{FrameRange, slice_chunks};
@@ -30,6 +34,7 @@ use crate::plan::ask::{Heard, ask};
 use crate::plan::layout::Manifest;
 use crate::plan::media::{Media, Played};
 use crate::plan::meta::{manifest, pretty, write, write_meta};
+use crate::plan::output::Extras;
 use crate::remote::Net;
 use crate::tools::Tools;
 
@@ -52,6 +57,8 @@ pub struct Planned {
     pub height: u32,
     /// Pixels of a frame per pixel of the page, in both directions.
     pub scale: u32,
+    pub format: Format,
+    pub(crate) extras: Extras,
     pub ffmpeg_version: String,
     /// The name of the plan's file with the sound, if it has one.
     pub audio: Option<&'static str>,
@@ -103,6 +110,7 @@ pub async fn plan(
             variables: settings.variables.as_ref(),
             env: &runtime_env,
             shows: &media.unshown(),
+            alpha: Alpha::None,
         };
         let place = (work.as_path(), compiled.viewport);
         let places = |timelines: &BTreeMap<String, f64>| media.places(&html, timelines);
@@ -114,30 +122,41 @@ pub async fn plan(
         media.volumes = told.volumes;
     }
     let duration = duration.unwrap_or_default();
-    let total_frames = settings.fps.frames_in(duration).map_err(|range| Error::Duration {
-        seconds: range.seconds,
-        hint: "give the root element a data-duration in seconds".to_owned(),
-    })?;
-    let (chunk_size, chunks) = slice_chunks(total_frames, settings.sizing);
-    let Played { videos, sounds } = media.play(&html, &settings.entry, duration)?;
+    let extent = extent(settings, &compiled, scale, duration)?;
+    let Extent { total_frames, frames, extras } = extent;
+    room::check(&settings.output, frames.len(), pixels(&compiled, scale), out)?;
+    let (chunk_size, chunks) = slice_chunks(frames, settings.sizing);
+    let Played { videos, mut sounds } = media.play(&html, &settings.entry, duration)?;
+    if !settings.output.format.has_sound() && !sounds.is_empty() && !settings.mute {
+        warnings.push(format!("a {} has no sound", settings.output.format.name()));
+    }
+    if settings.mute || !settings.output.format.has_sound() {
+        sounds.clear();
+    }
     let audio = out.join(layout::AUDIO);
-    let mixed = audio::mix(tools, &sounds, total_frames, settings.fps, &work, &audio).await?;
+    let mixed = audio::mix(tools, &sounds, frames, settings.fps, &work, &audio).await?;
     let audio = mixed.as_ref().map(|_warnings| layout::AUDIO);
     warnings.extend(mixed.unwrap_or_default());
     // After the mix, since the files of videos are taken away here.
-    let extent = (settings, total_frames);
-    let videos = media.extract(tools, &videos, extent, &page_dir, out).await?;
+    let wanted = (settings, total_frames, frames);
+    let videos = media.extract(tools, &videos, wanted, &page_dir, out).await?;
 
     let promoted = out.join(layout::COMPILED);
     fs::rename(&page_dir, &promoted).map_err(Error::io("move", &page_dir))?;
     let ffmpeg_version = ffmpeg::version(tools).await?;
     let mut planned = Planned {
         plan_hash: String::new(),
-        total_frames,
-        duration,
+        total_frames: frames.len(),
+        duration: if frames.len() == total_frames {
+            duration
+        } else {
+            settings.fps.seconds(frames.len())
+        },
         width: compiled.viewport.width,
         height: compiled.viewport.height,
         scale,
+        format: settings.output.format,
+        extras,
         ffmpeg_version,
         audio,
         warnings,
@@ -154,6 +173,48 @@ pub async fn plan(
     })
     .await?;
     Ok(planned)
+}
+
+/// Which frames there are, and what is made of them besides the video.
+#[derive(Debug, Clone, Copy)]
+struct Extent {
+    /// Of the composition.
+    total_frames: u32,
+    /// Those that are wanted.
+    frames: FrameRange,
+    extras: Extras,
+}
+
+fn extent(settings: &Settings, compiled: &Compiled, scale: u32, duration: f64) -> Result<Extent> {
+    let total_frames = settings.fps.frames_in(duration).map_err(|range| Error::Duration {
+        seconds: range.seconds,
+        hint: "give the root element a data-duration in seconds".to_owned(),
+    })?;
+    let refused = |field: &str, reason| Err(Error::Config { field: field.to_owned(), reason });
+    let there = format!("the composition has {total_frames} frames, 0 to {}", total_frames - 1);
+    let frames = match settings.frames {
+        None => FrameRange { start: 0, end: total_frames },
+        Some(span) => match span.of(total_frames) {
+            Some(frames) => frames,
+            None => return refused("frames", format!("{span} is not in it: {there}")),
+        },
+    };
+    let poster = settings.poster.map(|moment| (moment, settings.fps.frame_at(moment)));
+    if let Some((moment, frame)) = poster
+        && !(frames.start..frames.end).contains(&frame)
+    {
+        let drawn = format!("frames {} to {} are drawn", frames.start, frames.end - 1);
+        return refused("poster", format!("{moment} is frame {frame}, and {drawn}"));
+    }
+    let size = pixels(compiled, scale);
+    let preview = settings.preview.map(|side| output::preview(side, size)).transpose()?;
+    let extras = Extras { poster: poster.map(|(_, frame)| frame), preview };
+    Ok(Extent { total_frames, frames, extras })
+}
+
+/// Width and height of a frame.
+fn pixels(compiled: &Compiled, scale: u32) -> (u32, u32) {
+    Viewport { scale, ..compiled.viewport }.pixels()
 }
 
 /// Reads the entry and compiles it.

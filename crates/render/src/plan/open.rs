@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::config::fields::is_bitrate;
+use crate::config::Strictness;
+use crate::config::output::Output;
 use crate::config::resolution::LARGEST_SCALE;
-use crate::config::{Quality, Rate, Strictness};
 use crate::error::{Error, Result};
 use crate::frame::{Fps, FrameRange};
 use crate::plan::hash::{Identity, plan_digest};
 use crate::plan::layout::{self, ChunkEntry, Dimensions, EncoderPlan, Manifest, Protocol};
+use crate::plan::output::{self, Extras};
 use crate::plan::videos;
 use crate::video::lookup::Show;
 
@@ -38,6 +39,8 @@ pub(crate) struct Outline {
     pub(crate) fps: Fps,
     /// Pixels of a frame per pixel of the page, in both directions.
     pub(crate) scale: u32,
+    pub(crate) output: Output,
+    pub(crate) extras: Extras,
 }
 
 /// One chunk of a plan on disk. To hold one is to know that the plan is whole and hashes to what it says.
@@ -46,8 +49,6 @@ pub(crate) struct PlannedChunk {
     pub(crate) outline: Outline,
     pub(crate) encoder: EncoderPlan,
     pub(crate) range: FrameRange,
-    pub(crate) quality: Quality,
-    pub(crate) rate: Rate,
     pub(crate) strictness: Strictness,
     pub(crate) page_dir: PathBuf,
     /// The videos whose frames are put into the page.
@@ -72,7 +73,9 @@ fn outline(manifest: Manifest, chunks: &[ChunkEntry], encoder: &Value) -> Result
         artifact: layout::CHUNKS_JSON.into(),
         reason,
     };
-    let mut next = 0;
+    // A part of a timeline is planned with the numbers that its frames have in the whole.
+    let first = chunks.first().map_or(0, |chunk| chunk.start_frame);
+    let mut next = first;
     for (i, chunk) in chunks.iter().enumerate() {
         let ChunkEntry { index, start_frame, end_frame } = *chunk;
         if usize::try_from(index) != Ok(i) || start_frame != next || end_frame <= start_frame {
@@ -80,13 +83,14 @@ fn outline(manifest: Manifest, chunks: &[ChunkEntry], encoder: &Value) -> Result
         }
         next = end_frame;
     }
-    if next != manifest.total_frames {
+    if next - first != manifest.total_frames {
         return Err(invalid(format!(
-            "chunks end at frame {next}, the plan has {}",
+            "chunks have {} frames, the plan has {}",
+            next - first,
             manifest.total_frames
         )));
     }
-    let Dimensions { fps_num, fps_den, width, height, format: _ } = manifest.dimensions.clone();
+    let Dimensions { fps_num, fps_den, width, height, format } = manifest.dimensions.clone();
     let fps = Fps::exact(fps_num, fps_den).filter(|_| {
         [width, height].iter().all(|side| (16..=LARGEST_SIDE).contains(side) && side % 2 == 0)
     });
@@ -101,7 +105,8 @@ fn outline(manifest: Manifest, chunks: &[ChunkEntry], encoder: &Value) -> Result
         return Err(Error::PlanArtifactInvalid { artifact: layout::ENCODER_JSON.into(), reason });
     };
     let chunks = chunks.iter().map(|chunk| chunk.range()).collect();
-    Ok(Outline { manifest, chunks, fps, scale })
+    let output = output::read(&format, encoder)?;
+    Ok(Outline { manifest, chunks, fps, scale, output, extras: output::extras(encoder) })
 }
 
 /// Opens chunk `index` of the plan in `dir` for a worker whose FFmpeg is `ffmpeg_version`.
@@ -140,23 +145,6 @@ pub(crate) fn open_chunk(dir: &Path, index: u32, ffmpeg_version: &str) -> Result
     };
     let encoder: EncoderPlan = serde_json::from_value(encoder_value.clone())
         .map_err(|error| invalid(error.to_string()))?;
-    if encoder.encoder != "libx264-software" {
-        return Err(Error::Unsupported {
-            what: encoder.encoder,
-            reason: "this version encodes H.264 in MP4 only",
-        });
-    }
-    let quality = Quality::from_name(&encoder.quality)
-        .ok_or_else(|| invalid(format!("quality is \"{}\", which is none", encoder.quality)))?;
-    let rate = match (encoder.crf, &encoder.bitrate) {
-        (_, Some(bitrate)) if is_bitrate(bitrate) => Rate::Bitrate(bitrate.clone()),
-        (_, Some(bitrate)) => {
-            return Err(invalid(format!("bitrate is \"{bitrate}\", which is none")));
-        }
-        (Some(crf), None) if crf <= 51 => Rate::Crf(crf),
-        (Some(crf), None) => return Err(invalid(format!("crf is {crf}, above 51"))),
-        (None, None) => Rate::Preset,
-    };
     let strictness = match encoder.strictness.as_deref() {
         Some("strict") => Strictness::Strict,
         _ => Strictness::BestEffort,
@@ -166,8 +154,6 @@ pub(crate) fn open_chunk(dir: &Path, index: u32, ffmpeg_version: &str) -> Result
         outline: outline(manifest, &chunks, &encoder_value)?,
         encoder,
         range,
-        quality,
-        rate,
         strictness,
         page_dir,
         shows,

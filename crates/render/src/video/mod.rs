@@ -14,7 +14,7 @@ use crate::config::FrameFormat;
 use crate::error::{Error, Result};
 use crate::ffmpeg::extract::{Still, has_alpha};
 use crate::ffmpeg::source::{Picture, Source};
-use crate::frame::Fps;
+use crate::frame::{Fps, FrameRange};
 use crate::media::Clip;
 use crate::plan::layout::{ColorSpace, Extracted, VideoEntry, VideoMetadata, Videos};
 use crate::tools::Tools;
@@ -34,6 +34,8 @@ pub(crate) struct Request<'a> {
     pub(crate) page_dir: &'a Path,
     pub(crate) fps: Fps,
     pub(crate) total_frames: u32,
+    /// Those of them that are drawn.
+    pub(crate) frames: FrameRange,
     pub(crate) format: FrameFormat,
     pub(crate) plan_limit: u64,
 }
@@ -84,6 +86,10 @@ fn select<'a>(request: &Request<'a>) -> Result<(Vec<Seen<'a>>, Vec<Reel<'a>>)> {
         let window = window(clip, playable, request.fps, request.total_frames)
             .map_err(|unshowable| refused(clip, unshowable))?;
         let Some(window) = window else { continue };
+        let window = match request.frames {
+            FrameRange { start: 0, end } if end == request.total_frames => window,
+            part => window.within(part, request.fps),
+        };
         let still = match request.format {
             FrameFormat::Png => Still::Png,
             FrameFormat::Auto | FrameFormat::Jpg if has_alpha(picture) => Still::Png,

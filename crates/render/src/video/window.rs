@@ -1,6 +1,6 @@
 //! Which part of a source a clip shows: from which moment on, and how many frames of it.
 
-use crate::frame::Fps;
+use crate::frame::{Fps, FrameRange};
 use crate::media::{Clip, Repeat};
 
 /// The part of a source that is shown, and where it lies on the timeline. Frame `n` of it is the picture of the source at
@@ -56,6 +56,30 @@ pub(crate) fn window(
     let there = playable.map_or(f64::INFINITY, |playable| (playable - media_start) * fps.as_f64());
     let frames = rounded(needed.min(there.round()))?;
     Ok(Some(Window { start, end, media_start, rate: clip.rate, cycle: None, frames }))
+}
+
+impl Window {
+    /// The part of it that `frames` of the timeline show, each of them as it is in the whole. At least one frame is left, so
+    /// that a clip that is not on in these is no other kind of clip.
+    pub(crate) fn within(self, frames: FrameRange, fps: Fps) -> Self {
+        let Self { start, end, media_start, rate, cycle, frames: all } = self;
+        if cycle.is_some() {
+            return self;
+        }
+        let shown = |index: u32| {
+            let position = position(index, start, rate, fps).floor();
+            position.clamp(0.0, f64::from(all - 1))
+        };
+        let (first, last) = (shown(frames.start), shown(frames.end - 1));
+        Self {
+            start: start + first / (fps.as_f64() * rate),
+            end,
+            media_start: media_start + first / fps.as_f64(),
+            rate,
+            cycle,
+            frames: rounded(last - first + 1.0).unwrap_or(all),
+        }
+    }
 }
 
 /// How many frames of the source frame `index` of the timeline is behind `start`, with what floats lose put back.
@@ -143,6 +167,30 @@ mod tests {
             );
             assert_eq!((found.rate, found.end), (rate, end.min(20.0)), "{asked:?}");
         }
+    }
+
+    #[test]
+    fn a_part_of_the_timeline_shows_what_the_whole_shows() {
+        for rate in [0.5, 1.0, 1.37, 2.0] {
+            let whole = window(&clip(1.01, 9.0, 0.4, rate, Repeat::Once), Some(10.0), FPS, 600);
+            let whole = whole.unwrap().unwrap();
+            for (first, last) in [(0, 10), (0, 40), (31, 32), (100, 130), (200, 600), (400, 401)] {
+                let part = whole.within(FrameRange { start: first, end: last }, FPS);
+                assert!(part.frames <= whole.frames);
+                let moment = |window: &Window, index: u32| {
+                    let frame = position(index, window.start, window.rate, FPS).floor();
+                    let frame = frame.clamp(0.0, f64::from(window.frames - 1));
+                    window.media_start + frame / 30.0
+                };
+                for index in (first..last).filter(|i| FPS.seconds(*i) >= whole.start) {
+                    let (found, meant) = (moment(&part, index), moment(&whole, index));
+                    assert!((found - meant).abs() < 1e-9, "frame {index}: {found}, not {meant}");
+                }
+            }
+        }
+        let whole = window(&clip(0.0, 9.0, 0.0, 1.0, Repeat::Once), Some(10.0), FPS, 600);
+        let part = whole.unwrap().unwrap().within(FrameRange { start: 60, end: 61 }, FPS);
+        assert_eq!((part.start, part.media_start, part.frames), (2.0, 2.0, 1));
     }
 
     #[test]

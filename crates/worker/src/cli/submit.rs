@@ -28,9 +28,6 @@ pub(crate) struct SubmitArgs {
     /// Chunks that are rendered at the same time, at most [default: the deployment's]
     #[arg(long, value_name = "CHUNKS", value_parser = clap::value_parser!(u32).range(1..=40))]
     pub(crate) max_concurrency: Option<u32>,
-    /// Ask for an exactly constant frame rate
-    #[arg(long)]
-    pub(crate) cfr: bool,
     /// Start the render and return
     #[arg(long)]
     pub(crate) detach: bool,

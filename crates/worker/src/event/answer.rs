@@ -48,6 +48,11 @@ pub(crate) enum Answer {
     Assemble {
         #[serde(rename = "OutputS3Uri")]
         output_uri: String,
+        /// Beside it.
+        #[serde(rename = "PosterS3Uri", skip_serializing_if = "Option::is_none")]
+        poster_uri: Option<String>,
+        #[serde(rename = "PreviewS3Uri", skip_serializing_if = "Option::is_none")]
+        preview_uri: Option<String>,
         frames_encoded: u32,
         file_size: u64,
         duration_ms: u64,

@@ -3,6 +3,7 @@
 mod answer;
 mod fields;
 
+use render::config::output::Format;
 use serde_json::{Map, Value};
 use store::Uri;
 
@@ -18,9 +19,26 @@ const ACTIONS: [&str; 3] = ["plan", "renderChunk", "assemble"];
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Event {
-    Plan { project: Uri, output_prefix: Uri, config: Map<String, Value> },
-    RenderChunk { plan: Uri, plan_hash: String, chunk_index: u32, output_prefix: Uri },
-    Assemble { plan: Uri, chunks: Vec<Uri>, audio: Option<Uri>, output: Uri },
+    Plan {
+        project: Uri,
+        output_prefix: Uri,
+        config: Map<String, Value>,
+    },
+    RenderChunk {
+        plan: Uri,
+        plan_hash: String,
+        chunk_index: u32,
+        output_prefix: Uri,
+        format: Format,
+    },
+    Assemble {
+        plan: Uri,
+        chunks: Vec<Uri>,
+        audio: Option<Uri>,
+        output: Uri,
+        format: Format,
+        cfr: bool,
+    },
 }
 
 /// What an invocation is called in logs.
@@ -97,10 +115,10 @@ impl Event {
             Self::Plan { project, output_prefix, config: _ } => {
                 vec![named("ProjectS3Uri", project), named("PlanOutputS3Prefix", output_prefix)]
             }
-            Self::RenderChunk { plan, output_prefix, plan_hash: _, chunk_index: _ } => {
+            Self::RenderChunk { plan, output_prefix, plan_hash: _, chunk_index: _, format: _ } => {
                 vec![named("PlanS3Uri", plan), named("ChunkOutputS3Prefix", output_prefix)]
             }
-            Self::Assemble { plan, chunks, audio, output } => {
+            Self::Assemble { plan, chunks, audio, output, format: _, cfr: _ } => {
                 let mut uris = vec![named("PlanS3Uri", plan), named("OutputS3Uri", output)];
                 uris.extend(audio.iter().map(|uri| named("AudioS3Uri", uri)));
                 let chunks = chunks.iter().enumerate();
@@ -154,18 +172,17 @@ impl Fields {
         }
     }
 
-    /// The format is in the plan; an event that names another one is a mistake.
-    fn format(&mut self) -> Result<()> {
-        const KNOWN: [&str; 4] = ["mov", "png-sequence", "webm", "gif"];
-        match self.optional_text("Format")?.as_deref() {
-            None | Some("mp4") => Ok(()),
-            Some(known) if KNOWN.contains(&known) => Err(render::Error::Unsupported {
-                what: format!("Format \"{known}\""),
-                reason: "this version makes mp4",
-            }
-            .into()),
-            Some(other) => Err(self.wrong("Format", "must be mp4", Some(&other.into()))),
-        }
+    /// What the files are. The plan says so too, and decides.
+    fn format(&mut self) -> Result<Format> {
+        let Some(name) = self.optional_text("Format")? else { return Ok(Format::Mp4) };
+        Format::from_name(&name).ok_or_else(|| {
+            let known = Format::ALL.map(Format::name).join(", ");
+            self.wrong("Format", &format!("must be one of {known}"), Some(&name.into()))
+        })
+    }
+
+    fn cfr(&mut self) -> Result<bool> {
+        Ok(self.optional_bool("Cfr")?.unwrap_or(false))
     }
 }
 
@@ -178,15 +195,24 @@ fn plan(fields: &mut Fields) -> Result<Event> {
     Ok(Event::Plan {
         project: fields.uri("ProjectS3Uri")?,
         output_prefix: fields.uri("PlanOutputS3Prefix")?,
-        config: fields.object("Config")?,
+        config: config(fields)?,
     })
+}
+
+/// What is to be made. Whoever asks for a constant frame rate at the end hears at once if that cannot be.
+fn config(fields: &mut Fields) -> Result<Map<String, Value>> {
+    let mut config = fields.object("Config")?;
+    if fields.cfr()? {
+        config.insert("cfr".to_owned(), true.into());
+    }
+    Ok(config)
 }
 
 fn render_chunk(fields: &mut Fields) -> Result<Event> {
     let plan = fields.plan()?;
-    fields.format()?;
     Ok(Event::RenderChunk {
         plan,
+        format: fields.format()?,
         plan_hash: fields.sha256("PlanHash")?,
         chunk_index: fields.index("ChunkIndex")?,
         output_prefix: fields.uri("ChunkOutputS3Prefix")?,
@@ -195,14 +221,15 @@ fn render_chunk(fields: &mut Fields) -> Result<Event> {
 
 fn assemble(fields: &mut Fields) -> Result<Event> {
     let plan = fields.plan()?;
-    fields.format()?;
-    if fields.optional_bool("Cfr")? == Some(true) {
-        let what = "Cfr".to_owned();
-        let reason = "this version joins chunks without encoding them again";
-        return Err(render::Error::Unsupported { what, reason }.into());
+    let (format, cfr) = (fields.format()?, fields.cfr()?);
+    if cfr && format != Format::Mp4 {
+        let must = format!("must be false for {}", format.name());
+        return Err(fields.wrong("Cfr", &must, Some(&cfr.into())));
     }
     Ok(Event::Assemble {
         plan,
+        format,
+        cfr,
         chunks: fields.uris("ChunkS3Uris")?,
         audio: fields.optional_uri("AudioS3Uri")?,
         output: fields.uri("OutputS3Uri")?,

@@ -54,7 +54,11 @@ fn a_bad_event_is_refused_with_the_path_of_its_field() {
             json!(["x"]),
             "event: ChunkOutputS3Prefix must be a URI, not [\"x\"]",
         ),
-        ("Format", json!("avi"), "event: Format must be mp4, not \"avi\""),
+        (
+            "Format",
+            json!("avi"),
+            "event: Format must be one of mp4, mov, webm, png-sequence, gif, not \"avi\"",
+        ),
         ("Attempt", json!("first"), "event: Attempt must be a whole number, not \"first\""),
     ] {
         assert_eq!(refusal(with(chunk(), name, value)), (Code::EventInvalid, expected.to_owned()));
@@ -125,12 +129,17 @@ fn another_plan_protocol_is_refused_by_its_name() {
 }
 
 #[test]
-fn formats_of_other_versions_and_a_constant_frame_rate_are_refused_as_such() {
+fn a_constant_frame_rate_is_for_mp4() {
     let assemble = json!({"Action": "assemble", "PlanS3Uri": "s3://bucket/p", "OutputS3Uri": "s3://bucket/o", "ChunkS3Uris": [], "Cfr": true});
-    for event in [with(chunk(), "Format", json!("webm")), assemble.clone()] {
-        assert_eq!(refusal(event).0, Code::FormatNotSupportedInDistributed);
-    }
-    assert!(Event::parse(with(assemble, "Cfr", json!(false))).is_ok());
+    assert!(matches!(Event::parse(assemble.clone()), Ok(Event::Assemble { cfr: true, .. })));
+    let (code, message) = refusal(with(assemble, "Format", json!("webm")));
+    assert_eq!(
+        (code, &*message),
+        (Code::EventInvalid, "event: Cfr must be false for webm, not true")
+    );
+    let plan = json!({"Action": "plan", "ProjectS3Uri": "s3://bucket/p", "PlanOutputS3Prefix": "s3://bucket/o", "Config": {"fps": 30}, "Cfr": true});
+    let Ok(Event::Plan { config, .. }) = Event::parse(plan) else { panic!("it is a plan event") };
+    assert_eq!(Value::from(config), json!({"fps": 30, "cfr": true}));
 }
 
 #[test]
@@ -155,6 +164,7 @@ fn the_sample_events_are_read_field_for_field() {
             plan_hash: "0".repeat(64),
             chunk_index: 0,
             output_prefix: uri("s3://render-bucket/work/demo"),
+            format: Format::Mp4,
         }
     );
     let assemble = sample("assemble").unwrap();
@@ -169,6 +179,8 @@ fn the_sample_events_are_read_field_for_field() {
             ],
             audio: None,
             output: uri("s3://render-bucket/outputs/demo/output.mp4"),
+            format: Format::Mp4,
+            cfr: false,
         }
     );
     assert_eq!(sample("broken").unwrap_err().code(), Code::EventInvalid);
@@ -214,6 +226,7 @@ fn the_events_of_the_wire_format_are_read_field_for_field() {
         plan_hash: "0".repeat(64),
         chunk_index: 3,
         output_prefix: uri("s3://bucket/renders/r1/"),
+        format: Format::Mp4,
     };
     let assemble = Event::Assemble {
         plan: uri("s3://bucket/renders/r1/plan.tar.gz"),
@@ -223,6 +236,8 @@ fn the_events_of_the_wire_format_are_read_field_for_field() {
         ],
         audio: None,
         output: uri("s3://bucket/renders/r1/output.mp4"),
+        format: Format::Mp4,
+        cfr: false,
     };
     for (name, expected) in [("plan", plan), ("render-chunk", chunk), ("assemble", assemble)] {
         assert_eq!(Event::parse(golden(&format!("{name}.event"))).unwrap(), expected);
@@ -260,6 +275,8 @@ fn answers_have_the_shapes_of_the_wire_format() {
     };
     let assemble = Answer::Assemble {
         output_uri: "s3://bucket/renders/r1/output.mp4".to_owned(),
+        poster_uri: None,
+        preview_uri: None,
         frames_encoded: 480,
         file_size: 123_456,
         duration_ms: 1500,

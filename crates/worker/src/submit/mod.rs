@@ -16,9 +16,14 @@ mod show;
 mod upload;
 mod watcher;
 
+use std::path::Path;
+
+use render::config::output::Format;
+
 use crate::cli::{SubmitArgs, WatchArgs};
 use crate::error::{Error, Result};
-use crate::local::{output_path, print};
+use crate::local::print;
+use crate::place::output_path;
 use crate::progress::line;
 use crate::signals::Signals;
 use crate::submit::cloud::Started;
@@ -77,7 +82,8 @@ pub(crate) async fn submit(args: &SubmitArgs, mut signals: Signals) -> Result<()
 /// Watches a render that somebody started.
 pub(crate) async fn watch(args: &WatchArgs, mut signals: Signals) -> Result<()> {
     let arn = Arn::parse(&args.execution, "execution", "EXECUTION_ARN")?;
-    let output = args.output.as_deref().map(output_path).transpose()?;
+    let output = args.output.as_deref();
+    let output = output.map(|output| output_path(output, likely_format(output))).transpose()?;
     let deployment = Deployment::find(&args.stack)?;
     let deployment = deployment.filter(|found| arn.is_of(&found.state_machine));
     let memory = deployment.as_ref().map(|deployment| deployment.memory_mib);
@@ -94,6 +100,18 @@ pub(crate) async fn watch(args: &WatchArgs, mut signals: Signals) -> Result<()> 
     };
     let seen = session.see_through(&render, &show, &mut signals).await;
     seen.map_err(|error| error.of_execution(&render.execution))
+}
+
+/// What a file or directory called so is most likely; what the render has made is known when it is over.
+fn likely_format(output: &Path) -> Format {
+    let ending = output.extension().and_then(|ending| ending.to_str());
+    let called = Format::ALL.into_iter().find(|format| format.extension() == ending);
+    let is_directory = ending.is_none() && output.is_dir();
+    called.filter(|_| ending.is_some()).unwrap_or(if is_directory {
+        Format::PngSequence
+    } else {
+        Format::Mp4
+    })
 }
 
 /// Packs the project, brings it up, and returns what the execution gets.

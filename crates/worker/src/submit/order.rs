@@ -4,19 +4,24 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use render::config::Settings;
+use render::config::output::Format;
 use serde_json::{Map, Value, json};
 use store::{Limits, Uri};
 
 use crate::cli::SubmitArgs;
 use crate::error::{Error, Result};
 use crate::event::Event;
-use crate::local::{output_path, project_and_entry};
+use crate::local::project_and_entry;
+use crate::place::output_path;
 use crate::submit::deployment::{Deployment, nowhere};
 use crate::submit::naming::{Arn, checked_name, new_name};
 use crate::submit::project::Project;
 
 /// Frames in a chunk: small enough to use a stack's width, large enough to be worth the start of a browser.
 const CHUNK_SIZE: u32 = 240;
+
+/// What the name of a directory ends with that is stored as one object.
+const PACKED: &str = "tar.gz";
 
 /// The most bytes that start an execution. Step Functions takes somewhat more, but what goes from state to state grows.
 const LONGEST_INPUT: usize = 200 << 10;
@@ -26,6 +31,7 @@ const LONGEST_INPUT: usize = 200 << 10;
 pub(super) struct Order {
     pub(super) project: Project,
     config: Map<String, Value>,
+    format: Format,
     pub(super) output: Option<PathBuf>,
     bucket: String,
     pub(super) state_machine: String,
@@ -39,9 +45,11 @@ pub(super) struct Order {
 impl Order {
     pub(super) async fn check(args: &SubmitArgs) -> Result<Self> {
         let (root, entry) = project_and_entry(&args.project)?;
-        let config = args.config.config(entry.as_deref(), CHUNK_SIZE)?;
+        let given = args.output.as_deref();
+        let config = args.config.config(entry.as_deref(), CHUNK_SIZE, given)?;
         let settings = Settings::parse(&config)?;
-        let output = args.output.as_deref().map(output_path).transpose()?;
+        let format = settings.output.format;
+        let output = given.map(|output| output_path(output, format)).transpose()?;
         let name = args.name.as_deref().map(checked_name).transpose()?;
         // Told both places, nobody needs the file of a deployment.
         let needs_file = args.bucket.is_none() || args.state_machine.is_none();
@@ -64,6 +72,7 @@ impl Order {
         let order = Self {
             project,
             config,
+            format,
             output,
             bucket,
             state_machine,
@@ -74,7 +83,7 @@ impl Order {
         };
         order.machine()?;
         // A project has its digest when it is packed, and all digests are of one length.
-        check_events(&order.input(&order.project_uri(&"0".repeat(64))?, args)?)?;
+        check_events(&order.input(&order.project_uri(&"0".repeat(64))?, args)?, format)?;
         Ok(order)
     }
 
@@ -97,15 +106,13 @@ impl Order {
 
     /// What the execution gets, which must not be too long.
     pub(super) fn input(&self, project: &Uri, args: &SubmitArgs) -> Result<Value> {
+        let name = format!("output.{}", self.format.extension().unwrap_or(PACKED));
         let mut input = json!({
             "ProjectS3Uri": project.to_string(),
             "PlanOutputS3Prefix": self.place("work", &self.name)?.to_string(),
-            "OutputS3Uri": self.place("outputs", &self.name)?.join("output.mp4").to_string(),
+            "OutputS3Uri": self.place("outputs", &self.name)?.join(&name).to_string(),
             "Config": self.config,
         });
-        if args.cfr {
-            input["Cfr"] = true.into();
-        }
         if let Some(most) = args.max_concurrency {
             input["MaxConcurrency"] = most.into();
         }
@@ -123,7 +130,7 @@ impl Order {
 }
 
 /// Reads the events that the state machine will make of `input`, as the function will: it refuses some that are well-formed.
-fn check_events(input: &Value) -> Result<()> {
+fn check_events(input: &Value, format: Format) -> Result<()> {
     let plan = json!({
         "Action": "plan",
         "ProjectS3Uri": input["ProjectS3Uri"],
@@ -135,7 +142,7 @@ fn check_events(input: &Value) -> Result<()> {
         "PlanS3Uri": input["ProjectS3Uri"],
         "ChunkS3Uris": [],
         "OutputS3Uri": input["OutputS3Uri"],
-        "Cfr": input["Cfr"],
+        "Format": format.name(),
     });
     [plan, assemble].into_iter().try_for_each(|event| Event::parse(event).map(drop))
 }

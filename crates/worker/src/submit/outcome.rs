@@ -4,11 +4,15 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
+use render::ByProduct;
+use render::config::output::Format;
 use serde_json::{Value, json};
 use store::{S3Store, Store, Uri};
 
 use crate::deadline::millis;
+use crate::dispatch::beside;
 use crate::error::{Code, Error, Result};
+use crate::place::output_path;
 use crate::submit::cause::readable;
 use crate::submit::cloud::{Execution, Status};
 use crate::submit::cost;
@@ -27,8 +31,51 @@ pub(super) fn video(execution: &Execution) -> Result<Uri> {
     }
 }
 
-/// Brings the video beside `output`, checks it, and gives it that name.
-pub(super) async fn fetch(store: &S3Store, video: &Uri, output: &Path) -> Result<()> {
+/// What an execution makes besides its video, as its input says.
+pub(super) fn by_products(execution: &Execution) -> Vec<ByProduct> {
+    let input: Value = serde_json::from_str(&execution.input).unwrap_or_default();
+    let named = |kind: &ByProduct| match kind {
+        ByProduct::Poster => "poster",
+        ByProduct::Preview => "preview",
+    };
+    ByProduct::ALL.into_iter().filter(|kind| !input["Config"][named(kind)].is_null()).collect()
+}
+
+/// Brings the video beside `output`, checks it, and gives it that name; then what was made besides it.
+pub(super) async fn fetch(
+    store: &S3Store,
+    video: &Uri,
+    by_products: &[ByProduct],
+    output: &Path,
+) -> Result<()> {
+    for by_product in by_products {
+        fetch_file(store, &beside(video, *by_product), &by_product.beside(output)).await?;
+    }
+    match video {
+        Uri::S3 { key, .. } if key.ends_with(".tar.gz") => fetch_tree(store, video, output).await,
+        _ => fetch_file(store, video, output).await,
+    }
+}
+
+/// Brings a packed directory.
+async fn fetch_tree(store: &S3Store, packed: &Uri, output: &Path) -> Result<()> {
+    let output = &output_path(output, Format::PngSequence)?;
+    let folder = output.parent().unwrap_or(Path::new("/"));
+    let beside = tempfile::Builder::new()
+        .prefix(".framewright-")
+        .tempdir_in(folder)
+        .map_err(failed("make a directory in", folder))?;
+    let tree = store.tree(packed, beside.path()).await?;
+    let open = fs::metadata(folder).map_err(failed("look at", folder))?.permissions();
+    fs::set_permissions(&tree, open).map_err(failed("open up", &tree))?;
+    if output.exists() {
+        let old = beside.path().join("old");
+        fs::rename(output, &old).map_err(failed("replace", output))?;
+    }
+    fs::rename(&tree, output).map_err(failed("write", output))
+}
+
+async fn fetch_file(store: &S3Store, video: &Uri, output: &Path) -> Result<()> {
     let folder = output.parent().unwrap_or(Path::new("/"));
     let beside = tempfile::Builder::new()
         .prefix(".framewright-")

@@ -125,7 +125,9 @@ impl Session {
         let video = outcome::video(&ended.execution)?;
         let output = render.output.as_deref();
         if let Some(output) = output {
-            let fetched = signals.unless_stopped(outcome::fetch(&self.store, &video, output)).await;
+            let by_products = outcome::by_products(&ended.execution);
+            let fetching = outcome::fetch(&self.store, &video, &by_products, output);
+            let fetched = signals.unless_stopped(Box::pin(fetching)).await;
             if fetched.is_err() {
                 line(&format!("the video is {video}; fetch it with: {}", render.watch_command()));
             }

@@ -1,0 +1,115 @@
+//! What is joined is what was planned: checked before and after.
+
+use std::path::{Path, PathBuf};
+
+use crate::assemble::ChunkFile;
+use crate::chunk::label;
+use crate::config::output::{Format, Output};
+use crate::error::{Error, Result};
+use crate::ffmpeg::probe::{Video, probe_video};
+use crate::hash::sha256_file;
+use crate::plan::open::Outline;
+use crate::tools::Tools;
+
+pub(super) fn is_directory(output: &Output) -> bool {
+    output.format == Format::PngSequence
+}
+
+/// Width and height of a frame.
+pub(super) fn frame_size(outline: &Outline) -> (u32, u32) {
+    let dimensions = &outline.manifest.dimensions;
+    (dimensions.width * outline.scale, dimensions.height * outline.scale)
+}
+
+/// The small videos of all chunks.
+pub(super) fn check_preview(previews: Option<Vec<PathBuf>>) -> Result<Vec<PathBuf>> {
+    previews.ok_or_else(|| Error::ChunkList { reason: "a chunk has no preview".to_owned() })
+}
+
+/// Checks that the files are the plan's chunks: as many, each whole, each in its place.
+pub(super) async fn check_chunks(
+    tools: &Tools,
+    outline: &Outline,
+    chunks: &[ChunkFile],
+) -> Result<()> {
+    let planned = &outline.chunks;
+    if chunks.len() != planned.len() {
+        let reason = format!("{} chunks were given, the plan has {}", chunks.len(), planned.len());
+        return Err(Error::ChunkList { reason });
+    }
+    for (index, (chunk, range)) in chunks.iter().zip(planned).enumerate() {
+        let ChunkFile { path, sha256, preview: _ } = chunk;
+        if !path.is_file() {
+            return Err(Error::ChunkList {
+                reason: format!("chunk {index} is not at {}", path.display()),
+            });
+        }
+        if let Some(expected) = sha256 {
+            let hashed = path.clone();
+            let actual = tokio::task::spawn_blocking(move || sha256_file(&hashed))
+                .await
+                .expect("hashing does not panic")?;
+            if actual != *expected {
+                return Err(Error::ChunkDigest { index, expected: expected.clone(), actual });
+            }
+        }
+        let found = probe_video(tools, path).await?;
+        check_video(path, &found, outline, frame_size(outline), range.len())?;
+        let own = label(&outline.manifest.plan_hash, u32::try_from(index).unwrap_or(u32::MAX));
+        // Chunks of other makers say nothing about themselves.
+        match found.comment.filter(|comment| comment.starts_with("plan ")) {
+            Some(comment) if comment != own => {
+                let reason =
+                    format!("{} says it is {comment}, in its place belongs {own}", path.display());
+                return Err(Error::ChunkList { reason });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Checks that a video has exactly `frames` frames of `planned` width and height, evenly spaced.
+pub(super) fn check_video(
+    path: &Path,
+    found: &Video,
+    outline: &Outline,
+    planned: (u32, u32),
+    frames: u32,
+) -> Result<()> {
+    let wrong = |what, expected: String, found: String| {
+        Err(Error::Verify { what, path: path.to_owned(), expected, found })
+    };
+    let Video {
+        codec: _,
+        width,
+        height,
+        frame_rate,
+        average_frame_rate,
+        packets,
+        starts_with_key,
+        comment: _,
+    } = found;
+    let rate = outline.fps.to_string();
+    if *packets != frames {
+        return wrong("frames of", frames.to_string(), packets.to_string());
+    }
+    if !starts_with_key {
+        return wrong("the first frame of", "a key frame".into(), "none".into());
+    }
+    if (*width, *height) != planned {
+        return wrong(
+            "size of",
+            format!("{}x{}", planned.0, planned.1),
+            format!("{width}x{height}"),
+        );
+    }
+    if *frame_rate != rate || *average_frame_rate != rate {
+        return wrong(
+            "frame rate of",
+            rate,
+            format!("{frame_rate} (average {average_frame_rate})"),
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,130 @@
+//! The joining itself, as each format needs it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::assemble::check::{check_video, frame_size};
+use crate::config::output::{Alpha, Codec, Format, Output, Quality, Rate};
+use crate::error::{Error, Result};
+use crate::ffmpeg::concat::{self, Joining, Sound};
+use crate::ffmpeg::probe::{check_sound, probe_sounds, probe_video};
+use crate::plan::open::Outline;
+use crate::process::run;
+use crate::tools::Tools;
+
+/// Joining copies bytes; this is for the largest outputs on the slowest disks.
+const LIMIT: Duration = Duration::from_mins(15);
+
+/// Encoding the whole takes as long as it takes; whoever has less time says so.
+const ENCODING_LIMIT: Duration = Duration::from_hours(24);
+
+/// What every joining of a plan has in common.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Joint<'a> {
+    pub(super) tools: &'a Tools,
+    pub(super) outline: &'a Outline,
+    pub(super) sound: Option<Sound<'a>>,
+    /// Where it is made.
+    pub(super) work: &'a Path,
+}
+
+/// Joins the plan's chunks to a file or a directory in the work directory.
+pub(super) async fn join(joint: Joint<'_>, chunks: &[PathBuf]) -> Result<PathBuf> {
+    let output = &joint.outline.output;
+    let list = write_list(joint.work, "chunks.txt", chunks)?;
+    match output.format {
+        Format::Mp4 | Format::Mov | Format::Webm => {
+            video(joint, output, &list, frame_size(joint.outline), "joined").await
+        }
+        Format::PngSequence => pictures(joint, &list).await,
+        Format::Gif => gif(joint, &list).await,
+    }
+}
+
+/// Joins the chunks' small videos.
+pub(super) async fn preview(
+    joint: Joint<'_>,
+    chunks: &[PathBuf],
+    size: (u32, u32),
+) -> Result<PathBuf> {
+    let output = Output {
+        format: Format::Mp4,
+        codec: Codec::H264,
+        alpha: Alpha::None,
+        quality: Quality::Standard,
+        rate: Rate::Preset,
+        plays: 0,
+        cfr: false,
+    };
+    let list = write_list(joint.work, "previews.txt", chunks)?;
+    video(joint, &output, &list, size, "preview").await
+}
+
+fn write_list(work: &Path, name: &str, files: &[PathBuf]) -> Result<PathBuf> {
+    let list = work.join(name);
+    let paths = files.iter().map(|file| fs::canonicalize(file).map_err(Error::io("find", file)));
+    let paths = paths.collect::<Result<Vec<_>>>()?;
+    fs::write(&list, concat::list(&paths)).map_err(Error::io("write", &list))?;
+    Ok(list)
+}
+
+async fn video(
+    Joint { tools, outline, sound, work }: Joint<'_>,
+    output: &Output,
+    list: &Path,
+    size: (u32, u32),
+    name: &str,
+) -> Result<PathBuf> {
+    let joined = work.join(name);
+    let joining = Joining { list, fps: outline.fps, output, sound };
+    let limit = if output.cfr { ENCODING_LIMIT } else { LIMIT };
+    run(&concat::command(tools, joining, &joined), limit).await?;
+    let found = probe_video(tools, &joined).await?;
+    check_video(&joined, &found, outline, size, outline.manifest.total_frames)?;
+    if let Some(sound) = sound {
+        check_sound(&joined, &probe_sounds(tools, &joined).await?, output.format, sound.samples)?;
+    }
+    Ok(joined)
+}
+
+async fn pictures(
+    Joint { tools, outline, sound, work }: Joint<'_>,
+    list: &Path,
+) -> Result<PathBuf> {
+    let dir = work.join("pictures");
+    fs::create_dir(&dir).map_err(Error::io("make", &dir))?;
+    run(&concat::pictures(tools, list, outline.fps, &dir), LIMIT).await?;
+    let found = fs::read_dir(&dir).map_err(Error::io("read", &dir))?.count();
+    let frames = outline.manifest.total_frames;
+    if u32::try_from(found) != Ok(frames) {
+        return Err(Error::Verify {
+            what: "pictures in",
+            path: dir,
+            expected: frames.to_string(),
+            found: found.to_string(),
+        });
+    }
+    if let Some(sound) = sound {
+        run(&concat::wave(tools, sound, &dir.join("audio.wav")), LIMIT).await?;
+    }
+    Ok(dir)
+}
+
+async fn gif(Joint { tools, outline, work, .. }: Joint<'_>, list: &Path) -> Result<PathBuf> {
+    let (palette, joined) = (work.join("palette.png"), work.join("joined"));
+    let fps = outline.fps;
+    run(&concat::palette(tools, list, fps, &palette), ENCODING_LIMIT).await?;
+    let joining = Joining { list, fps, output: &outline.output, sound: None };
+    run(&concat::gif(tools, joining, &palette, &joined), ENCODING_LIMIT).await?;
+    let (found, frames) = (probe_video(tools, &joined).await?, outline.manifest.total_frames);
+    if found.packets != frames || (found.width, found.height) != frame_size(outline) {
+        return Err(Error::Verify {
+            what: "frames of",
+            path: joined,
+            expected: frames.to_string(),
+            found: format!("{} of {}x{}", found.packets, found.width, found.height),
+        });
+    }
+    Ok(joined)
+}

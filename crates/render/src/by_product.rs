@@ -1,0 +1,70 @@
+//! What a render leaves beside its video, and what it is called there.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::config::output::Format;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ByProduct {
+    /// One frame as Chrome drew it.
+    Poster,
+    /// The same frames, small.
+    Preview,
+}
+
+impl ByProduct {
+    pub const ALL: [Self; 2] = [Self::Poster, Self::Preview];
+
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Poster => ".poster.png",
+            Self::Preview => ".preview.mp4",
+        }
+    }
+
+    /// Its name beside a file or directory called `name`: `video.poster.png` beside `video.mp4`.
+    pub fn name_beside(self, name: &str) -> String {
+        let endings = Format::ALL.iter().filter_map(|format| format.extension()).chain(["tar.gz"]);
+        let stem = endings.filter_map(|ending| name.strip_suffix(ending)?.strip_suffix('.'));
+        let stem = stem.filter(|stem| !stem.is_empty()).next().unwrap_or(name);
+        format!("{stem}{}", self.suffix())
+    }
+
+    /// The same beside a path.
+    pub fn beside(self, path: &Path) -> PathBuf {
+        let name = path.file_name().map(OsString::from).unwrap_or_default();
+        match name.to_str() {
+            Some(name) => path.with_file_name(self.name_beside(name)),
+            None => {
+                let mut name = name;
+                name.push(self.suffix());
+                path.with_file_name(name)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_by_product_is_called_like_what_it_belongs_to() {
+        for (name, expected) in [
+            ("video.mp4", "video.poster.png"),
+            ("my.video.webm", "my.video.poster.png"),
+            ("output.tar.gz", "output.poster.png"),
+            ("frames", "frames.poster.png"),
+            ("v1.2", "v1.2.poster.png"),
+            (".mp4", ".mp4.poster.png"),
+        ] {
+            assert_eq!(ByProduct::Poster.name_beside(name), expected);
+        }
+        let preview = ByProduct::Preview.beside(Path::new("/a/0001.mov"));
+        assert_eq!(preview, Path::new("/a/0001.preview.mp4"));
+    }
+}

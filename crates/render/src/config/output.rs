@@ -1,0 +1,291 @@
+//! What a render makes: container, codec and transparency, and which of their combinations there are.
+
+use crate::config::fields::{Fields, refuse};
+use crate::error::Result;
+use crate::frame::Fps;
+
+/// The files a render can make, by the names they have in a config.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    Mp4,
+    Mov,
+    Webm,
+    /// A directory of numbered pictures.
+    PngSequence,
+    Gif,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Codec {
+    H264,
+    H265,
+    /// ProRes 4444.
+    ProRes,
+    Vp9,
+    Png,
+    /// Frames without loss until all of them are there, since they share one palette.
+    Gif,
+}
+
+/// Whether what is behind the page can be seen through it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Alpha {
+    Kept,
+    /// The page stands on white, as in a browser.
+    None,
+}
+
+/// How much care the encoder takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quality {
+    Draft,
+    Standard,
+    High,
+}
+
+/// What decides the size of the encoded stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rate {
+    /// The quality's own constant rate factor.
+    Preset,
+    Crf(u8),
+    /// As FFmpeg reads it: a number with an optional `k` or `M`.
+    Bitrate(String),
+}
+
+/// To hold one is to know that its parts go together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    pub format: Format,
+    pub codec: Codec,
+    pub alpha: Alpha,
+    pub quality: Quality,
+    pub rate: Rate,
+    /// How often a GIF is played; 0 is for ever.
+    pub plays: u32,
+    /// Whether the joined stream is encoded once more, as one.
+    pub cfr: bool,
+}
+
+/// How a frame is handed to its encoder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pixels {
+    Yuv420,
+    Yuva420,
+    /// Ten bits in the lower end of two bytes.
+    Yuv444p10,
+    Yuva444p10,
+    Rgb,
+    /// The picture as Chrome sends it.
+    Png,
+}
+
+impl Quality {
+    pub const ALL: [Self; 3] = [Self::Draft, Self::Standard, Self::High];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Draft => "draft",
+            Self::Standard => "standard",
+            Self::High => "high",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|quality| quality.name() == name)
+    }
+}
+
+impl Format {
+    pub const ALL: [Self; 5] = [Self::Mp4, Self::Mov, Self::Webm, Self::PngSequence, Self::Gif];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mp4 => "mp4",
+            Self::Mov => "mov",
+            Self::Webm => "webm",
+            Self::PngSequence => "png-sequence",
+            Self::Gif => "gif",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.name() == name)
+    }
+
+    /// What the name of such a file ends with; a directory has nothing there.
+    pub fn extension(self) -> Option<&'static str> {
+        (self != Self::PngSequence).then(|| self.name())
+    }
+
+    /// What the name of a chunk of it ends with.
+    pub fn chunk_extension(self) -> &'static str {
+        match self {
+            Self::Mp4 | Self::Gif => "mp4",
+            Self::Mov | Self::PngSequence => "mov",
+            Self::Webm => "webm",
+        }
+    }
+
+    pub fn has_sound(self) -> bool {
+        self != Self::Gif
+    }
+
+    /// The codecs it can hold, the usual one first.
+    pub(crate) fn codecs(self) -> &'static [Codec] {
+        match self {
+            Self::Mp4 => &[Codec::H264, Codec::H265],
+            Self::Mov => &[Codec::ProRes],
+            Self::Webm => &[Codec::Vp9],
+            Self::PngSequence => &[Codec::Png],
+            Self::Gif => &[Codec::Gif],
+        }
+    }
+
+    pub(crate) fn can_be_transparent(self) -> bool {
+        matches!(self, Self::Mov | Self::Webm | Self::PngSequence)
+    }
+}
+
+impl Codec {
+    const ALL: [Self; 6] = [Self::H264, Self::H265, Self::ProRes, Self::Vp9, Self::Png, Self::Gif];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::H264 => "h264",
+            Self::H265 => "h265",
+            Self::ProRes => "prores",
+            Self::Vp9 => "vp9",
+            Self::Png => "png",
+            Self::Gif => "gif",
+        }
+    }
+
+    /// The largest constant rate factor, for a codec that has one.
+    pub(crate) fn largest_crf(self) -> Option<u32> {
+        match self {
+            Self::H264 | Self::H265 => Some(51),
+            Self::Vp9 => Some(63),
+            Self::ProRes | Self::Png | Self::Gif => None,
+        }
+    }
+}
+
+impl Output {
+    pub(crate) fn pixels(&self) -> Pixels {
+        match (self.codec, self.alpha) {
+            (Codec::H264 | Codec::H265, _) | (Codec::Vp9, Alpha::None) => Pixels::Yuv420,
+            (Codec::Vp9, Alpha::Kept) => Pixels::Yuva420,
+            (Codec::ProRes, Alpha::None) => Pixels::Yuv444p10,
+            (Codec::ProRes, Alpha::Kept) => Pixels::Yuva444p10,
+            (Codec::Png, _) => Pixels::Png,
+            (Codec::Gif, _) => Pixels::Rgb,
+        }
+    }
+
+    /// Reads what is to be made, at `fps`, and refuses what does not go together, with what would.
+    pub(super) fn read(fields: &mut Fields, fps: Fps) -> Result<Self> {
+        let format = fields.choice("format", &Format::ALL.map(Format::name))?;
+        let format = format.and_then(|name| Format::from_name(&name)).unwrap_or(Format::Mp4);
+        let codec = codec(fields, format)?;
+        let alpha = match (fields.bool("alpha")?, format.can_be_transparent()) {
+            (Some(true), false) => {
+                let why = "holds no half-transparent pixels; mov, webm and png-sequence do";
+                return refuse("alpha", format!("a {} {why}", format.name()));
+            }
+            (None | Some(true), true) => Alpha::Kept,
+            (None | Some(false), _) => Alpha::None,
+        };
+        let quality = fields.choice("quality", &Quality::ALL.map(Quality::name))?;
+        let quality =
+            quality.and_then(|name| Quality::from_name(&name)).unwrap_or(Quality::Standard);
+        let rate = rate(fields, format, codec)?;
+        let plays = fields.int("loop", 0, 65_535)?;
+        if plays.is_some() && format != Format::Gif {
+            return refuse("loop", format!("is for gif; a {} is played once", format.name()));
+        }
+        let cfr = fields.bool("cfr")?.unwrap_or(false);
+        if let Some(reason) = unfit(fps, format) {
+            return refuse("fps", reason);
+        }
+        let output = Self { format, codec, alpha, quality, rate, plays: plays.unwrap_or(0), cfr };
+        output.refuses_cfr().map_or(Ok(output), |reason| refuse("cfr", reason))
+    }
+
+    /// Why it cannot be encoded once more, if that is asked for.
+    pub(crate) fn refuses_cfr(&self) -> Option<String> {
+        let is_refused = self.cfr && self.format != Format::Mp4;
+        is_refused.then(|| {
+            let format = self.format.name();
+            format!("is for mp4; the frames of a {format} are as exactly spaced without it")
+        })
+    }
+}
+
+fn codec(fields: &mut Fields, format: Format) -> Result<Codec> {
+    let held = format.codecs();
+    let Some(name) = fields.choice("codec", &Codec::ALL.map(Codec::name))? else {
+        return Ok(held[0]);
+    };
+    let named = held.iter().find(|codec| codec.name() == name);
+    named.copied().map_or_else(
+        || {
+            let held: Vec<_> = held.iter().map(|codec| codec.name()).collect();
+            let home = Format::ALL
+                .iter()
+                .find(|format| format.codecs().iter().any(|codec| codec.name() == name));
+            let home = home.map_or("none", |format| format.name());
+            let held = held.join(" or ");
+            refuse("codec", format!("{name} goes into {home}; a {} holds {held}", format.name()))
+        },
+        Ok,
+    )
+}
+
+fn rate(fields: &mut Fields, format: Format, codec: Codec) -> Result<Rate> {
+    let largest = codec.largest_crf();
+    let crf = fields.int("crf", 0, largest.unwrap_or(63))?;
+    let bitrate = fields.text("bitrate")?;
+    let fixed = |field| {
+        let format = format.name();
+        refuse(field, format!("is for mp4 and webm; how large a {format} is, its pictures decide"))
+    };
+    match (crf, bitrate) {
+        (Some(_), _) if largest.is_none() => fixed("crf"),
+        (None, Some(_)) if largest.is_none() => fixed("bitrate"),
+        (None, None) => Ok(Rate::Preset),
+        (Some(crf), None) => Ok(Rate::Crf(u8::try_from(crf).expect("at most 63"))),
+        (None, Some(bitrate)) if is_bitrate(&bitrate) => Ok(Rate::Bitrate(bitrate)),
+        (None, Some(text)) => {
+            refuse("bitrate", format!("must look like 8M, 2500k or 1.5M, not \"{text}\""))
+        }
+        (Some(_), Some(_)) => refuse("bitrate", "cannot be given together with crf"),
+    }
+}
+
+/// Why a format cannot have a frame rate.
+fn unfit(fps: Fps, format: Format) -> Option<String> {
+    match format {
+        // A frame is shown for hundredths of a second, and browsers take less than two for ten.
+        Format::Gif if fps.as_f64() > 50.0 => {
+            Some(format!("a gif has at most 50 frames a second, not {}", fps.named()))
+        }
+        Format::Gif => None,
+        _ if fps.as_f64() < 23.0 => Some(format!(
+            "{} frames a second are for gif; a {} has 23.976 or more",
+            fps.named(),
+            format.name()
+        )),
+        _ => None,
+    }
+}
+
+pub(crate) fn is_bitrate(text: &str) -> bool {
+    let number = text.strip_suffix(['k', 'K', 'm', 'M']).unwrap_or(text);
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let well_formed = match number.split_once('.') {
+        Some((whole, fraction)) => digits(whole) && digits(fraction),
+        None => digits(number),
+    };
+    well_formed && number.bytes().any(|b| (b'1'..=b'9').contains(&b))
+}

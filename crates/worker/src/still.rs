@@ -1,0 +1,117 @@
+//! One frame of a composition: a render of a single frame, of which only the poster is kept.
+
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+
+use render::config::output::Format;
+use render::frame::Moment;
+use render::still::{Kind, convert};
+use render::{ByProduct, FrameHashes};
+use serde_json::{Value, json};
+use store::{LocalStore, Uri};
+
+use crate::cli::StillArgs;
+use crate::deadline::millis;
+use crate::dispatch::Worker;
+use crate::error::{Error, Result};
+use crate::event::{Answer, Event};
+use crate::local::{environment, open_toolbox, options, print, project_and_entry, scratch, uri};
+use crate::place::output_path;
+use crate::progress::{Meter, line};
+use crate::workdir::WorkDir;
+
+/// Draws a frame to a picture.
+pub(crate) async fn still(args: &StillArgs) -> Result<()> {
+    let summary = draw(args).await?;
+    if args.json {
+        return print(&summary);
+    }
+    let (width, height) = (&summary["width"], &summary["height"]);
+    let seconds = summary["totalMs"].as_f64().unwrap_or_default() / 1000.0;
+    let output = args.output.display();
+    line(&format!(
+        "{output}: frame {}, {width}x{height}, drawn in {seconds:.1} s",
+        summary["frame"]
+    ));
+    Ok(())
+}
+
+async fn draw(args: &StillArgs) -> Result<Value> {
+    let start = Instant::now();
+    let bad =
+        |argument: String, reason: &str| Error::Argument { argument, reason: reason.to_owned() };
+    let at: Moment = args.at.parse().map_err(|()| {
+        bad(format!("--at {}", args.at), "is no moment; write 1.5s, 1500ms or 45f")
+    })?;
+    let kind = Kind::of(&args.output).ok_or_else(|| {
+        let argument = format!("--output {}", args.output.display());
+        bad(argument, "must end with .png, .jpg, .jpeg or .webp")
+    })?;
+    let (project, entry) = project_and_entry(&args.project)?;
+    let mut config = args.page.config(entry.as_deref())?;
+    if config.get("alpha") == Some(&true.into()) && kind == Kind::Jpeg {
+        let reason = "a JPEG holds no transparency; .png and .webp do";
+        return Err(bad("--alpha".to_owned(), reason));
+    }
+    config.entry("alpha").or_insert_with(|| false.into());
+    config.insert("format".to_owned(), Format::PngSequence.name().into());
+    config.insert("mute".to_owned(), true.into());
+    let settings = render::config::Settings::parse(&config)?;
+    let frame = settings.fps.frame_at(at);
+    config.insert("poster".to_owned(), format!("{frame}f").into());
+    config.insert("frames".to_owned(), format!("{frame}..{}", frame.saturating_add(1)).into());
+    let output = output_path(&args.output, Format::Mp4)?;
+
+    let scratch = scratch(&args.place);
+    let toolbox = open_toolbox(&args.place, &scratch)?;
+    let (bench, env) = (WorkDir::make(&scratch)?, environment());
+    let meter = Meter::Silent;
+    let options = options(Some(1), &args.place, &meter);
+    debug_assert_eq!(options.hashes, FrameHashes::Skip);
+    let worker =
+        Worker { store: &LocalStore, toolbox: &toolbox, env: &env, scratch: bench.path(), options };
+    let prefix = uri(bench.path())?;
+    let event = Event::Plan { project: uri(&project)?, output_prefix: prefix.clone(), config };
+    let Answer::Plan { plan_uri, plan_hash, warnings, .. } = worker.dispatch(event).await?.0 else {
+        unreachable!("a plan event gets a plan answer")
+    };
+    warnings.iter().for_each(|warning| line(&format!("warning: {warning}")));
+    let event = Event::RenderChunk {
+        plan: Uri::parse(&plan_uri)?,
+        plan_hash,
+        chunk_index: 0,
+        output_prefix: prefix,
+        format: Format::PngSequence,
+    };
+    let Answer::RenderChunk { chunk_uri, report: Some(report), .. } =
+        worker.dispatch(event).await?.0
+    else {
+        unreachable!("a chunk in a new directory is rendered")
+    };
+    report.warnings.iter().for_each(|warning| line(&format!("warning: {warning}")));
+    let chunk = Path::new(chunk_uri.trim_start_matches("file://")).to_owned();
+    let drawn = ByProduct::Poster.beside(&chunk);
+    let made = bench.path().join("still");
+    convert(&toolbox.joining().await?, kind, &drawn, &made).await?;
+    deliver(&made, &output)?;
+    Ok(json!({
+        "output": output.display().to_string(),
+        "frame": frame,
+        "width": report.width,
+        "height": report.height,
+        "totalMs": millis(start.elapsed()),
+        "warnings": warnings,
+    }))
+}
+
+/// Gives the picture its name, once it is whole.
+fn deliver(made: &Path, output: &Path) -> Result<()> {
+    let failed = |source| Error::Io { action: "write", path: output.display().to_string(), source };
+    let folder = output.parent().unwrap_or(Path::new("/"));
+    let beside = tempfile::Builder::new().prefix(".framewright-").tempdir_in(folder);
+    let beside = beside.map_err(failed)?;
+    let copy = beside.path().join("still");
+    fs::copy(made, &copy).map_err(failed)?;
+    fs::rename(&copy, output).map_err(failed)
+}

@@ -88,8 +88,19 @@ impl Bench {
     }
 
     pub(crate) fn try_render(&self, project: &Path, args: &[&str]) -> Run {
+        self.try_render_to("out.mp4", project, args)
+    }
+
+    /// Renders `project` to the file or directory called `name` here and returns the summary.
+    pub(crate) fn render_to(&self, name: &str, project: &Path, args: &[&str]) -> Value {
+        let run = self.try_render_to(name, project, args);
+        assert_eq!(run.status, Some(0), "{} to {name}: {}", project.display(), run.stderr);
+        serde_json::from_str(&run.stdout).unwrap()
+    }
+
+    pub(crate) fn try_render_to(&self, name: &str, project: &Path, args: &[&str]) -> Run {
         let mut command = self.bootstrap("render");
-        command.arg(project).arg("-o").arg(self.path("out.mp4")).arg("--json").args(args);
+        command.arg(project).arg("-o").arg(self.path(name)).arg("--json").args(args);
         run(&mut command)
     }
 
@@ -176,6 +187,72 @@ impl Frames {
     pub(crate) fn pixel(&self, frame: usize, x: usize, y: usize) -> [u8; 3] {
         let at = ((frame * self.height + y) * self.width + x) * 3;
         self.bytes[at..at + 3].try_into().unwrap()
+    }
+}
+
+/// A decoded video or sequence of pictures: red, green, blue and alpha of every frame, not premultiplied.
+pub(crate) struct Layers {
+    width: usize,
+    height: usize,
+    bytes: Vec<u8>,
+}
+
+impl Layers {
+    /// Decodes `file`, which may be a directory of pictures, with all that can be seen through it.
+    pub(crate) fn decode(file: &Path, width: usize, height: usize) -> Self {
+        let mut command = Command::new(tool("ffmpeg/ffmpeg"));
+        command.args(["-v", "error"]);
+        let ending = file.extension().and_then(|ending| ending.to_str());
+        if ending == Some("webm") {
+            // FFmpeg's own decoder of VP9 leaves alpha aside.
+            command.args(["-c:v", "libvpx-vp9"]);
+        }
+        if file.is_dir() {
+            command.args(["-f", "image2", "-i"]).arg(file.join("frame_%06d.png"));
+        } else {
+            command.arg("-i").arg(file);
+        }
+        let filter = if file.is_dir() || ending == Some("gif") {
+            "format=rgba"
+        } else {
+            "scale=in_color_matrix=bt709:in_range=tv:out_range=pc:flags=accurate_rnd+full_chroma_int+full_chroma_inp,format=rgba"
+        };
+        command.args(["-vf", filter, "-fps_mode", "passthrough", "-f", "rawvideo", "-"]);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Self { width, height, bytes: output.stdout }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.bytes.len() / (self.width * self.height * 4)
+    }
+
+    pub(crate) fn frame(&self, index: usize) -> &[u8] {
+        let size = self.width * self.height * 4;
+        &self.bytes[index * size..][..size]
+    }
+
+    pub(crate) fn pixel(&self, frame: usize, x: usize, y: usize) -> [u8; 4] {
+        let at = (y * self.width + x) * 4;
+        self.frame(frame)[at..at + 4].try_into().unwrap()
+    }
+
+    /// How near a frame is to that of another video, in dB, where both are seen over grey: what cannot be seen has any colour.
+    pub(crate) fn psnr(&self, other: &Self, index: usize) -> f64 {
+        let (mine, theirs) = (self.frame(index), other.frame(index));
+        let over_grey = |pixel: &[u8], channel: usize| {
+            let alpha = f64::from(pixel[3]) / 255.0;
+            f64::from(pixel[channel]) * alpha + 128.0 * (1.0 - alpha)
+        };
+        let mut sum = 0.0;
+        for (a, b) in mine.chunks_exact(4).zip(theirs.chunks_exact(4)) {
+            for channel in 0..3 {
+                let off = over_grey(a, channel) - over_grey(b, channel);
+                sum += off * off;
+            }
+        }
+        let pixels = u32::try_from(mine.len() / 4).unwrap();
+        10.0 * (255.0 * 255.0 * 3.0 * f64::from(pixels) / sum.max(1e-9)).log10()
     }
 }
 

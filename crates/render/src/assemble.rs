@@ -101,9 +101,10 @@ pub async fn assemble(
         .tempdir_in(folder)
         .map_err(Error::io("make a work directory in", folder))?;
     let samples = in_frames(outline.manifest.total_frames, outline.fps);
-    let audio = match outline.output.format.has_sound() {
-        true => find_audio(plan_dir, &outline, audio.as_deref())?,
-        false => None,
+    let audio = if outline.output.format.has_sound() {
+        find_audio(plan_dir, &outline, audio.as_deref())?
+    } else {
+        None
     };
     let source = match &audio {
         Some(file) => Some(open_audio(tools, file).await?),

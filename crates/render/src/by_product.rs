@@ -29,22 +29,19 @@ impl ByProduct {
     /// Its name beside a file or directory called `name`: `video.poster.png` beside `video.mp4`.
     pub fn name_beside(self, name: &str) -> String {
         let endings = Format::ALL.iter().filter_map(|format| format.extension()).chain(["tar.gz"]);
-        let stem = endings.filter_map(|ending| name.strip_suffix(ending)?.strip_suffix('.'));
-        let stem = stem.filter(|stem| !stem.is_empty()).next().unwrap_or(name);
+        let mut stems = endings.filter_map(|ending| name.strip_suffix(ending)?.strip_suffix('.'));
+        let stem = stems.find(|stem| !stem.is_empty()).unwrap_or(name);
         format!("{stem}{}", self.suffix())
     }
 
     /// The same beside a path.
     pub fn beside(self, path: &Path) -> PathBuf {
-        let name = path.file_name().map(OsString::from).unwrap_or_default();
-        match name.to_str() {
-            Some(name) => path.with_file_name(self.name_beside(name)),
-            None => {
-                let mut name = name;
-                name.push(self.suffix());
-                path.with_file_name(name)
-            }
+        let mut name = path.file_name().map(OsString::from).unwrap_or_default();
+        if let Some(name) = name.to_str() {
+            return path.with_file_name(self.name_beside(name));
         }
+        name.push(self.suffix());
+        path.with_file_name(name)
     }
 }
 

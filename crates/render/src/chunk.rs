@@ -12,10 +12,11 @@ use crate::browser::session::{Patience, Reuse};
 use crate::by_product::ByProduct;
 use crate::capture::picture::{Development, FrameHashes, Picture};
 use crate::capture::{Captured, Stage, capture};
+use crate::config::output::Format;
 use crate::error::{Error, Result};
 use crate::ffmpeg;
 use crate::ffmpeg::encode::{Encoder, Encoding, Targets};
-use crate::ffmpeg::probe::probe_video;
+use crate::ffmpeg::probe::{is_rate, probe_video};
 use crate::frame::FrameRange;
 use crate::hash::sha256_file;
 use crate::page::{self, PageSource};
@@ -123,9 +124,10 @@ pub async fn render_chunk(
     let PlannedChunk { outline, range, .. } = &chunk;
     let size = (outline.manifest.dimensions.width, outline.manifest.dimensions.height);
     let size = (size.0 * outline.scale, size.1 * outline.scale);
-    verify_chunk(tools, &files.video, *range, outline, size).await?;
+    verify_chunk(tools, &files.video, *range, outline, (size, outline.output.format)).await?;
     if let Some(size) = outline.extras.preview {
-        verify_chunk(tools, &files.of(ByProduct::Preview), *range, outline, size).await?;
+        let small = files.of(ByProduct::Preview);
+        verify_chunk(tools, &small, *range, outline, (size, Format::Mp4)).await?;
     }
     let hashed = files.video.clone();
     let sha256 = tokio::task::spawn_blocking(move || sha256_file(&hashed))
@@ -292,7 +294,7 @@ async fn verify_chunk(
     video: &Path,
     range: FrameRange,
     outline: &Outline,
-    size: (u32, u32),
+    (size, format): ((u32, u32), Format),
 ) -> Result<()> {
     let (found, fps) = (probe_video(tools, video).await?, outline.fps);
     let wrong = |what, expected: String, found: String| {
@@ -308,7 +310,7 @@ async fn verify_chunk(
     if !found.starts_with_key {
         return wrong("the first frame of", "a key frame".into(), "none".into());
     }
-    if found.frame_rate != fps.to_string() {
+    if !is_rate(&found.frame_rate, fps, format) {
         return wrong("frame rate of", fps.to_string(), found.frame_rate);
     }
     Ok(())

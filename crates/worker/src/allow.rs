@@ -66,6 +66,8 @@ impl Place {
 
 #[cfg(test)]
 mod tests {
+    use render::config::output::Format;
+
     use super::*;
 
     fn event(uri: &str) -> Event {
@@ -74,6 +76,7 @@ mod tests {
             plan_hash: String::new(),
             chunk_index: 0,
             output_prefix: Uri::parse(uri).unwrap(),
+            format: Format::Mp4,
         }
     }
 
@@ -115,6 +118,8 @@ mod tests {
             chunks: vec![ours.clone(), chunk.clone()],
             audio: Some(audio.clone()),
             output: output.clone(),
+            format: Format::Mp4,
+            cfr: false,
         };
         for (event, field) in [
             (plan(&theirs, &ours), "ProjectS3Uri"),

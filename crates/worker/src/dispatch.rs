@@ -72,7 +72,7 @@ impl<S: Store> Worker<'_, S> {
             }
             Event::Assemble { plan, chunks, audio, output, format, cfr } => {
                 let pieces = Pieces { chunks: &chunks, audio: audio.as_ref(), format, cfr };
-                self.assemble(work.path(), &plan, pieces, &output).await
+                Box::pin(self.assemble(work.path(), &plan, pieces, &output)).await
             }
         }
     }

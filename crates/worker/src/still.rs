@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
+use render::ByProduct;
 use render::config::output::Format;
 use render::frame::Moment;
 use render::still::{Kind, convert};
-use render::{ByProduct, FrameHashes};
 use serde_json::{Value, json};
 use store::{LocalStore, Uri};
 
@@ -68,7 +68,6 @@ async fn draw(args: &StillArgs) -> Result<Value> {
     let (bench, env) = (WorkDir::make(&scratch)?, environment());
     let meter = Meter::Silent;
     let options = options(Some(1), &args.place, &meter);
-    debug_assert_eq!(options.hashes, FrameHashes::Skip);
     let worker =
         Worker { store: &LocalStore, toolbox: &toolbox, env: &env, scratch: bench.path(), options };
     let prefix = uri(bench.path())?;
@@ -76,7 +75,9 @@ async fn draw(args: &StillArgs) -> Result<Value> {
     let Answer::Plan { plan_uri, plan_hash, warnings, .. } = worker.dispatch(event).await?.0 else {
         unreachable!("a plan event gets a plan answer")
     };
-    warnings.iter().for_each(|warning| line(&format!("warning: {warning}")));
+    for warning in &warnings {
+        line(&format!("warning: {warning}"));
+    }
     let event = Event::RenderChunk {
         plan: Uri::parse(&plan_uri)?,
         plan_hash,
@@ -89,7 +90,9 @@ async fn draw(args: &StillArgs) -> Result<Value> {
     else {
         unreachable!("a chunk in a new directory is rendered")
     };
-    report.warnings.iter().for_each(|warning| line(&format!("warning: {warning}")));
+    for warning in &report.warnings {
+        line(&format!("warning: {warning}"));
+    }
     let chunk = Path::new(chunk_uri.trim_start_matches("file://")).to_owned();
     let drawn = ByProduct::Poster.beside(&chunk);
     let made = bench.path().join("still");

@@ -6,7 +6,7 @@ use crate::assemble::ChunkFile;
 use crate::chunk::label;
 use crate::config::output::{Format, Output};
 use crate::error::{Error, Result};
-use crate::ffmpeg::probe::{Video, probe_video};
+use crate::ffmpeg::probe::{Video, is_rate, probe_video};
 use crate::hash::sha256_file;
 use crate::plan::open::Outline;
 use crate::tools::Tools;
@@ -19,6 +19,11 @@ pub(super) fn is_directory(output: &Output) -> bool {
 pub(super) fn frame_size(outline: &Outline) -> (u32, u32) {
     let dimensions = &outline.manifest.dimensions;
     (dimensions.width * outline.scale, dimensions.height * outline.scale)
+}
+
+/// The container of a chunk.
+fn chunk_format(format: Format) -> Format {
+    if format == Format::Webm { Format::Webm } else { Format::Mp4 }
 }
 
 /// The small videos of all chunks.
@@ -54,7 +59,8 @@ pub(super) async fn check_chunks(
             }
         }
         let found = probe_video(tools, path).await?;
-        check_video(path, &found, outline, frame_size(outline), range.len())?;
+        let kind = (frame_size(outline), chunk_format(outline.output.format));
+        check_video(path, &found, outline, kind, range.len())?;
         let own = label(&outline.manifest.plan_hash, u32::try_from(index).unwrap_or(u32::MAX));
         // Chunks of other makers say nothing about themselves.
         match found.comment.filter(|comment| comment.starts_with("plan ")) {
@@ -74,7 +80,7 @@ pub(super) fn check_video(
     path: &Path,
     found: &Video,
     outline: &Outline,
-    planned: (u32, u32),
+    (planned, format): ((u32, u32), Format),
     frames: u32,
 ) -> Result<()> {
     let wrong = |what, expected: String, found: String| {
@@ -90,7 +96,6 @@ pub(super) fn check_video(
         starts_with_key,
         comment: _,
     } = found;
-    let rate = outline.fps.to_string();
     if *packets != frames {
         return wrong("frames of", frames.to_string(), packets.to_string());
     }
@@ -104,10 +109,11 @@ pub(super) fn check_video(
             format!("{width}x{height}"),
         );
     }
-    if *frame_rate != rate || *average_frame_rate != rate {
+    let is_rate = |printed: &str| is_rate(printed, outline.fps, format);
+    if !is_rate(frame_rate) || !is_rate(average_frame_rate) {
         return wrong(
             "frame rate of",
-            rate,
+            outline.fps.to_string(),
             format!("{frame_rate} (average {average_frame_rate})"),
         );
     }

@@ -81,7 +81,8 @@ async fn video(
     let limit = if output.cfr { ENCODING_LIMIT } else { LIMIT };
     run(&concat::command(tools, joining, &joined), limit).await?;
     let found = probe_video(tools, &joined).await?;
-    check_video(&joined, &found, outline, size, outline.manifest.total_frames)?;
+    let kind = (size, output.format);
+    check_video(&joined, &found, outline, kind, outline.manifest.total_frames)?;
     if let Some(sound) = sound {
         check_sound(&joined, &probe_sounds(tools, &joined).await?, output.format, sound.samples)?;
     }
@@ -116,8 +117,9 @@ async fn gif(Joint { tools, outline, work, .. }: Joint<'_>, list: &Path) -> Resu
     let fps = outline.fps;
     run(&concat::palette(tools, list, fps, &palette), ENCODING_LIMIT).await?;
     let joining = Joining { list, fps, output: &outline.output, sound: None };
-    run(&concat::gif(tools, joining, &palette, &joined), ENCODING_LIMIT).await?;
-    let (found, frames) = (probe_video(tools, &joined).await?, outline.manifest.total_frames);
+    let frames = outline.manifest.total_frames;
+    run(&concat::gif(tools, joining, &palette, frames, &joined), ENCODING_LIMIT).await?;
+    let found = probe_video(tools, &joined).await?;
     if found.packets != frames || (found.width, found.height) != frame_size(outline) {
         return Err(Error::Verify {
             what: "frames of",

@@ -92,12 +92,14 @@ impl Raster {
             width,
             height,
         };
-        let (range, matrix, mode) =
-            (YuvRange::Limited, YuvStandardMatrix::Bt709, YuvConversionMode::Balanced);
+        let range = YuvRange::Limited;
+        let (standard, care) = (YuvStandardMatrix::Bt709, YuvConversionMode::Balanced);
         match self.samples {
-            Samples::Rgb => rgb_to_yuv420(&mut image, &self.pixels, width * 3, range, matrix, mode),
+            Samples::Rgb => {
+                rgb_to_yuv420(&mut image, &self.pixels, width * 3, range, standard, care)
+            }
             Samples::Rgba => {
-                rgba_to_yuv420(&mut image, &self.pixels, width * 4, range, matrix, mode)
+                rgba_to_yuv420(&mut image, &self.pixels, width * 4, range, standard, care)
             }
         }
         .map_err(|error| error.to_string())?;

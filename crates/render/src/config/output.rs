@@ -19,7 +19,7 @@ pub enum Format {
 pub enum Codec {
     H264,
     H265,
-    /// ProRes 4444.
+    /// Of Apple, the profile called 4444.
     ProRes,
     Vp9,
     Png,

@@ -126,7 +126,13 @@ pub(crate) fn palette(tools: &Tools, list: &Path, fps: Fps, out: &Path) -> Cmd {
 }
 
 /// All frames in those colours. Their times are hundredths of a second, each the nearest one.
-pub(crate) fn gif(tools: &Tools, joining: Joining<'_>, palette: &Path, out: &Path) -> Cmd {
+pub(crate) fn gif(
+    tools: &Tools,
+    joining: Joining<'_>,
+    palette: &Path,
+    frames: u32,
+    out: &Path,
+) -> Cmd {
     let Joining { list, fps, output, sound: _ } = joining;
     let Fps { num, den } = fps;
     let dither = match output.quality {
@@ -139,6 +145,11 @@ pub(crate) fn gif(tools: &Tools, joining: Joining<'_>, palette: &Path, out: &Pat
         1 => -1,
         plays => i64::from(plays) - 1,
     };
+    // Nothing after it says how long the last frame is shown.
+    let at = |frame: u32| {
+        (u64::from(frame) * u64::from(den) * 100 + u64::from(num) / 2) / u64::from(num)
+    };
+    let last = at(frames) - at(frames - 1);
     chunks(tools, list, fps)
         .words("-i")
         .arg(palette)
@@ -146,7 +157,7 @@ pub(crate) fn gif(tools: &Tools, joining: Joining<'_>, palette: &Path, out: &Pat
         .arg(format!(
             "[0:v]settb={den}/{num},setpts=N[frames];[frames][1:v]paletteuse=dither={dither}:diff_mode=rectangle"
         ))
-        .words(&format!("-fps_mode passthrough -loop {repeats} -fflags +bitexact -f gif -y"))
+        .words(&format!("-fps_mode passthrough -loop {repeats} -final_delay {last} -fflags +bitexact -f gif -y"))
         .arg(out)
 }
 
@@ -245,8 +256,8 @@ mod tests {
             let list = Path::new("/list.txt");
             let joining = Joining { list, fps: FPS, output: &output, sound: None };
             let tools = Tools::untested(Path::new("/t"));
-            let cmd = gif(&tools, joining, Path::new("/p.png"), Path::new("/out")).to_string();
-            assert!(cmd.contains(loops), "{cmd}");
+            let cmd = gif(&tools, joining, Path::new("/p.png"), 4, Path::new("/out")).to_string();
+            assert!(cmd.contains(loops) && cmd.contains("-final_delay 3 "), "{cmd}");
         }
     }
 }

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use crate::audio::sample::RATE;
 use crate::config::output::Format;
 use crate::error::{Error, Result};
+use crate::frame::Fps;
 use crate::process::{Cmd, run};
 use crate::tools::Tools;
 
@@ -28,6 +29,19 @@ pub struct Video {
     pub starts_with_key: bool,
     /// The container's comment, where a chunk says which one it is.
     pub comment: Option<String>,
+}
+
+/// Whether a rate, as ffprobe prints it, is `fps` in a file of `format`. Matroska keeps how long a frame lasts in nanoseconds,
+/// of which FFmpeg makes a fraction of small numbers: 59.94 comes back as 19001/317.
+pub(crate) fn is_rate(printed: &str, fps: Fps, format: Format) -> bool {
+    const TELLS_APART: f64 = 1e-6;
+    if format != Format::Webm {
+        return printed == fps.to_string();
+    }
+    let ratio = printed
+        .split_once('/')
+        .and_then(|(num, den)| Some(num.parse::<f64>().ok()? / den.parse::<f64>().ok()?));
+    ratio.is_some_and(|ratio| (ratio / fps.as_f64() - 1.0).abs() < TELLS_APART)
 }
 
 fn command(tools: &Tools, file: &Path) -> Cmd {

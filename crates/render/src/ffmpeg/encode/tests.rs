@@ -68,9 +68,9 @@ fn vp9_with_alpha_has_no_frame_that_is_not_shown() {
 }
 
 #[test]
-fn prores_keeps_sixteen_bits_of_alpha_and_pictures_are_not_touched() {
+fn prores_has_full_chroma_and_alpha_and_pictures_are_not_touched() {
     let cmd = encoded(output(Format::Mov, Codec::ProRes, Alpha::Kept, Rate::Preset), None);
-    assert!(cmd.contains("-c:v prores_ks -profile:v 4444 -vendor apl0 -alpha_bits 16"), "{cmd}");
+    assert!(cmd.contains("-c:v prores_aw -profile:v 4 -vendor apl0"), "{cmd}");
     assert!(cmd.contains("-pix_fmt yuva444p10le -color_range tv"), "{cmd}");
     let pictures =
         encoded(output(Format::PngSequence, Codec::Png, Alpha::Kept, Rate::Preset), None);

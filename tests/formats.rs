@@ -1,0 +1,231 @@
+//! Every format, joined from chunks of any size: as many frames, as exactly spaced, and the same pictures.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::harness::{Bench, Layers, fixture, probe, run, tool};
+
+const FRAMES: usize = 60;
+const SIZE: (usize, usize) = (640, 360);
+
+/// How alike the same frames are when they were cut in another way.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Alike {
+    /// Bit by bit: nothing depends on another frame.
+    Exactly,
+    /// Nobody sees the difference.
+    Nearly,
+}
+
+struct Case {
+    output: &'static str,
+    codec: &'static str,
+    args: &'static [&'static str],
+    alike: Alike,
+}
+
+fn chunk_sizes(case: &Case) -> Vec<(usize, PathBuf, Bench)> {
+    let render = |size: usize| {
+        let bench = Bench::new();
+        let text = size.to_string();
+        let args = [case.args, &["--chunk-size", &text]].concat();
+        let summary = bench.render_to(case.output, &fixture("alpha-shapes"), &args);
+        assert_eq!(summary["frames"], FRAMES);
+        assert_eq!(summary["chunks"].as_array().unwrap().len(), FRAMES.div_ceil(size));
+        bench.assert_no_scratch();
+        (size, bench.path(case.output), bench)
+    };
+    [7, 30, FRAMES].map(render).into()
+}
+
+fn is_exact(file: &Path, case: &Case) {
+    let name = file.display();
+    let found = probe(file);
+    let stream = &found["streams"][0];
+    assert_eq!(stream["codec_name"], case.codec, "{name}");
+    let packets = found["packets"].as_array().unwrap();
+    assert_eq!(packets.len(), FRAMES, "{name}");
+    if case.output.ends_with("gif") {
+        return;
+    }
+    for rate in ["r_frame_rate", "avg_frame_rate"] {
+        assert_eq!(stream[rate], "30/1", "{name}: {rate}");
+    }
+    assert_eq!(stream["color_space"], "bt709", "{name}");
+    let duration = duration(file);
+    assert!((duration - 2.0).abs() < 0.0006, "{name}: {duration} s");
+}
+
+pub(crate) fn duration(file: &Path) -> f64 {
+    let mut command = Command::new(tool("ffprobe/ffprobe"));
+    command.args(["-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0"]).arg(file);
+    run(&mut command).stdout.trim().parse().unwrap()
+}
+
+/// Whether a player can start at a packet.
+fn keys(file: &Path) -> Vec<usize> {
+    let found = probe(file);
+    let packets = found["packets"].as_array().unwrap();
+    let is_key = |packet: &Value| packet["flags"].as_str().unwrap().starts_with('K');
+    packets.iter().enumerate().filter(|(_, packet)| is_key(packet)).map(|(i, _)| i).collect()
+}
+
+fn check(case: &Case) {
+    let made = chunk_sizes(case);
+    let (width, height) = SIZE;
+    let decoded: Vec<_> =
+        made.iter().map(|(_, file, _)| Layers::decode(file, width, height)).collect();
+    let whole = decoded.last().unwrap();
+    for ((size, file, _), layers) in made.iter().zip(&decoded) {
+        if file.is_dir() {
+            let files = std::fs::read_dir(file).unwrap().count();
+            assert_eq!(files, FRAMES, "{}", file.display());
+        } else {
+            is_exact(file, case);
+        }
+        assert_eq!(layers.count(), FRAMES, "{} in chunks of {size}", case.output);
+        if case.alike == Alike::Nearly {
+            let seams: Vec<_> = (0..FRAMES).step_by(*size).collect();
+            assert_eq!(keys(file), seams, "{} in chunks of {size}", case.output);
+        }
+        for index in 0..FRAMES {
+            match case.alike {
+                Alike::Exactly => {
+                    assert!(layers.frame(index) == whole.frame(index), "{} {index}", case.output);
+                }
+                Alike::Nearly => {
+                    let psnr = layers.psnr(whole, index);
+                    assert!(psnr >= 45.0, "{} in {size}: frame {index} has {psnr} dB", case.output);
+                }
+            }
+        }
+    }
+}
+
+macro_rules! formats {
+    ($($test:ident: $output:literal $codec:literal $args:expr, $alike:ident;)*) => {
+        $(#[test] fn $test() {
+            check(&Case { output: $output, codec: $codec, args: &$args, alike: Alike::$alike });
+        })*
+    };
+}
+
+formats! {
+    h264_is_the_same_however_it_is_cut: "out.mp4" "h264" [], Nearly;
+    h265_is_the_same_however_it_is_cut: "out.mp4" "hevc" ["--codec", "h265"], Nearly;
+    vp9_with_alpha_is_the_same_however_it_is_cut: "out.webm" "vp9" [], Nearly;
+    vp9_without_alpha_is_the_same_however_it_is_cut: "out.webm" "vp9" ["--no-alpha"], Nearly;
+    prores_with_alpha_is_the_same_however_it_is_cut: "out.mov" "prores" [], Exactly;
+    prores_without_alpha_is_the_same_however_it_is_cut: "out.mov" "prores" ["--no-alpha"], Exactly;
+    pictures_are_the_same_however_they_are_cut: "frames" "png" ["--format", "png-sequence"], Exactly;
+    a_gif_is_the_same_however_it_is_cut: "out.gif" "gif" ["--quality", "draft"], Exactly;
+}
+
+#[test]
+fn a_constant_frame_rate_is_one_stream_of_the_same_frames() {
+    for codec in ["h264", "h265"] {
+        let bench = Bench::new();
+        let args = ["--codec", codec, "--chunk-size", "7"];
+        bench.render_to("joined.mp4", &fixture("alpha-shapes"), &args);
+        bench.render_to("whole.mp4", &fixture("alpha-shapes"), &[&args[..], &["--cfr"]].concat());
+        let (joined, whole) = (bench.path("joined.mp4"), bench.path("whole.mp4"));
+        assert_eq!(keys(&joined).len(), 9, "{codec}: one for each chunk");
+        assert_eq!(keys(&whole), [0], "{codec}");
+        let [joined, whole] = [joined, whole].map(|file| {
+            is_exact(
+                &file,
+                &Case {
+                    output: "out.mp4",
+                    codec: if codec == "h264" { "h264" } else { "hevc" },
+                    args: &[],
+                    alike: Alike::Nearly,
+                },
+            );
+            Layers::decode(&file, SIZE.0, SIZE.1)
+        });
+        for index in 0..FRAMES {
+            let psnr = whole.psnr(&joined, index);
+            assert!(psnr >= 40.0, "{codec}: frame {index} has {psnr} dB");
+        }
+    }
+}
+
+#[test]
+fn sound_is_in_every_format_that_has_a_place_for_it() {
+    let bench = Bench::new();
+    let sound = |file: &Path| {
+        let mut command = Command::new(tool("ffprobe/ffprobe"));
+        command.args(["-v", "error", "-select_streams", "a", "-of", "csv=p=0", "-show_entries"]);
+        run(command.arg("stream=codec_name,sample_rate,channels").arg(file)).stdout
+    };
+    let samples = |file: &Path| {
+        let mut command = Command::new(tool("ffmpeg/ffmpeg"));
+        command.args(["-v", "error", "-i"]).arg(file);
+        let output =
+            command.args(["-f", "s24le", "-ac", "2", "-ar", "48000", "-"]).output().unwrap();
+        output.stdout
+    };
+    let project = fixture("audio-mix");
+    let args = ["--chunk-size", "40"];
+    let seconds = bench.render_to("out.mov", &project, &args)["duration"].as_f64().unwrap();
+    bench.render_to("out.webm", &project, &args);
+    bench.render_to("frames", &project, &["--format", "png-sequence"]);
+    assert_eq!(sound(&bench.path("out.mov")).trim(), "pcm_s24le,48000,2");
+    assert_eq!(sound(&bench.path("out.webm")).trim(), "opus,48000,2");
+    let wave = bench.path("frames/audio.wav");
+    assert_eq!(sound(&wave).trim(), "pcm_s24le,48000,2");
+    let cut = samples(&bench.path("out.mov"));
+    assert!(cut == samples(&wave), "both are the mix itself");
+    let frames = (seconds * 48_000.0).round();
+    assert!((f64::from(u32::try_from(cut.len() / 6).unwrap()) - frames).abs() < 1.0);
+    assert!(cut.iter().any(|byte| *byte != 0), "it is silent");
+    let video = duration(&bench.path("out.webm"));
+    assert!((video - seconds).abs() < 0.02, "{video} s, not {seconds} s");
+
+    let quiet = bench.try_render_to("out.gif", &project, &["--frames", "0..10"]);
+    assert_eq!(quiet.status, Some(0), "{}", quiet.stderr);
+    assert!(quiet.stderr.contains("warning: a gif has no sound"), "{}", quiet.stderr);
+    let mute = bench.try_render_to("mute.mov", &project, &["--mute", "--frames", "0..10"]);
+    assert_eq!((mute.status, sound(&bench.path("mute.mov")).trim()), (Some(0), ""));
+}
+
+#[test]
+fn what_does_not_go_together_is_refused_before_anything_is_planned() {
+    let bench = Bench::new();
+    for (output, args, code, says) in [
+        ("x.webm", &["--codec", "h265"][..], "CONFIG_INVALID", "h265 goes into mp4"),
+        ("x.mp4", &["--alpha"], "CONFIG_INVALID", "mov, webm and png-sequence do"),
+        ("x.mov", &["--crf", "20"], "CONFIG_INVALID", "crf"),
+        ("x.gif", &["--fps", "60"], "CONFIG_INVALID", "at most 50"),
+        ("x.webm", &["--cfr"], "CONFIG_INVALID", "is for mp4"),
+        ("x.mp4", &["--format", "webm"], "ARGUMENT_INVALID", "--format is webm"),
+        ("x.mkv", &[], "ARGUMENT_INVALID", "mp4, mov, webm and gif can"),
+        ("x.png", &[], "ARGUMENT_INVALID", "use still"),
+        ("x.mp4", &["--hdr-mode", "force-hdr"], "FORMAT_NOT_SUPPORTED_IN_DISTRIBUTED", "SDR"),
+    ] {
+        let run = bench.try_render_to(output, &fixture("broken-syntax-error"), args);
+        assert_eq!((run.status, run.code()), (Some(1), code), "{output} {args:?}: {}", run.stderr);
+        assert!(run.stderr.contains(says), "{}", run.stderr);
+        assert!(!run.stderr.contains("planning"), "{}", run.stderr);
+    }
+    // What only the composition can tell is refused when it is read.
+    for (args, says) in [
+        (&["--frames", "30..61"][..], "the composition has 60 frames, 0 to 59"),
+        (&["--poster", "2s"], "frames 0 to 59 are drawn"),
+        (&["--poster", "1s", "--frames", "..30"], "frames 0 to 29 are drawn"),
+        (&["--preview", "360p"], "not smaller than the video"),
+    ] {
+        let run = bench.try_render(&fixture("own-hf"), args);
+        assert_eq!(run.code(), "CONFIG_INVALID", "{args:?}: {}", run.stderr);
+        assert!(run.stderr.contains(says), "{}", run.stderr);
+    }
+    let notes = bench.path("notes");
+    std::fs::create_dir(&notes).unwrap();
+    std::fs::write(notes.join("thesis.txt"), "x").unwrap();
+    let run = bench.try_render_to("notes", &fixture("own-hf"), &["--format", "png-sequence"]);
+    assert_eq!(run.code(), "ARGUMENT_INVALID", "{}", run.stderr);
+    assert!(notes.join("thesis.txt").exists());
+    bench.assert_no_scratch();
+}

@@ -1,0 +1,92 @@
+//! Frame rates are ratios, and they arrive as such.
+
+use crate::formats::duration;
+use crate::harness::{Bench, probe};
+
+/// A page of twelve frames and a half at any rate, half a frame more than a whole number of chunks.
+const PAGE: &str = r#"<!doctype html><body style="margin:0"><div data-composition-id="rates" data-width="64" data-height="36"
+  data-duration="DURATION" data-no-timeline style="width:64px;height:36px;background:#3366cc"></div></body>"#;
+
+const RATES: [(&str, u32, u32); 10] = [
+    ("23.976", 24_000, 1001),
+    ("24", 24, 1),
+    ("25", 25, 1),
+    ("30000/1001", 30_000, 1001),
+    ("30", 30, 1),
+    ("48", 48, 1),
+    ("50", 50, 1),
+    ("59.94", 60_000, 1001),
+    ("60", 60, 1),
+    ("120", 120, 1),
+];
+
+fn check(bench: &Bench, output: &str, (written, num, den): (&str, u32, u32)) {
+    let project = bench.path(&format!("project-{num}-{den}"));
+    std::fs::create_dir_all(&project).unwrap();
+    let seconds = 12.5 * f64::from(den) / f64::from(num);
+    let page = PAGE.replace("DURATION", &seconds.to_string());
+    std::fs::write(project.join("index.html"), page).unwrap();
+    let summary = bench.render_to(output, &project, &["--fps", written, "--chunk-size", "5"]);
+    assert_eq!(summary["frames"], 13, "{output} at {written}");
+    let found = probe(&bench.path(output));
+    let stream = &found["streams"][0];
+    assert_eq!(found["packets"].as_array().unwrap().len(), 13, "{output} at {written}");
+    let exact = 13.0 * f64::from(den) / f64::from(num);
+    let lasts = duration(&bench.path(output));
+    let (rate, off) = (format!("{num}/{den}"), (lasts - exact).abs());
+    match output.rsplit('.').next().unwrap() {
+        // Frames of a GIF last hundredths of a second, so that only the sum comes near.
+        "gif" => assert!(off <= 0.0051, "{written}: {lasts} s, not {exact} s"),
+        ending => {
+            // FFmpeg makes small numbers of the nanoseconds that Matroska says.
+            let read = if (ending, num) == ("webm", 60_000) { "19001/317" } else { &rate };
+            assert_eq!(stream["r_frame_rate"], read, "{output} at {written}");
+            assert_eq!(stream["avg_frame_rate"], read, "{output} at {written}");
+            if ending == "webm" {
+                let nanoseconds = (1e9 * f64::from(den) / f64::from(num)).round();
+                assert_eq!(default_duration(&bench.path(output)), nanoseconds, "{written}");
+                // Matroska counts milliseconds.
+                assert!(off <= 0.001, "{written}: {lasts} s, not {exact} s");
+            } else {
+                assert_eq!(stream["nb_frames"], "13", "{output} at {written}");
+                assert!(off <= 1e-6, "{written}: {lasts} s, not {exact} s");
+                let starts = found["packets"].as_array().unwrap().iter();
+                let starts: Vec<_> = starts.map(|packet| packet["pts"].as_i64().unwrap()).collect();
+                let step = starts[1];
+                assert!(starts.iter().zip(0..).all(|(start, i)| *start == i * step), "{starts:?}");
+            }
+        }
+    }
+}
+
+/// How long a frame lasts in nanoseconds, as the track says it: the element DefaultDuration, which has four bytes.
+fn default_duration(file: &std::path::Path) -> f64 {
+    let bytes = std::fs::read(file).unwrap();
+    let at = bytes.windows(4).position(|four| four == [0x23, 0xe3, 0x83, 0x84]).unwrap();
+    f64::from(u32::from_be_bytes(bytes[at + 4..at + 8].try_into().unwrap()))
+}
+
+#[test]
+fn every_rate_is_exact_in_mp4() {
+    let bench = Bench::new();
+    for rate in RATES {
+        check(&bench, "out.mp4", rate);
+    }
+}
+
+#[test]
+fn broadcast_rates_are_exact_in_mov_and_webm() {
+    let bench = Bench::new();
+    for rate in RATES.into_iter().filter(|(_, _, den)| *den == 1001) {
+        check(&bench, "out.mov", rate);
+        check(&bench, "out.webm", rate);
+    }
+}
+
+#[test]
+fn frames_of_a_gif_last_as_long_as_hundredths_of_a_second_allow() {
+    let bench = Bench::new();
+    for rate in [("10", 10, 1), ("15", 15, 1), ("29.97", 30_000, 1001), ("50", 50, 1)] {
+        check(&bench, "out.gif", rate);
+    }
+}

@@ -65,8 +65,9 @@ pub enum Error {
     )]
     FramesTooLarge { element: String, frames: u32, bytes: u64, limit: u64 },
     #[error(
-        "{format} of {frames} frames of {width}x{height} needs at least {bytes} bytes, {frame} for each frame in its chunk and \
-         again when they are joined; there is room for {room}: render a part of it with `frames`, or another format"
+        "a {format} of {frames} frames of {width}x{height} needs about {bytes} bytes: {frame} for each frame in its chunk, and \
+         again where they are joined; there is room for {room}. Give it more room, render a part of it with `frames`, choose \
+         another format, or try all the same with strictness best-effort"
     )]
     OutputTooLarge {
         format: &'static str,

@@ -102,7 +102,7 @@ pub(crate) fn wave(tools: &Tools, Sound { file, source, samples }: Sound<'_>, ou
     input(Cmd::new(tools.ffmpeg()).words("-v error -nostdin"), file, source)
         .words("-map 0:a:0 -map_metadata -1 -af")
         .arg(format!("{},{}", to_stereo(source.sound.as_ref()), cut(samples)))
-        .words("-c:a pcm_s24le -fflags +bitexact -flags:a +bitexact -f wav -y")
+        .words("-c:a pcm_s24le -fflags +bitexact -flags:a +bitexact -rf64 auto -f wav -y")
         .arg(out)
 }
 

@@ -24,8 +24,8 @@ use crate::browser::Viewport;
 use crate::browser::session::Patience;
 use crate::compose::gather::gather;
 use crate::compose::{self, Check, Compiled, Given};
-use crate::config::Settings;
 use crate::config::output::{Alpha, Format};
+use crate::config::{Settings, Strictness};
 use crate::error::{Error, Result};
 use crate::ffmpeg;
 use crate::frame::{FrameRange, slice_chunks};
@@ -124,7 +124,12 @@ pub async fn plan(
     let duration = duration.unwrap_or_default();
     let extent = extent(settings, &compiled, scale, duration)?;
     let Extent { total_frames, frames, extras } = extent;
-    room::check(&settings.output, frames.len(), pixels(&compiled, scale), out)?;
+    match room::check(&settings.output, frames.len(), pixels(&compiled, scale), out) {
+        Err(error) if settings.strictness == Strictness::BestEffort => {
+            warnings.push(error.to_string());
+        }
+        checked => checked?,
+    }
     let (chunk_size, chunks) = slice_chunks(frames, settings.sizing);
     let Played { videos, mut sounds } = media.play(&html, &settings.entry, duration)?;
     if !settings.output.format.has_sound() && !sounds.is_empty() && !settings.mute {

@@ -5,32 +5,33 @@ use std::path::Path;
 use crate::config::output::{Codec, Output};
 use crate::error::{Error, Result};
 
-/// Bytes of a million pixels that a frame takes at least, as measured for flat graphics on one colour.
-fn least_bytes_of_a_megapixel(codec: Codec) -> Option<u64> {
+/// Bytes that a million pixels of a frame take, as measured for plain moving graphics; gradients and pictures take several
+/// times as much.
+fn bytes_of_a_megapixel(codec: Codec) -> Option<u64> {
     match codec {
-        Codec::ProRes => Some(60_000),
-        Codec::Png => Some(9_000),
+        Codec::ProRes => Some(70_000),
+        Codec::Png => Some(40_000),
         // What these make is small, or as small as its bit rate says.
         Codec::H264 | Codec::H265 | Codec::Vp9 | Codec::Gif => None,
     }
 }
 
-/// Refuses an output that cannot lie in the file system of `dir` beside the chunks that it is joined from.
+/// Refuses an output that has no room in the file system of `dir` beside the chunks that it is joined from.
 pub(super) fn check(output: &Output, frames: u32, size: (u32, u32), dir: &Path) -> Result<()> {
-    let Some(least) = least_bytes_of_a_megapixel(output.codec) else { return Ok(()) };
+    let Some(bytes) = bytes_of_a_megapixel(output.codec) else { return Ok(()) };
     let Ok(found) = rustix::fs::statvfs(dir) else { return Ok(()) };
     let room = found.f_bavail.saturating_mul(found.f_frsize);
-    refuse_without_room(output, frames, size, least, room)
+    refuse_without_room(output, frames, size, bytes, room)
 }
 
 fn refuse_without_room(
     output: &Output,
     frames: u32,
     (width, height): (u32, u32),
-    least: u64,
+    of_a_megapixel: u64,
     room: u64,
 ) -> Result<()> {
-    let frame = u64::from(width) * u64::from(height) * least / 1_000_000;
+    let frame = u64::from(width) * u64::from(height) * of_a_megapixel / 1_000_000;
     let bytes = 2 * frame.saturating_mul(u64::from(frames));
     if bytes <= room {
         return Ok(());

@@ -1,0 +1,119 @@
+//! The function makes every format as this machine does.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::emulator::{Place, Setup};
+use crate::harness::{Bench, Layers, fixture};
+use crate::lambda::{Cloud, chunk_of, upload};
+
+fn extension(format: &str) -> &str {
+    if format == "png-sequence" { "tar.gz" } else { format }
+}
+
+#[test]
+fn a_function_makes_what_a_local_render_makes_in_every_format() {
+    let cloud = Cloud::new(Setup::default());
+    upload(&cloud.s3, &fixture("alpha-shapes"));
+    for (format, chunk, extra) in [
+        ("webm", "webm", json!({"poster": "0.5s", "preview": "180p"})),
+        ("mov", "mov", json!({"alpha": false})),
+        ("png-sequence", "mov", json!({"poster": "15f"})),
+        ("gif", "mp4", json!({"loop": 2})),
+    ] {
+        let mut config = json!({"fps": 30, "format": format, "chunkSize": 20, "frames": "0..40"});
+        config.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        let plan = cloud.plan(&config);
+        assert_eq!((&plan["Format"], &plan["TotalFrames"]), (&json!(format), &json!(40)), "{plan}");
+        let mut uris = Vec::new();
+        for index in 0..2 {
+            let mut event = chunk_of(&plan, index);
+            event["Format"] = format.into();
+            let answer = cloud.sandbox.invoke(&event);
+            assert_eq!(
+                answer["ChunkS3Uri"],
+                format!("s3://render-bucket/work/demo/chunks/000{index}.{chunk}"),
+                "{answer}"
+            );
+            uris.push(answer["ChunkS3Uri"].clone());
+        }
+        let output = format!("outputs/demo/output.{}", extension(format));
+        let mut assemble = crate::lambda::sample("assemble");
+        assemble["ChunkS3Uris"] = uris.into();
+        assemble["Format"] = format.into();
+        assemble["OutputS3Uri"] = format!("s3://render-bucket/{output}").into();
+        let done = cloud.sandbox.invoke(&assemble);
+        assert_eq!(done["FramesEncoded"], 40, "{format}: {done}");
+        cloud.sandbox.assert_idle();
+
+        let bench = Bench::new();
+        let name =
+            if format == "png-sequence" { "frames".to_owned() } else { format!("out.{format}") };
+        let mut args = vec!["--format", format, "--chunk-size", "20", "--frames", "0..40"];
+        let told = |field: &str| config[field].as_str().unwrap_or_default().to_owned();
+        let (poster, preview) = (told("poster"), told("preview"));
+        if !poster.is_empty() {
+            args.extend(["--poster", &poster]);
+        }
+        if !preview.is_empty() {
+            args.extend(["--preview", &preview]);
+        }
+        args.extend(config.get("alpha").map(|_| "--no-alpha"));
+        args.extend(config.get("loop").into_iter().flat_map(|_| ["--loop", "2"]));
+        let local = bench.render_to(&name, &fixture("alpha-shapes"), &args);
+        assert_eq!(local["planHash"], plan["PlanHash"], "{format}");
+        let made = fs::read(cloud.s3.object(&output)).unwrap();
+        if format == "png-sequence" {
+            let unpacked = bench.path("unpacked");
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let packed = cloud.s3.object(&output);
+            let limits = store::Limits::default();
+            runtime.block_on(store::unpack(&packed, "output", &unpacked, limits)).unwrap();
+            assert_eq!(fs::read_dir(&unpacked).unwrap().count(), 40);
+            let [ours, theirs] =
+                [bench.path(&name), unpacked].map(|dir| Layers::decode(&dir, 640, 360));
+            assert!((0..40).all(|frame| ours.frame(frame) == theirs.frame(frame)));
+        } else {
+            assert!(made == fs::read(bench.path(&name)).unwrap(), "{format}: the files differ");
+        }
+        for (kind, suffix, uri) in
+            [("poster", "poster.png", "PosterS3Uri"), ("preview", "preview.mp4", "PreviewS3Uri")]
+        {
+            if local[kind].is_null() {
+                assert!(done[uri].is_null(), "{format}: {done}");
+                continue;
+            }
+            let key = format!("outputs/demo/output.{suffix}");
+            assert_eq!(done[uri], format!("s3://render-bucket/{key}"), "{format}");
+            let ours = fs::read(local[kind].as_str().unwrap()).unwrap();
+            assert!(fs::read(cloud.s3.object(&key)).unwrap() == ours, "{format}: {kind}");
+        }
+    }
+}
+
+#[test]
+fn an_event_that_means_another_format_than_the_plan_is_refused() {
+    let cloud = Cloud::new(Setup::default());
+    cloud.page(crate::lambda::PAGE);
+    let plan = cloud.plan(&json!({"fps": 30, "format": "webm", "chunkSize": 60}));
+    let message = cloud.fails(&chunk_of(&plan, 0), "EVENT_INVALID");
+    assert_eq!(message, "event: Format must be webm, as the plan says, not mp4");
+}
+
+#[test]
+fn what_cannot_be_held_is_refused_when_it_is_planned() {
+    let script = "mount -t tmpfs -o size=24m none \"$1/tmp\" && shift && exec \"$@\"";
+    let cloud = Cloud::new(Setup { place: Place::Script(script), ..Setup::default() });
+    let page = crate::lambda::PAGE.replace("data-duration=\"2\"", "data-duration=\"600\"");
+    cloud.page(&page);
+    let message =
+        cloud.fails(&Cloud::plan_event(&json!({"fps": 30, "format": "mov"})), "OUTPUT_TOO_LARGE");
+    // 320 × 180 pixels, 70 kB for a million of them, twice.
+    let says = "a mov of 18000 frames of 320x180 needs about 145152000 bytes: 4032 for each frame";
+    assert!(message.starts_with(says), "{message}");
+    let config = json!({"fps": 30, "format": "mov", "strictness": "best-effort"});
+    let plan = cloud.plan(&config);
+    assert!(plan["Warnings"][0].as_str().unwrap().starts_with("a mov of 18000 frames"), "{plan}");
+    cloud.plan(&json!({"fps": 30, "format": "mp4"}));
+}

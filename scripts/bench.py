@@ -14,6 +14,19 @@ import time
 
 BOOTSTRAP, RUNS = sys.argv[1], int(sys.argv[2])
 FRAMES = 300
+# Every kind of output, with fewer frames each, since there are many.
+FORMATS = {
+    "mp4 h264": ["out.mp4"],
+    "mp4 h265": ["out.mp4", "--codec", "h265"],
+    "webm": ["out.webm", "--no-alpha"],
+    "webm alpha": ["out.webm"],
+    "mov": ["out.mov", "--no-alpha"],
+    "mov alpha": ["out.mov"],
+    "png-sequence": ["frames", "--format", "png-sequence"],
+    "gif": ["out.gif"],
+    "mp4 + preview": ["out.mp4", "--preview", "540p", "--poster", "1s"],
+}
+FORMAT_FRAMES = 90
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -94,8 +107,31 @@ def main():
     print(f"held / moving: {totals['held'] / totals['moving']:.2f}")
 
 
+def formats():
+    """What each format takes and how large it is, on a plain page and on one that compresses badly."""
+    print(f"\n{FORMAT_FRAMES} frames in each format: total ms/frame, that of mp4 h264 = 1, and KiB/frame")
+    print("format                 moving                  gradient")
+    rows = {(name, page): [] for name in FORMATS for page in ("moving", "gradient")}
+    with tempfile.TemporaryDirectory() as scratch:
+        for _ in range(RUNS):
+            for (name, page), row in rows.items():
+                output, *options = FORMATS[name]
+                arguments = ["render", f"fixtures/bench/{page}", "-o", os.path.join(scratch, output), "--json"]
+                row.append(run([*arguments, "--frames", f"0..{FORMAT_FRAMES}", *options])[0])
+
+    def cell(name, page):
+        def took(name):
+            return median(summary["stages"]["totalMs"] for summary in rows[name, page]) / FORMAT_FRAMES
+        size = rows[name, page][0]["bytes"] / FORMAT_FRAMES / 1024
+        return f"{took(name):6.1f} {took(name) / took('mp4 h264'):5.2f} {size:8.1f}"
+
+    for name in FORMATS:
+        print(f"{name:16} {cell(name, 'moving')}   {cell(name, 'gradient')}")
+
+
 def floor_workers():
     return run(["floor", "fixtures/bench/floor", "--frames", "2"])[0]["workers"]
 
 
 main()
+formats()

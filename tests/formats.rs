@@ -153,6 +153,55 @@ fn a_constant_frame_rate_is_one_stream_of_the_same_frames() {
 }
 
 #[test]
+fn quality_rate_factor_and_bit_rate_are_what_they_say() {
+    let bench = Bench::new();
+    let project = fixture("random-stagger");
+    bench.render_to("frames", &project, &["--format", "png-sequence", "--no-alpha"]);
+    let drawn = Layers::decode(&bench.path("frames"), SIZE.0, SIZE.1);
+    for (output, codec) in [("out.mp4", "h264"), ("out.mp4", "h265"), ("out.webm", "vp9")] {
+        let made = |args: &[&str]| {
+            let args = [args, &["--codec", codec]].concat();
+            let args =
+                if output == "out.webm" { [&args[..], &["--no-alpha"]].concat() } else { args };
+            let bytes = bench.render_to(output, &project, &args)["bytes"].as_u64().unwrap();
+            let layers = Layers::decode(&bench.path(output), SIZE.0, SIZE.1);
+            (bytes, (0..FRAMES).map(|frame| layers.psnr(&drawn, frame)).sum::<f64>() / 60.0)
+        };
+        let (small, poor) = made(&["--quality", "draft"]);
+        let (middle, good) = made(&[]);
+        let (large, best) = made(&["--quality", "high"]);
+        assert!(poor < good && good < best, "{codec}: {poor} {good} {best} dB");
+        assert!(middle < large, "{codec}: {small} {middle} {large} bytes");
+        let (few, _) = made(&["--crf", "45"]);
+        let (many, exact) = made(&["--crf", "4"]);
+        assert!(few < middle && middle < many && exact > good, "{codec}: {few} {middle} {many}");
+        // Two seconds; an encoder needs some frames to find its rate.
+        let (thin, _) = made(&["--bitrate", "60k"]);
+        let (thick, _) = made(&["--bitrate", "600k"]);
+        assert!(thin < 40_000 && thick > thin * 2 && thick < 250_000, "{codec}: {thin} {thick}");
+    }
+}
+
+#[test]
+fn a_player_finds_what_it_needs_at_the_beginning() {
+    let bench = Bench::new();
+    let frames = ["--frames", "0..20", "--chunk-size", "10"];
+    for (output, index, media) in [
+        ("out.mp4", &b"moov"[..], &b"mdat"[..]),
+        ("out.mov", b"moov", b"mdat"),
+        // Cues and clusters.
+        ("out.webm", &[0x1c, 0x53, 0xbb, 0x6b], &[0x1f, 0x43, 0xb6, 0x75]),
+    ] {
+        bench.render_to(output, &fixture("alpha-shapes"), &frames);
+        let bytes = std::fs::read(bench.path(output)).unwrap();
+        // The last of what may be named in a table of contents before.
+        let first = |part: &[u8]| bytes.windows(4).position(|four| four == part);
+        let last = |part: &[u8]| bytes.windows(4).rposition(|four| four == part);
+        assert!(last(index).unwrap() < first(media).unwrap().max(last(media).unwrap()), "{output}");
+    }
+}
+
+#[test]
 fn sound_is_in_every_format_that_has_a_place_for_it() {
     let bench = Bench::new();
     let sound = |file: &Path| {

@@ -130,14 +130,14 @@ impl Drop for Interpreter {
 }
 
 /// A function with a server, and a project on it.
-struct Stage {
-    s3: S3,
-    function: Function,
-    interpreter: Interpreter,
+pub(crate) struct Stage {
+    pub(crate) s3: S3,
+    pub(crate) function: Function,
+    pub(crate) interpreter: Interpreter,
 }
 
 impl Stage {
-    fn new(most: usize, max_concurrency: u32, seconds: u32) -> Self {
+    pub(crate) fn new(most: usize, max_concurrency: u32, seconds: u32) -> Self {
         tool("aws/cloud/bin/python");
         let s3 = S3::start();
         let connection = s3.env();
@@ -210,53 +210,6 @@ fn twelfth(project: &Path) -> u32 {
     let frames = bench.render(project, &[])["frames"].as_u64().unwrap();
     let size = (1..=frames).find(|size: &u64| frames.div_ceil(*size) == 12);
     u32::try_from(size.unwrap()).unwrap()
-}
-
-/// Submits a project to the stage as its user does; the video goes to `out.mp4` in `dir`.
-fn submit(stage: &Stage, dir: &Path, project: &Path, args: &[&str]) -> Run {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bootstrap"));
-    command
-        .env_clear()
-        .current_dir(dir)
-        .envs(stage.s3.env())
-        .env("AWS_ENDPOINT_URL_STATES", format!("http://127.0.0.1:{}", stage.interpreter.port))
-        .arg("submit")
-        .arg(project)
-        .args(["-o", "out.mp4", "--json", "--memory", "1769", "--bucket", BUCKET])
-        .args(["--state-machine", &stage.interpreter.machine])
-        .args(args);
-    run(&mut command)
-}
-
-#[test]
-fn a_submitted_project_is_followed_through_the_real_machine_and_its_video_is_that_of_a_local_render()
- {
-    let (stage, dir) = (Stage::new(2, 2, 240), tempfile::tempdir().unwrap());
-    stage.function.fail("renderChunk", Some(2), 1, Trouble::Killed);
-    let project = fixture("title-card");
-    let done = submit(&stage, dir.path(), &project, &["--chunk-size", "30"]);
-    assert_eq!(done.status, Some(0), "{}", done.stderr);
-    let summary: Value = serde_json::from_str(&done.stdout).unwrap();
-    for (field, value) in [("frames", 90), ("chunks", 3), ("retries", 1), ("width", 1280)] {
-        assert_eq!(summary[field], value, "{field}: {summary}");
-    }
-    assert!(summary["costUsd"].as_f64().unwrap() > 0.0, "{summary}");
-    assert!(done.stderr.contains("Runtime.ExitError"), "{}", done.stderr);
-    let bench = Bench::new();
-    bench.render(&project, &["--chunk-size", "30"]);
-    let (here, there) = (fs::read(bench.path("out.mp4")), fs::read(dir.path().join("out.mp4")));
-    assert!(here.unwrap() == there.unwrap(), "another video than here");
-
-    let broken = fixture("broken-missing-script");
-    fs::remove_file(dir.path().join("out.mp4")).unwrap();
-    let failed = submit(&stage, dir.path(), &broken, &[]);
-    assert_eq!(
-        (failed.status, failed.code()),
-        (Some(1), "PAGE_ASSET_MISSING"),
-        "{}",
-        failed.stderr
-    );
-    assert!(!dir.path().join("out.mp4").exists());
 }
 
 fn page() -> tempfile::TempDir {

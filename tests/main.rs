@@ -20,6 +20,7 @@ mod lambda;
 mod lambda_faults;
 mod lambda_formats;
 mod machine;
+mod machine_submit;
 mod measure;
 mod modules;
 mod nested;

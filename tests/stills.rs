@@ -119,9 +119,12 @@ fn a_range_has_the_frames_and_the_sound_of_the_whole() {
 
 #[test]
 fn poster_and_preview_come_from_frames_that_are_drawn_once() {
-    for (output, args) in
-        [("out.mp4", &[][..]), ("out.webm", &[]), ("frames", &["--format", "png-sequence"])]
-    {
+    for (output, args) in [
+        ("out.mp4", &[][..]),
+        ("out.webm", &[]),
+        ("out.gif", &[]),
+        ("frames", &["--format", "png-sequence"]),
+    ] {
         let bench = Bench::new();
         let project = fixture("held-slides");
         let plain = bench.render_to(output, &project, &[args, &["--chunk-size", "50"]].concat());
@@ -137,7 +140,8 @@ fn poster_and_preview_come_from_frames_that_are_drawn_once() {
             (bench.path(&format!("{stem}.poster.png")), bench.path(&format!("{stem}.preview.mp4")));
         assert_eq!(made["poster"], poster.to_str().unwrap());
         assert_eq!(made["preview"], preview.to_str().unwrap());
-        let transparent: &[&str] = if output == "out.mp4" { &[] } else { &["--alpha"] };
+        let is_opaque = ["out.mp4", "out.gif"].contains(&output);
+        let transparent: &[&str] = if is_opaque { &[] } else { &["--alpha"] };
         let run =
             still(&bench, "held-slides", "still.png", &[&["--at", "75f"], transparent].concat());
         assert_eq!(run.status, Some(0), "{}", run.stderr);

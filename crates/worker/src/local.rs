@@ -16,7 +16,7 @@ use crate::cli::{Cli, Command, FloorArgs, InvokeArgs, Place, RenderArgs};
 use crate::dispatch::Worker;
 use crate::error::{Code, Error, Result};
 use crate::event::{Answer, Event};
-use crate::place::output_path;
+use crate::place::{check_by_products, output_path};
 use crate::progress::{Meter, line};
 use crate::resources::default_workers;
 use crate::toolbox::{ChromeSource, Toolbox};
@@ -58,6 +58,7 @@ async fn render_with(args: &RenderArgs, meter: &Meter) -> Result<Value> {
     let settings = Settings::parse(&config)?;
     let format = settings.output.format;
     let output = output_path(&args.output, format)?;
+    check_by_products(&settings, &output)?;
     let scratch = scratch(&args.place);
     let toolbox = open_toolbox(&args.place, &scratch)?;
     let bench = WorkDir::make(&scratch)?;

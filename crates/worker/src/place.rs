@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use render::ByProduct;
+use render::config::Settings;
 use render::config::output::Format;
 
 use crate::error::{Error, Result};
@@ -40,6 +42,16 @@ pub(crate) fn output_path(given: &Path, format: Format) -> Result<PathBuf> {
         .and_then(tempfile::NamedTempFile::close)
         .map_err(|error| bad(format!("its folder takes no files: {error}")))?;
     Ok(output)
+}
+
+/// Checks the places of what is made besides the video, in the same way.
+pub(crate) fn check_by_products(settings: &Settings, output: &Path) -> Result<()> {
+    let Settings { poster, preview, .. } = settings;
+    let wanted = [(poster.is_some(), ByProduct::Poster), (preview.is_some(), ByProduct::Preview)];
+    for (_, by_product) in wanted.into_iter().filter(|(is_wanted, _)| *is_wanted) {
+        output_path(&by_product.beside(output), Format::Mp4)?;
+    }
+    Ok(())
 }
 
 /// Whether a directory may be replaced: it must be empty, or hold an earlier render and nothing else.

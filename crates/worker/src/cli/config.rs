@@ -46,7 +46,7 @@ pub(crate) struct ConfigArgs {
     /// draft, standard or high [default: standard]
     #[arg(long)]
     quality: Option<String>,
-    /// Constant rate factor instead of the quality's own: 0 (lossless) to 51, and to 63 in webm
+    /// Constant rate factor instead of the quality's own: 0 (best) to 51, and to 63 in webm
     #[arg(long)]
     crf: Option<u32>,
     /// Bit rate of mp4 and webm, such as 8M or 2500k, instead of a constant quality

@@ -12,7 +12,7 @@ use crate::cli::SubmitArgs;
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::local::project_and_entry;
-use crate::place::output_path;
+use crate::place::{check_by_products, output_path};
 use crate::submit::deployment::{Deployment, nowhere};
 use crate::submit::naming::{Arn, checked_name, new_name};
 use crate::submit::project::Project;
@@ -50,6 +50,9 @@ impl Order {
         let settings = Settings::parse(&config)?;
         let format = settings.output.format;
         let output = given.map(|output| output_path(output, format)).transpose()?;
+        if let Some(output) = &output {
+            check_by_products(&settings, output)?;
+        }
         let name = args.name.as_deref().map(checked_name).transpose()?;
         // Told both places, nobody needs the file of a deployment.
         let needs_file = args.bucket.is_none() || args.state_machine.is_none();

@@ -167,11 +167,10 @@ fn quality_rate_factor_and_bit_rate_are_what_they_say() {
             let layers = Layers::decode(&bench.path(output), SIZE.0, SIZE.1);
             (bytes, (0..FRAMES).map(|frame| layers.psnr(&drawn, frame)).sum::<f64>() / 60.0)
         };
-        let (small, poor) = made(&["--quality", "draft"]);
+        let (_, poor) = made(&["--quality", "draft"]);
         let (middle, good) = made(&[]);
-        let (large, best) = made(&["--quality", "high"]);
+        let (_, best) = made(&["--quality", "high"]);
         assert!(poor < good && good < best, "{codec}: {poor} {good} {best} dB");
-        assert!(middle < large, "{codec}: {small} {middle} {large} bytes");
         let (few, _) = made(&["--crf", "45"]);
         let (many, exact) = made(&["--crf", "4"]);
         assert!(few < middle && middle < many && exact > good, "{codec}: {few} {middle} {many}");

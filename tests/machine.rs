@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::emulator::{Sandbox, Setup, free_ports, post};
 use crate::functions::{Function, Tried, Trouble};
-use crate::harness::{Bench, Run, fixture, root, run, tool};
+use crate::harness::{Bench, fixture, root, tool};
 use crate::lambda::{PAGE, packed};
 use crate::s3::{BUCKET, S3};
 

@@ -49,15 +49,8 @@ impl Bench {
     }
 
     async fn mix(&self, sounds: &[Sound], frames: u32, fps: Fps) -> Result<Option<Vec<String>>> {
-        mix(
-            &tools(),
-            sounds,
-            FrameRange { start: 0, end: frames },
-            fps,
-            self.0.path(),
-            &self.path("audio.flac"),
-        )
-        .await
+        let frames = FrameRange { start: 0, end: frames };
+        mix(&tools(), sounds, frames, fps, self.0.path(), &self.path("audio.flac")).await
     }
 
     /// The 24-bit samples of a mix of `sounds`, left and right, and its warnings.

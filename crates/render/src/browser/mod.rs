@@ -2,6 +2,7 @@
 
 mod diagnosis;
 mod flags;
+mod link;
 mod readiness;
 pub(crate) mod session;
 
@@ -20,19 +21,18 @@ use chromiumoxide::cdp::browser_protocol::headless_experimental::{
 use chromiumoxide::cdp::browser_protocol::page::NavigateParams;
 use chromiumoxide::cdp::browser_protocol::target::CreateTargetParams;
 use chromiumoxide::cdp::js_protocol::runtime::{EvaluateParams, TerminateExecutionParams};
-use chromiumoxide::error::CdpError;
 use chromiumoxide::handler::HandlerConfig;
-use chromiumoxide::{Command, Page};
 use futures::StreamExt;
 use futures::future::{Either, select};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::task::JoinHandle;
 
+use crate::browser::link::{Link, without_foreign_lines};
 use crate::error::{Error, Result};
 use crate::page::WEBGL_RENDERER;
 use crate::page::server::Server;
-use crate::process::{Child, Life, Pipes};
+use crate::process::{Child, Pipes};
 use crate::tools::Tools;
 
 /// How long Chrome may take to start listening. To one command it has the 30 s that the protocol's client allows.
@@ -83,13 +83,6 @@ pub(crate) struct Browser {
     _home: Home,
     /// Milliseconds of the last tick.
     clock: f64,
-}
-
-/// The way to one page of a running Chrome.
-#[derive(Debug, Clone)]
-struct Link {
-    page: Page,
-    life: Life,
 }
 
 #[derive(Debug)]
@@ -320,39 +313,5 @@ impl Browser {
         let BeginFrameReturns { has_damage, screenshot_data } =
             self.link.send(params.build(), "while drawing").await?;
         Ok(Drawn { has_damage, png: screenshot_data.map(String::from) })
-    }
-}
-
-/// A thrown error's message with the first place in the author's own files, out of the stack that comes with it.
-fn without_foreign_lines(description: &str) -> String {
-    let message = description.lines().next().unwrap_or_default();
-    let authored = description
-        .lines()
-        .skip(1)
-        .filter_map(|line| line.split_once("//127.0.0.1:")?.1.split_once('/'))
-        .map(|(_port, place)| place.trim_end_matches(')'))
-        .find(|place| !place.starts_with("__framewright/"));
-    authored.map_or_else(|| message.to_owned(), |place| format!("{message} (/{place})"))
-}
-
-impl Link {
-    /// Sends a command and waits for its answer, or for the end of Chrome.
-    async fn send<C: Command>(&self, command: C, during: &str) -> Result<C::Response> {
-        let during = during.to_owned();
-        let ended = pin!(self.life.ended());
-        let answer = match select(pin!(self.page.execute(command)), ended).await {
-            Either::Left((answer, _)) => answer,
-            Either::Right(((), _)) => {
-                return Err(Error::BrowserLost { during, reason: "it has ended".to_owned() });
-            }
-        };
-        match answer {
-            Ok(answer) => Ok(answer.result),
-            Err(CdpError::Chrome(refusal)) => {
-                Err(Error::Protocol { during, message: refusal.message })
-            }
-            Err(CdpError::Timeout) => Err(Error::BrowserSilent { during }),
-            Err(error) => Err(Error::BrowserLost { during, reason: error.to_string() }),
-        }
     }
 }

@@ -59,6 +59,7 @@ fn every_bar_decodes_within_two_levels_of_its_authored_colour() {
 fn prores_and_pictures_are_within_one_level() {
     check_bars("out.mov", &[], 1);
     check_bars("out.mov", &["--no-alpha"], 1);
+    check_bars("out.mov", &["--quality", "high"], 1);
     check_bars("frames", &["--format", "png-sequence"], 0);
 }
 
@@ -123,4 +124,29 @@ fn without_alpha_the_page_stands_on_its_own_background() {
     let [red, green, blue, alpha] = layers.pixel(0, 40, 10);
     assert!(distance([red, green, blue], [248, 191, 6]) <= 4, "{red} {green} {blue}");
     assert_eq!(alpha, 255);
+}
+
+#[test]
+fn scenes_are_looked_through_like_the_page_and_with_more_pixels_too() {
+    let bench = Bench::new();
+    let project = bench.path("project");
+    std::fs::create_dir_all(project.join("scenes")).unwrap();
+    let page = r#"<!doctype html><body style="margin:0;background:#123">
+        <div id="stage" data-composition-id="stage" data-width="320" data-height="180" data-duration="1" data-no-timeline
+          style="position:relative;width:320px;height:180px;background:#456">
+        <div data-composition-id="card" data-composition-src="scenes/card.html" data-start="0" data-duration="1"></div></div></body>"#;
+    let scene = r#"<!doctype html><head><style>body { background: #789; } #card { background: #abc; width: 320px; height: 180px; }
+        i { position: absolute; left: 100px; top: 50px; width: 60px; height: 60px; background: rgba(255, 0, 0, 0.5); }</style></head>
+        <body><div id="card" data-composition-id="card" data-width="320" data-height="180" data-no-timeline><i></i></div></body>"#;
+    std::fs::write(project.join("index.html"), page).unwrap();
+    std::fs::write(project.join("scenes/card.html"), scene).unwrap();
+    let args =
+        ["--frames", "0..2", "--output-resolution", "landscape-720p", "--format", "png-sequence"];
+    bench.render_to("frames", &project, &args);
+    let layers = Layers::decode(&bench.path("frames"), 1280, 720);
+    for (x, y, expected) in [(20, 20, 0), (1200, 700, 0), (520, 320, 128)] {
+        let found = layers.pixel(1, x, y);
+        assert_eq!(found[3], expected, "({x}, {y}): {found:?}");
+    }
+    assert_eq!(layers.pixel(1, 520, 320)[..3], [255, 0, 0]);
 }

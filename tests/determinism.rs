@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::harness::{Bench, fixture, root, tool};
 
-const ANIMATED: [&str; 16] = [
+const ANIMATED: [&str; 17] = [
     "title-card",
     "css-keyframes",
     "waapi",
@@ -23,6 +23,7 @@ const ANIMATED: [&str; 16] = [
     "templates",
     "gif",
     "fonts-canonical",
+    "alpha-shapes",
 ];
 
 /// Nothing moves in the first; the others need a network or are refused.

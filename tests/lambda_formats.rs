@@ -2,11 +2,13 @@
 
 use std::fs;
 
+use hyper::Method;
 use serde_json::json;
 
 use crate::emulator::{Place, Setup};
 use crate::harness::{Bench, Layers, fixture};
 use crate::lambda::{Cloud, chunk_of, upload};
+use crate::s3::Trouble;
 
 fn extension(format: &str) -> &str {
     if format == "png-sequence" { "tar.gz" } else { format }
@@ -21,6 +23,7 @@ fn a_function_makes_what_a_local_render_makes_in_every_format() {
         ("mov", "mov", json!({"alpha": false})),
         ("png-sequence", "mov", json!({"poster": "15f"})),
         ("gif", "mp4", json!({"loop": 2})),
+        ("mp4", "mp4", json!({"codec": "h265", "cfr": true})),
     ] {
         let mut config = json!({"fps": 30, "format": format, "chunkSize": 20, "frames": "0..40"});
         config.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
@@ -36,6 +39,10 @@ fn a_function_makes_what_a_local_render_makes_in_every_format() {
                 format!("s3://render-bucket/work/demo/chunks/000{index}.{chunk}"),
                 "{answer}"
             );
+            // Another try finds it, and what lies beside it.
+            let again = cloud.sandbox.invoke(&event);
+            assert_eq!(again["Sha256"], answer["Sha256"], "{format}");
+            assert_eq!(cloud.sandbox.events("success").last().unwrap()["was_there"], true);
             uris.push(answer["ChunkS3Uri"].clone());
         }
         let output = format!("outputs/demo/output.{}", extension(format));
@@ -60,6 +67,7 @@ fn a_function_makes_what_a_local_render_makes_in_every_format() {
             args.extend(["--preview", &preview]);
         }
         args.extend(config.get("alpha").map(|_| "--no-alpha"));
+        args.extend(config.get("cfr").into_iter().flat_map(|_| ["--cfr", "--codec", "h265"]));
         args.extend(config.get("loop").into_iter().flat_map(|_| ["--loop", "2"]));
         let local = bench.render_to(&name, &fixture("alpha-shapes"), &args);
         assert_eq!(local["planHash"], plan["PlanHash"], "{format}");
@@ -112,8 +120,37 @@ fn what_cannot_be_held_is_refused_when_it_is_planned() {
     // 320 × 180 pixels, 70 kB for a million of them, twice.
     let says = "a mov of 18000 frames of 320x180 needs about 145152000 bytes: 4032 for each frame";
     assert!(message.starts_with(says), "{message}");
-    let config = json!({"fps": 30, "format": "mov", "strictness": "best-effort"});
-    let plan = cloud.plan(&config);
-    assert!(plan["Warnings"][0].as_str().unwrap().starts_with("a mov of 18000 frames"), "{plan}");
+    // Whoever knows better says so.
+    cloud.plan(&json!({"fps": 30, "format": "mov", "outputSizeLimitBytes": 150_000_000}));
+    let fixed = Cloud::plan_event(&json!({"fps": 30, "bitrate": "1M"}));
+    let message = cloud.fails(&fixed, "OUTPUT_TOO_LARGE");
+    assert!(
+        message.contains("a mp4 of 18000 frames of 320x180 needs about 150012000"),
+        "{message}"
+    );
     cloud.plan(&json!({"fps": 30, "format": "mp4"}));
+}
+
+#[test]
+fn by_products_of_another_plan_in_the_same_place_are_not_taken() {
+    let cloud = Cloud::new(Setup::default());
+    cloud.page(crate::lambda::PAGE);
+    let config = |text: &str| json!({"fps": 30, "chunkSize": 30, "poster": "0.5s", "variables": {"a": text}});
+    let ours = cloud.plan(&config("ours"));
+    let assemble = cloud.chunks(&ours, 2);
+    let plan = fs::read(cloud.s3.object("work/demo/plan.tar.gz")).unwrap();
+    let first = cloud.sandbox.invoke(&assemble);
+    let poster = fs::read(cloud.s3.object("outputs/demo/output.poster.png")).unwrap();
+    assert!(first["PosterS3Uri"].is_string(), "{first}");
+    // Another render, which ends before its first chunk is stored.
+    let page = crate::lambda::PAGE.replace("#234", "#f00");
+    cloud.page(&page);
+    let theirs = cloud.plan(&config("theirs"));
+    cloud.s3.fail(Method::PUT, "0000.mp4", 1000, Trouble::Status(403, "AccessDenied"));
+    cloud.sandbox.invoke(&chunk_of(&theirs, 0));
+    cloud.s3.stop_failing();
+    cloud.s3.put("work/demo/plan.tar.gz", &plan);
+    let done = cloud.sandbox.invoke(&assemble);
+    assert_eq!(done["FramesEncoded"], 60, "{done}");
+    assert!(fs::read(cloud.s3.object("outputs/demo/output.poster.png")).unwrap() == poster);
 }

@@ -36,7 +36,15 @@ fn check(bench: &Bench, output: &str, (written, num, den): (&str, u32, u32)) {
     let (rate, off) = (format!("{num}/{den}"), (lasts - exact).abs());
     match output.rsplit('.').next().unwrap() {
         // Frames of a GIF last hundredths of a second, so that only the sum comes near.
-        "gif" => assert!(off <= 0.0051, "{written}: {lasts} s, not {exact} s"),
+        "gif" => {
+            assert!(off <= 0.0051, "{written}: {lasts} s, not {exact} s");
+            let starts = found["packets"].as_array().unwrap().iter().zip(0_u32..);
+            for (packet, index) in starts {
+                let start = f64::from(u32::try_from(packet["pts"].as_i64().unwrap()).unwrap());
+                let exact = 100.0 * f64::from(index) * f64::from(den) / f64::from(num);
+                assert!((start - exact).abs() <= 0.51, "{written}, frame {index}: {start}");
+            }
+        }
         ending => {
             // FFmpeg makes small numbers of the nanoseconds that Matroska says.
             let read = if (ending, num) == ("webm", 60_000) { "19001/317" } else { &rate };

@@ -24,7 +24,9 @@ fn what_is_wrong_on_this_side_is_said_before_anything_is_sent() {
         (&["--bucket", "No"], "ARGUMENT_INVALID", "--bucket No"),
         (&["--state-machine", "framewright"], "ARGUMENT_INVALID", "--state-machine"),
         (&["--variables-file", "variables.json"], "ARGUMENT_INVALID", "at most 204800"),
-        (&["--cfr"], "FORMAT_NOT_SUPPORTED_IN_DISTRIBUTED", "Cfr"),
+        (&["--cfr", "--format", "webm"], "CONFIG_INVALID", "is for mp4"),
+        (&["-o", "out.mov", "--crf", "20"], "CONFIG_INVALID", "is for mp4 and webm"),
+        (&["-o", "out.mov", "--format", "gif"], "ARGUMENT_INVALID", "--format is gif"),
         (
             &["--deployment", "no.json"],
             "ARGUMENT_INVALID",

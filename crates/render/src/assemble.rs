@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::assemble::check::{check_chunks, check_preview, is_directory};
+use crate::assemble::check::{check_chunks, check_previews};
 use crate::assemble::join::{Joint, join};
 use crate::audio::sample::in_frames;
 use crate::by_product::ByProduct;
@@ -52,11 +52,10 @@ pub struct Assembled {
 }
 
 /// What a plan says about joining, before anything but the plan is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outlook {
+    pub plan_hash: String,
     pub format: Format,
-    /// Whether the output is a directory of pictures.
-    pub is_directory: bool,
     /// The chunk that makes the poster.
     pub poster: Option<usize>,
     pub has_previews: bool,
@@ -72,9 +71,9 @@ pub fn outlook(plan_dir: &Path) -> Result<Outlook> {
     };
     Ok(Outlook {
         format: outline.output.format,
-        is_directory: is_directory(&outline.output),
         poster: poster.and_then(has),
         has_previews: preview.is_some(),
+        plan_hash: outline.manifest.plan_hash,
     })
 }
 
@@ -118,12 +117,12 @@ pub async fn assemble(
     let bytes = bytes_of(&joined)?;
     let mut by_products = Vec::new();
     if let Some(size) = outline.extras.preview {
-        let previews: Option<Vec<_>> = chunks.iter().map(|chunk| chunk.preview.clone()).collect();
-        let preview = check_preview(previews)?;
-        let made = join::preview(joint, &preview, size).await?;
+        let made = join::preview(joint, &check_previews(chunks)?, size).await?;
         by_products.push((ByProduct::Preview, made));
     }
-    if let Some(poster) = poster {
+    if outline.extras.poster.is_some() {
+        let missing = || Error::ChunkList { reason: "the poster is missing".to_owned() };
+        let poster = poster.as_ref().ok_or_else(missing)?;
         let copy = work.path().join("poster.png");
         fs::copy(poster, &copy).map_err(Error::io("copy", poster))?;
         by_products.push((ByProduct::Poster, copy));

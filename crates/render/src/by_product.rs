@@ -29,8 +29,13 @@ impl ByProduct {
     /// Its name beside a file or directory called `name`: `video.poster.png` beside `video.mp4`.
     pub fn name_beside(self, name: &str) -> String {
         let endings = Format::ALL.iter().filter_map(|format| format.extension()).chain(["tar.gz"]);
-        let mut stems = endings.filter_map(|ending| name.strip_suffix(ending)?.strip_suffix('.'));
-        let stem = stems.find(|stem| !stem.is_empty()).unwrap_or(name);
+        let stem_before = |ending: &str| {
+            let (stem, dotted) =
+                name.split_at_checked(name.len().checked_sub(ending.len() + 1)?)?;
+            let is_ending = dotted.strip_prefix('.')?.eq_ignore_ascii_case(ending);
+            (is_ending && !stem.is_empty()).then_some(stem)
+        };
+        let stem = endings.into_iter().find_map(stem_before).unwrap_or(name);
         format!("{stem}{}", self.suffix())
     }
 
@@ -54,6 +59,8 @@ mod tests {
         for (name, expected) in [
             ("video.mp4", "video.poster.png"),
             ("my.video.webm", "my.video.poster.png"),
+            ("VIDEO.MP4", "VIDEO.poster.png"),
+            ("größe", "größe.poster.png"),
             ("output.tar.gz", "output.poster.png"),
             ("frames", "frames.poster.png"),
             ("v1.2", "v1.2.poster.png"),

@@ -65,6 +65,8 @@ pub struct Settings {
     pub entry: String,
     pub strictness: Strictness,
     pub plan_limit: u64,
+    /// The room there is for the output and its chunks; `None` for what is found where planning works.
+    pub output_limit: Option<u64>,
     pub variables: Option<Map<String, Value>>,
     /// Whether `variables` must be what the composition declares.
     pub strict_variables: bool,
@@ -128,6 +130,7 @@ impl Settings {
             entry: fields.entry()?,
             strictness,
             plan_limit: fields.bytes("planDirSizeLimitBytes")?.unwrap_or(DEFAULT_PLAN_LIMIT),
+            output_limit: fields.bytes("outputSizeLimitBytes")?,
             variables: fields.variables()?,
             resolution,
             strict_variables: fields.bool("strictVariables")?.unwrap_or(false),
@@ -231,7 +234,7 @@ mod tests {
             (json!({"format": "gif", "alpha": true}), "alpha`: a gif"),
             (json!({"format": "mov", "crf": 18}), "crf`: is for mp4 and webm"),
             (json!({"format": "png-sequence", "bitrate": "8M"}), "bitrate`: is for mp4 and webm"),
-            (json!({"format": "gif", "crf": 18}), "crf`: is for mp4 and webm"),
+            (json!({"format": "gif", "crf": 64}), "crf`: is for mp4 and webm"),
             (json!({"codec": "h265", "crf": 52}), "from 0 to 51"),
             (json!({"format": "webm", "crf": 64}), "from 0 to 63"),
             (json!({"format": "webm", "crf": 20, "bitrate": "8M"}), "together with crf"),
@@ -241,7 +244,7 @@ mod tests {
                 json!({"format": "gif", "fps": 59.94}),
                 "fps`: a gif has at most 50 frames a second, not 59.94",
             ),
-            (json!({"fps": 15}), "fps`: 15 frames a second are for gif"),
+            (json!({"fps": 15}), "fps`: 15 frames a second are for gif and png-sequence"),
         ] {
             let mut config = config;
             if config.get("fps").is_none() {

@@ -15,6 +15,11 @@ pub enum Error {
     // What the user sent.
     #[error("config field `{field}`: {reason}")]
     Config { field: String, reason: String },
+    /// A moment or a stretch of a timeline that is not, or not all, among the frames from `first` to `last`.
+    #[error(
+        "config field `{field}`: {asked} is not within frames {first} to {last}, which are there"
+    )]
+    OutsideOfTimeline { field: &'static str, asked: String, first: u32, last: u32 },
     #[error("{what} cannot be rendered in chunks: {reason}")]
     Unsupported { what: String, reason: &'static str },
     #[error("the project has no {entry}")]
@@ -67,7 +72,7 @@ pub enum Error {
     #[error(
         "a {format} of {frames} frames of {width}x{height} needs about {bytes} bytes: {frame} for each frame in its chunk, and \
          again where they are joined; there is room for {room}. Give it more room, render a part of it with `frames`, choose \
-         another format, or try all the same with strictness best-effort"
+         another format, or set outputSizeLimitBytes if it is smaller than that"
     )]
     OutputTooLarge {
         format: &'static str,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 pub use asked::{Moment, Span};
 
-/// The frame rates a render may have, as numerator and denominator; those below 23 are for GIF.
+/// The frame rates a render may have, as numerator and denominator; those below 23 are for GIF and pictures.
 const RATES: [(u32, u32); 13] = [
     (10, 1),
     (15, 1),
@@ -38,8 +38,7 @@ pub struct Fps {
 
 impl Fps {
     /// The names a user may write for the supported rates.
-    pub const SUPPORTED: &'static str =
-        "23.976, 24, 25, 29.97, 30, 48, 50, 59.94, 60, 120 (and for gif 10, 15, 20)";
+    pub const SUPPORTED: &'static str = "23.976, 24, 25, 29.97, 30, 48, 50, 59.94, 60, 120 (and for gif and png-sequence 10, 15, 20)";
 
     /// Seconds from the start of the timeline to frame `index`.
     pub fn seconds(self, index: u32) -> f64 {
@@ -245,6 +244,15 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn every_rate_has_a_name_by_which_it_is_read() {
+        let named = Fps::SUPPORTED.replace("(and for gif and png-sequence ", "").replace(')', "");
+        let mut named: Vec<_> =
+            named.split([',', ' ']).filter_map(|name| name.parse().ok()).collect();
+        named.sort_by(|a: &Fps, b| a.as_f64().total_cmp(&b.as_f64()));
+        assert_eq!(named, RATES.map(|(num, den)| Fps { num, den }));
     }
 
     #[test]

@@ -83,10 +83,14 @@ fn put_tree(from: &Path, to: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::CrossesDevices => copy_tree(from, &new)?,
         renamed => renamed?,
     }
+    let old = beside.path().join("old");
     if to.exists() {
-        fs::rename(to, beside.path().join("old"))?;
+        fs::rename(to, &old)?;
     }
-    fs::rename(&new, to)
+    fs::rename(&new, to).inspect_err(|_failed| {
+        // What was there comes back, if it can; the error that is told is the first one.
+        let _still_beside = fs::rename(&old, to);
+    })
 }
 
 fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {

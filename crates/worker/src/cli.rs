@@ -99,6 +99,9 @@ pub(crate) struct StillArgs {
     pub(crate) output: PathBuf,
     #[command(flatten)]
     pub(crate) page: PageArgs,
+    /// Leave the background out, and keep what is behind the page transparent
+    #[arg(long)]
+    pub(crate) alpha: bool,
     /// Print one JSON summary on stdout
     #[arg(long)]
     pub(crate) json: bool,

@@ -160,6 +160,62 @@ pub(crate) fn beside(uri: &Uri, by_product: ByProduct) -> Uri {
     }
 }
 
+/// Where a by-product of a chunk is until the chunks are joined. Its name has the plan's, since chunks of another plan may come
+/// to lie in the same place, and nothing else tells theirs from ours.
+fn beside_chunk(chunk: &Uri, plan_hash: &str, by_product: ByProduct) -> Uri {
+    let plan = plan_hash.get(..16).unwrap_or(plan_hash);
+    let marked = |name: &str| match name.split_once('.') {
+        Some((stem, rest)) => format!("{stem}-{plan}.{rest}"),
+        None => format!("{name}-{plan}"),
+    };
+    match beside(chunk, by_product) {
+        Uri::File(path) => {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            Uri::File(path.with_file_name(marked(&name)))
+        }
+        Uri::S3 { bucket, key } => {
+            let (folder, name) = key.rsplit_once('/').unwrap_or(("", &key));
+            let name = marked(name);
+            let key = if folder.is_empty() { name } else { format!("{folder}/{name}") };
+            Uri::S3 { bucket, key }
+        }
+    }
+}
+
 fn ms(start: Instant) -> u64 {
     millis(start.elapsed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn by_products_lie_beside_what_they_belong_to_and_those_of_chunks_name_their_plan() {
+        let uri = |text: &str| Uri::parse(text).unwrap();
+        let hash = "0123456789abcdef0123";
+        for (text, kind, expected, of_chunk) in [
+            (
+                "s3://bucket/w/chunks/0001.webm",
+                ByProduct::Poster,
+                "s3://bucket/w/chunks/0001.poster.png",
+                "s3://bucket/w/chunks/0001-0123456789abcdef.poster.png",
+            ),
+            (
+                "s3://bucket/output.tar.gz",
+                ByProduct::Preview,
+                "s3://bucket/output.preview.mp4",
+                "s3://bucket/output-0123456789abcdef.preview.mp4",
+            ),
+            (
+                "file:///w/0001.mov",
+                ByProduct::Preview,
+                "file:///w/0001.preview.mp4",
+                "file:///w/0001-0123456789abcdef.preview.mp4",
+            ),
+        ] {
+            assert_eq!(beside(&uri(text), kind), uri(expected));
+            assert_eq!(beside_chunk(&uri(text), hash, kind), uri(of_chunk));
+        }
+    }
 }

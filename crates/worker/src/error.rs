@@ -247,7 +247,7 @@ fn render_code(error: &render::Error) -> Code {
     }
     match error {
         E::Io { .. } => Code::IoFailed,
-        E::Config { .. } => Code::ConfigInvalid,
+        E::Config { .. } | E::OutsideOfTimeline { .. } => Code::ConfigInvalid,
         E::Unsupported { .. } => Code::FormatNotSupportedInDistributed,
         E::EntryMissing { .. } => Code::EntryMissing,
         E::Composition { .. } => Code::CompositionInvalid,

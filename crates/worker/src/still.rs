@@ -5,10 +5,11 @@ use std::path::Path;
 use std::time::Instant;
 
 use render::ByProduct;
+use render::config::Settings;
 use render::config::output::Format;
 use render::frame::Moment;
 use render::still::{Kind, convert};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use store::{LocalStore, Uri};
 
 use crate::cli::StillArgs;
@@ -49,18 +50,11 @@ async fn draw(args: &StillArgs) -> Result<Value> {
         bad(argument, "must end with .png, .jpg, .jpeg or .webp")
     })?;
     let (project, entry) = project_and_entry(&args.project)?;
-    let mut config = args.page.config(entry.as_deref())?;
-    if config.get("alpha") == Some(&true.into()) && kind == Kind::Jpeg {
+    if args.alpha && kind == Kind::Jpeg {
         let reason = "a JPEG holds no transparency; .png and .webp do";
         return Err(bad("--alpha".to_owned(), reason));
     }
-    config.entry("alpha").or_insert_with(|| false.into());
-    config.insert("format".to_owned(), Format::PngSequence.name().into());
-    config.insert("mute".to_owned(), true.into());
-    let settings = render::config::Settings::parse(&config)?;
-    let frame = settings.fps.frame_at(at);
-    config.insert("poster".to_owned(), format!("{frame}f").into());
-    config.insert("frames".to_owned(), format!("{frame}..{}", frame.saturating_add(1)).into());
+    let (frame, config) = config(args, at, entry.as_deref())?;
     let output = output_path(&args.output, Format::Mp4)?;
 
     let scratch = scratch(&args.place);
@@ -72,7 +66,14 @@ async fn draw(args: &StillArgs) -> Result<Value> {
         Worker { store: &LocalStore, toolbox: &toolbox, env: &env, scratch: bench.path(), options };
     let prefix = uri(bench.path())?;
     let event = Event::Plan { project: uri(&project)?, output_prefix: prefix.clone(), config };
-    let Answer::Plan { plan_uri, plan_hash, warnings, .. } = worker.dispatch(event).await?.0 else {
+    let planned = worker.dispatch(event).await.map_err(|error| match error {
+        Error::Render(render::Error::OutsideOfTimeline { first, last, .. }) => {
+            let reason = format!("is frame {frame}, and the composition has {first} to {last}");
+            Error::Argument { argument: format!("--at {}", args.at), reason }
+        }
+        other => other,
+    });
+    let Answer::Plan { plan_uri, plan_hash, warnings, .. } = planned?.0 else {
         unreachable!("a plan event gets a plan answer")
     };
     for warning in &warnings {
@@ -106,6 +107,20 @@ async fn draw(args: &StillArgs) -> Result<Value> {
         "totalMs": millis(start.elapsed()),
         "warnings": warnings,
     }))
+}
+
+/// The number of the frame, and the config of a render of nothing else.
+fn config(args: &StillArgs, at: Moment, entry: Option<&str>) -> Result<(u32, Map<String, Value>)> {
+    let mut config = args.page.config(entry)?;
+    let mut set = |name: &str, value: Value| drop(config.insert(name.to_owned(), value));
+    set("alpha", args.alpha.into());
+    set("format", Format::PngSequence.name().into());
+    set("mute", true.into());
+    let frame = Settings::parse(&config)?.fps.frame_at(at).min(u32::MAX - 1);
+    let mut set = |name: &str, value: Value| drop(config.insert(name.to_owned(), value));
+    set("poster", format!("{frame}f").into());
+    set("frames", format!("{frame}..{}", frame + 1).into());
+    Ok((frame, config))
 }
 
 /// Gives the picture its name, once it is whole.

@@ -4,16 +4,12 @@ use std::path::{Path, PathBuf};
 
 use crate::assemble::ChunkFile;
 use crate::chunk::label;
-use crate::config::output::{Format, Output};
+use crate::config::output::Format;
 use crate::error::{Error, Result};
 use crate::ffmpeg::probe::{Video, is_rate, probe_video};
 use crate::hash::sha256_file;
 use crate::plan::open::Outline;
 use crate::tools::Tools;
-
-pub(super) fn is_directory(output: &Output) -> bool {
-    output.format == Format::PngSequence
-}
 
 /// Width and height of a frame.
 pub(super) fn frame_size(outline: &Outline) -> (u32, u32) {
@@ -27,8 +23,12 @@ fn chunk_format(format: Format) -> Format {
 }
 
 /// The small videos of all chunks.
-pub(super) fn check_preview(previews: Option<Vec<PathBuf>>) -> Result<Vec<PathBuf>> {
-    previews.ok_or_else(|| Error::ChunkList { reason: "a chunk has no preview".to_owned() })
+pub(super) fn check_previews(chunks: &[ChunkFile]) -> Result<Vec<PathBuf>> {
+    let previews = chunks.iter().enumerate().map(|(index, chunk)| {
+        let missing = || Error::ChunkList { reason: format!("chunk {index} has no preview") };
+        chunk.preview.clone().ok_or_else(missing)
+    });
+    previews.collect()
 }
 
 /// Checks that the files are the plan's chunks: as many, each whole, each in its place.

@@ -13,11 +13,8 @@ use crate::plan::open::Outline;
 use crate::process::run;
 use crate::tools::Tools;
 
-/// Joining copies bytes; this is for the largest outputs on the slowest disks.
-const LIMIT: Duration = Duration::from_mins(15);
-
-/// Encoding the whole takes as long as it takes; whoever has less time says so.
-const ENCODING_LIMIT: Duration = Duration::from_hours(24);
+/// Joining takes as long as the disk, and encoding as long as the processor; whoever has less time says so.
+const LIMIT: Duration = Duration::from_hours(24);
 
 /// What every joining of a plan has in common.
 #[derive(Debug, Clone, Copy)]
@@ -78,8 +75,7 @@ async fn video(
 ) -> Result<PathBuf> {
     let joined = work.join(name);
     let joining = Joining { list, fps: outline.fps, output, sound };
-    let limit = if output.cfr { ENCODING_LIMIT } else { LIMIT };
-    run(&concat::command(tools, joining, &joined), limit).await?;
+    run(&concat::command(tools, joining, &joined), LIMIT).await?;
     let found = probe_video(tools, &joined).await?;
     let kind = (size, output.format);
     check_video(&joined, &found, outline, kind, outline.manifest.total_frames)?;
@@ -115,10 +111,10 @@ async fn pictures(
 async fn gif(Joint { tools, outline, work, .. }: Joint<'_>, list: &Path) -> Result<PathBuf> {
     let (palette, joined) = (work.join("palette.png"), work.join("joined"));
     let fps = outline.fps;
-    run(&concat::palette(tools, list, fps, &palette), ENCODING_LIMIT).await?;
+    run(&concat::palette(tools, list, fps, &palette), LIMIT).await?;
     let joining = Joining { list, fps, output: &outline.output, sound: None };
     let frames = outline.manifest.total_frames;
-    run(&concat::gif(tools, joining, &palette, frames, &joined), ENCODING_LIMIT).await?;
+    run(&concat::gif(tools, joining, &palette, frames, &joined), LIMIT).await?;
     let found = probe_video(tools, &joined).await?;
     if found.packets != frames || (found.width, found.height) != frame_size(outline) {
         return Err(Error::Verify {

@@ -96,7 +96,7 @@ pub(crate) async fn capture(
                 Some(Slot::Drawn(decoding)) => {
                     let picture = Arc::new(decoding.await.expect("decoding does not panic")?);
                     if let Some(shown) = last[browser].replace(picture) {
-                        buffers.recycle(shown);
+                        buffers.recycle(shown, stage.development.pixels);
                     }
                 }
                 Some(Slot::Unchanged) => {}

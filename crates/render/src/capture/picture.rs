@@ -54,8 +54,11 @@ impl Buffers {
     }
 
     /// Takes a picture's bytes back once nobody shows it any more.
-    pub(crate) fn recycle(&self, picture: Arc<Picture>) {
-        if let Some(picture) = Arc::into_inner(picture) {
+    pub(crate) fn recycle(&self, picture: Arc<Picture>, pixels: Pixels) {
+        // A compressed picture has a length of its own, which no other one asks for.
+        if pixels != Pixels::Png
+            && let Some(picture) = Arc::into_inner(picture)
+        {
             self.put_back(picture.data);
         }
     }
@@ -107,7 +110,7 @@ pub(crate) fn picture(
         return Ok(Picture { png: is_kept.then(|| bytes.clone()), data: bytes, sha256 });
     }
     let mut raster = Raster { width, height, samples, pixels };
-    let data = raster.converted(wanted, buffers).map_err(bad)?;
+    let data = raster.converted(wanted, buffers).map_err(|error| bad(error.to_string()))?;
     buffers.put_back(raster.pixels);
     Ok(Picture { data, png: is_kept.then_some(bytes), sha256 })
 }

@@ -1,7 +1,7 @@
 //! Pixels as Chrome draws them, turned into what each encoder reads: BT.709, limited range, said by nobody but us.
 
 use yuv::{
-    BufferStoreMut, YuvConversionMode, YuvPlanarImageMut, YuvRange, YuvStandardMatrix,
+    BufferStoreMut, YuvConversionMode, YuvError, YuvPlanarImageMut, YuvRange, YuvStandardMatrix,
     rgb_to_yuv420, rgba_to_yuv420,
 };
 
@@ -33,12 +33,12 @@ impl Samples {
 }
 
 impl Raster {
-    /// These pixels as `wanted`, which is none of the compressed kinds; the error is for people.
+    /// These pixels as `wanted`; nothing for what is not made of pixels.
     pub(crate) fn converted(
         &mut self,
         wanted: Pixels,
         buffers: &Buffers,
-    ) -> Result<Vec<u8>, String> {
+    ) -> Result<Vec<u8>, YuvError> {
         match wanted {
             Pixels::Yuv420 => self.yuv420(0, buffers),
             Pixels::Yuva420 => {
@@ -59,7 +59,7 @@ impl Raster {
                 }
                 Ok(bytes)
             }
-            Pixels::Png => Err("a PNG is not made of pixels".to_owned()),
+            Pixels::Png => Ok(Vec::new()),
         }
     }
 
@@ -77,7 +77,7 @@ impl Raster {
 
     /// Luma, then both chroma planes at half size, and `more` bytes of anything. The chroma of a pixel is the mean of its
     /// 2×2 block.
-    fn yuv420(&self, more: usize, buffers: &Buffers) -> Result<Vec<u8>, String> {
+    fn yuv420(&self, more: usize, buffers: &Buffers) -> Result<Vec<u8>, YuvError> {
         let (width, height, luma) = (self.width, self.height, self.area());
         let mut planes = buffers.take(luma + luma / 2 + more);
         let (y_plane, chroma) = planes.split_at_mut(luma);
@@ -101,8 +101,7 @@ impl Raster {
             Samples::Rgba => {
                 rgba_to_yuv420(&mut image, &self.pixels, width * 4, range, standard, care)
             }
-        }
-        .map_err(|error| error.to_string())?;
+        }?;
         Ok(planes)
     }
 

@@ -18,7 +18,7 @@ pub(super) struct Fields {
     rest: Map<String, Value>,
 }
 
-const KNOWN: [&str; 31] = [
+const KNOWN: [&str; 32] = [
     "fps",
     "width",
     "height",
@@ -48,6 +48,7 @@ const KNOWN: [&str; 31] = [
     "entryFile",
     "strictness",
     "planDirSizeLimitBytes",
+    "outputSizeLimitBytes",
     "variables",
     "strictVariables",
 ];

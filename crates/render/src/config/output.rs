@@ -49,9 +49,12 @@ pub enum Rate {
     /// The quality's own constant rate factor.
     Preset,
     Crf(u8),
-    /// As FFmpeg reads it: a number with an optional `k` or `M`.
-    Bitrate(String),
+    /// Bits a second.
+    Bitrate(u32),
 }
+
+/// How often a GIF can be played, unless it is for ever.
+pub(crate) const MOST_PLAYS: u32 = 65_535;
 
 /// To hold one is to know that its parts go together.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,6 +130,11 @@ impl Format {
         }
     }
 
+    /// Whether it is many files.
+    pub fn is_directory(self) -> bool {
+        self == Self::PngSequence
+    }
+
     pub fn has_sound(self) -> bool {
         self != Self::Gif
     }
@@ -200,7 +208,7 @@ impl Output {
         let quality =
             quality.and_then(|name| Quality::from_name(&name)).unwrap_or(Quality::Standard);
         let rate = rate(fields, format, codec)?;
-        let plays = fields.int("loop", 0, 65_535)?;
+        let plays = fields.int("loop", 0, MOST_PLAYS)?;
         if plays.is_some() && format != Format::Gif {
             return refuse("loop", format!("is for gif; a {} is played once", format.name()));
         }
@@ -244,7 +252,7 @@ fn codec(fields: &mut Fields, format: Format) -> Result<Codec> {
 
 fn rate(fields: &mut Fields, format: Format, codec: Codec) -> Result<Rate> {
     let largest = codec.largest_crf();
-    let crf = fields.int("crf", 0, largest.unwrap_or(63))?;
+    let crf = fields.int("crf", 0, largest.unwrap_or(u32::MAX))?;
     let bitrate = fields.text("bitrate")?;
     let fixed = |field| {
         let format = format.name();
@@ -254,11 +262,14 @@ fn rate(fields: &mut Fields, format: Format, codec: Codec) -> Result<Rate> {
         (Some(_), _) if largest.is_none() => fixed("crf"),
         (None, Some(_)) if largest.is_none() => fixed("bitrate"),
         (None, None) => Ok(Rate::Preset),
-        (Some(crf), None) => Ok(Rate::Crf(u8::try_from(crf).expect("at most 63"))),
-        (None, Some(bitrate)) if is_bitrate(&bitrate) => Ok(Rate::Bitrate(bitrate)),
-        (None, Some(text)) => {
-            refuse("bitrate", format!("must look like 8M, 2500k or 1.5M, not \"{text}\""))
-        }
+        (Some(crf), None) => Ok(Rate::Crf(u8::try_from(crf).unwrap_or(u8::MAX))),
+        (None, Some(text)) => bits(&text).map_or_else(
+            || {
+                let must = "must look like 8M, 2500k or 1.5M and be from 10k to 1000M";
+                refuse("bitrate", format!("{must}, not \"{text}\""))
+            },
+            |bits| Ok(Rate::Bitrate(bits)),
+        ),
         (Some(_), Some(_)) => refuse("bitrate", "cannot be given together with crf"),
     }
 }
@@ -270,9 +281,9 @@ fn unfit(fps: Fps, format: Format) -> Option<String> {
         Format::Gif if fps.as_f64() > 50.0 => {
             Some(format!("a gif has at most 50 frames a second, not {}", fps.named()))
         }
-        Format::Gif => None,
+        Format::Gif | Format::PngSequence => None,
         _ if fps.as_f64() < 23.0 => Some(format!(
-            "{} frames a second are for gif; a {} has 23.976 or more",
+            "{} frames a second are for gif and png-sequence; a {} has 23.976 or more",
             fps.named(),
             format.name()
         )),
@@ -280,12 +291,51 @@ fn unfit(fps: Fps, format: Format) -> Option<String> {
     }
 }
 
-pub(crate) fn is_bitrate(text: &str) -> bool {
-    let number = text.strip_suffix(['k', 'K', 'm', 'M']).unwrap_or(text);
-    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    let well_formed = match number.split_once('.') {
-        Some((whole, fraction)) => digits(whole) && digits(fraction),
-        None => digits(number),
+/// The slowest and the fastest stream that makes sense, in bits a second.
+const BITS: (f64, f64) = (1e4, 1e9);
+
+/// Reads bits a second as people write them, whatever the case of the unit.
+pub(crate) fn bits(text: &str) -> Option<u32> {
+    let (number, unit) = match text.char_indices().next_back()? {
+        (end, 'k' | 'K') => (&text[..end], 1e3),
+        (end, 'm' | 'M') => (&text[..end], 1e6),
+        _ => (text, 1.0),
     };
-    well_formed && number.bytes().any(|b| (b'1'..=b'9').contains(&b))
+    let is_plain = number.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let bits = number.parse::<f64>().ok().filter(|_| is_plain)? * unit;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "rounded, and between bounds that a u32 holds"
+    )]
+    (BITS.0..=BITS.1).contains(&bits).then_some(bits.round() as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bit_rate_is_bits_a_second_in_whatever_unit() {
+        for (text, expected) in [
+            ("8M", Some(8_000_000)),
+            ("8m", Some(8_000_000)),
+            ("2500k", Some(2_500_000)),
+            ("1.5M", Some(1_500_000)),
+            ("64000", Some(64_000)),
+            ("9k", None),
+            ("0", None),
+            ("0.0001k", None),
+            ("1001M", None),
+            ("99999999999M", None),
+            ("-8M", None),
+            ("1e6", None),
+            ("M", None),
+            ("", None),
+            ("8 M", None),
+            ("inf", None),
+        ] {
+            assert_eq!(bits(text), expected, "{text}");
+        }
+    }
 }

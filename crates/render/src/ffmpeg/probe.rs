@@ -15,6 +15,15 @@ use crate::tools::Tools;
 
 const LIMIT: Duration = Duration::from_mins(2);
 
+/// What the slowest disk reads in a second: to count packets is to read the whole file.
+const BYTES_A_SECOND: u64 = 20 << 20;
+
+/// How long reading a file may take.
+fn limit(file: &Path) -> Duration {
+    let bytes = std::fs::metadata(file).map_or(0, |file| file.len());
+    LIMIT + Duration::from_secs(bytes / BYTES_A_SECOND)
+}
+
 /// The video stream of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Video {
@@ -94,7 +103,7 @@ pub async fn probe_video(tools: &Tools, file: &Path) -> Result<Video> {
         expected: "a file with one video stream".into(),
         found,
     };
-    let printed = run(&command(tools, file), LIMIT).await?;
+    let printed = run(&command(tools, file), limit(file)).await?;
     let printed: Printed =
         serde_json::from_slice(&printed).map_err(|error| unreadable(error.to_string()))?;
     let Some(stream) = printed.videos.into_iter().next() else {
@@ -165,7 +174,7 @@ struct SoundPacket {
 
 /// Reads the audio streams of `file`, packet by packet.
 pub(crate) async fn probe_sounds(tools: &Tools, file: &Path) -> Result<Vec<SoundStream>> {
-    let printed = run(&sounds_command(tools, file), LIMIT).await?;
+    let printed = run(&sounds_command(tools, file), limit(file)).await?;
     let PrintedSounds { streams, packets } =
         serde_json::from_slice(&printed).map_err(|error| Error::Verify {
             what: "the sound of",

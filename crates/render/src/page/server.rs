@@ -85,8 +85,7 @@ const HEAD_START: &str = "<script src=\"/__framewright/virtual-time.js\"></scrip
 const VIDEO_FRAMES: &str = "<script src=\"/__framewright/video-frames.js\"></script>";
 const HEAD_END: &str = "<script src=\"/__framewright/runtime.js\"></script>";
 /// What a composition that is looked through may have behind itself.
-const TRANSPARENT: &str =
-    "<style>html,body,[data-composition-id]{background:transparent!important}</style>";
+const TRANSPARENT: &str = "<style>html,body,[data-composition-id],[data-hf-inner-root]{background:transparent!important}</style>";
 const BODY_END: &str = "<script src=\"/__framewright/bridge.js\"></script>";
 
 impl Injection {

@@ -24,8 +24,8 @@ use crate::browser::Viewport;
 use crate::browser::session::Patience;
 use crate::compose::gather::gather;
 use crate::compose::{self, Check, Compiled, Given};
+use crate::config::Settings;
 use crate::config::output::{Alpha, Format};
-use crate::config::{Settings, Strictness};
 use crate::error::{Error, Result};
 use crate::ffmpeg;
 use crate::frame::{FrameRange, slice_chunks};
@@ -124,12 +124,7 @@ pub async fn plan(
     let duration = duration.unwrap_or_default();
     let extent = extent(settings, &compiled, scale, duration)?;
     let Extent { total_frames, frames, extras } = extent;
-    match room::check(&settings.output, frames.len(), pixels(&compiled, scale), out) {
-        Err(error) if settings.strictness == Strictness::BestEffort => {
-            warnings.push(error.to_string());
-        }
-        checked => checked?,
-    }
+    room::check(settings, frames.len(), pixels(&compiled, scale), out)?;
     let (chunk_size, chunks) = slice_chunks(frames, settings.sizing);
     let Played { videos, mut sounds } = media.play(&html, &settings.entry, duration)?;
     if !settings.output.format.has_sound() && !sounds.is_empty() && !settings.mute {
@@ -195,21 +190,24 @@ fn extent(settings: &Settings, compiled: &Compiled, scale: u32, duration: f64) -
         seconds: range.seconds,
         hint: "give the root element a data-duration in seconds".to_owned(),
     })?;
-    let refused = |field: &str, reason| Err(Error::Config { field: field.to_owned(), reason });
-    let there = format!("the composition has {total_frames} frames, 0 to {}", total_frames - 1);
+    let whole = FrameRange { start: 0, end: total_frames };
+    let outside = |field, asked: String, there: FrameRange| Error::OutsideOfTimeline {
+        field,
+        asked,
+        first: there.start,
+        last: there.end - 1,
+    };
     let frames = match settings.frames {
-        None => FrameRange { start: 0, end: total_frames },
-        Some(span) => match span.of(total_frames) {
-            Some(frames) => frames,
-            None => return refused("frames", format!("{span} is not in it: {there}")),
-        },
+        None => whole,
+        Some(span) => {
+            span.of(total_frames).ok_or_else(|| outside("frames", span.to_string(), whole))?
+        }
     };
     let poster = settings.poster.map(|moment| (moment, settings.fps.frame_at(moment)));
     if let Some((moment, frame)) = poster
         && !(frames.start..frames.end).contains(&frame)
     {
-        let drawn = format!("frames {} to {} are drawn", frames.start, frames.end - 1);
-        return refused("poster", format!("{moment} is frame {frame}, and {drawn}"));
+        return Err(outside("poster", format!("{moment}, frame {frame},"), frames));
     }
     let size = pixels(compiled, scale);
     let preview = settings.preview.map(|side| output::preview(side, size)).transpose()?;

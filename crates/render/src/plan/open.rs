@@ -104,9 +104,10 @@ fn outline(manifest: Manifest, chunks: &[ChunkEntry], encoder: &Value) -> Result
         let reason = format!("deviceScaleFactor is {factor}, which cannot be rendered");
         return Err(Error::PlanArtifactInvalid { artifact: layout::ENCODER_JSON.into(), reason });
     };
-    let chunks = chunks.iter().map(|chunk| chunk.range()).collect();
+    let chunks: Vec<_> = chunks.iter().map(|chunk| chunk.range()).collect();
     let output = output::read(&format, encoder)?;
-    Ok(Outline { manifest, chunks, fps, scale, output, extras: output::extras(encoder) })
+    let extras = output::extras(encoder, &chunks, (width * scale, height * scale))?;
+    Ok(Outline { manifest, chunks, fps, scale, output, extras })
 }
 
 /// Opens chunk `index` of the plan in `dir` for a worker whose FFmpeg is `ffmpeg_version`.

@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
-use crate::config::output::{Alpha, Format, Output, Quality, Rate, is_bitrate};
+use crate::config::output::{Alpha, Format, MOST_PLAYS, Output, Quality, Rate, bits};
 use crate::error::{Error, Result};
 use crate::ffmpeg::encode::{Profile, profile};
+use crate::frame::FrameRange;
 use crate::plan::layout;
 
 /// What is made besides the video, while its frames are drawn.
@@ -72,24 +73,55 @@ pub(super) fn read(format: &str, encoder: &Value) -> Result<Output> {
     let largest = output.codec.largest_crf();
     let rate = match (encoder["crf"].as_u64(), text("bitrate"), largest) {
         (_, _, None) | (None, None, _) => Rate::Preset,
-        (_, Some(bitrate), _) if is_bitrate(bitrate) => Rate::Bitrate(bitrate.to_owned()),
         (_, Some(bitrate), _) => {
-            return Err(invalid(format!("bitrate is \"{bitrate}\", which is none")));
+            let none = || invalid(format!("bitrate is \"{bitrate}\", which is none"));
+            Rate::Bitrate(bits(bitrate).ok_or_else(none)?)
         }
         (Some(crf), None, Some(largest)) => match u8::try_from(crf) {
             Ok(crf) if u32::from(crf) <= largest => Rate::Crf(crf),
             _ => return Err(invalid(format!("crf is {crf}, above {largest}"))),
         },
     };
-    let plays = encoder["loop"].as_u64().and_then(|plays| u32::try_from(plays).ok());
-    Ok(Output { rate, plays: plays.unwrap_or(0), ..output })
+    let plays = encoder["loop"].as_u64().unwrap_or(0);
+    let plays = u32::try_from(plays).ok().filter(|plays| *plays <= MOST_PLAYS);
+    let plays = plays.ok_or_else(|| invalid(format!("loop is above {MOST_PLAYS}")))?;
+    Ok(Output { rate, plays, ..output })
 }
 
-/// What a plan says of its by-products; plans of other makers have none.
-pub(super) fn extras(encoder: &Value) -> Extras {
+/// What a plan of `chunks` with frames of `size` says of its by-products; plans of other makers have none.
+pub(super) fn extras(
+    encoder: &Value,
+    chunks: &[FrameRange],
+    (width, height): (u32, u32),
+) -> Result<Extras> {
+    let invalid = |reason: String| Error::PlanArtifactInvalid {
+        artifact: layout::ENCODER_JSON.into(),
+        reason,
+    };
     let number = |value: &Value| value.as_u64().and_then(|n| u32::try_from(n).ok());
-    let side = |name: &str| number(&encoder["preview"][name]);
-    Extras { poster: number(&encoder["poster"]), preview: side("width").zip(side("height")) }
+    let poster = match &encoder["poster"] {
+        Value::Null => None,
+        poster => {
+            let drawn = number(poster).filter(|frame| {
+                chunks.iter().any(|range| (range.start..range.end).contains(frame))
+            });
+            Some(
+                drawn
+                    .ok_or_else(|| invalid(format!("poster is {poster}, which no chunk draws")))?,
+            )
+        }
+    };
+    let preview = match &encoder["preview"] {
+        Value::Null => None,
+        preview => {
+            let side = |name: &str, most: u32| {
+                number(&preview[name]).filter(|side| (2..=most).contains(side) && side % 2 == 0)
+            };
+            let found = side("width", width).zip(side("height", height));
+            Some(found.ok_or_else(|| invalid(format!("preview is {preview}, which has no size")))?)
+        }
+    };
+    Ok(Extras { poster, preview })
 }
 
 /// The constant rate factor and the bit rate that stand in a plan.
@@ -98,7 +130,7 @@ pub(super) fn rate(output: &Output) -> (Option<u8>, Option<String>) {
     match &output.rate {
         Rate::Preset => (crf, None),
         Rate::Crf(crf) => (Some(*crf), None),
-        Rate::Bitrate(bitrate) => (None, Some(bitrate.clone())),
+        Rate::Bitrate(bits) => (None, Some(bits.to_string())),
     }
 }
 
@@ -130,6 +162,20 @@ mod tests {
         let output = read("webm", &webm).unwrap();
         assert_eq!((output.alpha, output.rate), (Alpha::Kept, Rate::Crf(60)));
         assert_eq!(read("mp4", &Value::Null).unwrap().codec.name(), "h264");
+        for (format, encoder, pixels, codec, alpha) in [
+            ("mp4", "libx264-software", "yuv420p", "h264", Alpha::None),
+            ("mp4", "libx265-software", "yuv420p", "h265", Alpha::None),
+            ("mov", "prores-software", "yuva444p10le", "prores", Alpha::Kept),
+            ("webm", "libvpx-vp9-software", "yuva420p", "vp9", Alpha::Kept),
+            ("png-sequence", "png-sequence", "rgba", "png", Alpha::Kept),
+        ] {
+            let plan = json!({
+                "encoder": encoder, "quality": "standard", "pixelFormat": pixels, "crf": 18, "preset": "medium",
+                "captureMode": "screenshot", "forceScreenshot": true
+            });
+            let output = read(format, &plan).unwrap();
+            assert_eq!((output.codec.name(), output.alpha), (codec, alpha), "{encoder}");
+        }
         for (format, encoder, says) in [
             ("avi", json!({}), "avi"),
             ("mp4", json!({"encoder": "libaom"}), "libaom"),
@@ -137,9 +183,30 @@ mod tests {
             ("mp4", json!({"crf": 60}), "crf is 60"),
             ("mp4", json!({"bitrate": "fast"}), "bitrate is \"fast\""),
             ("mp4", json!({"quality": "best"}), "quality is \"best\""),
+            ("gif", json!({"loop": 4_000_000_000_u64}), "loop is above 65535"),
         ] {
             let error = read(format, &encoder).unwrap_err().to_string();
             assert!(error.contains(says), "{error}");
+        }
+    }
+
+    #[test]
+    fn by_products_that_cannot_be_made_are_refused_before_anything_is_drawn() {
+        let chunks = [FrameRange { start: 30, end: 60 }];
+        let read = |plan: &Value| extras(plan, &chunks, (640, 360));
+        let made = read(&json!({"poster": 59, "preview": {"width": 320, "height": 180}})).unwrap();
+        assert_eq!(made, Extras { poster: Some(59), preview: Some((320, 180)) });
+        assert_eq!(read(&json!({})).unwrap(), Extras::default());
+        for plan in [
+            json!({"poster": 60}),
+            json!({"poster": -1}),
+            json!({"preview": {"width": 0, "height": 0}}),
+            json!({"preview": {"width": 321, "height": 180}}),
+            json!({"preview": {"width": 3200, "height": 1800}}),
+            json!({"preview": "540p"}),
+        ] {
+            let error = read(&plan).unwrap_err();
+            assert!(matches!(error, Error::PlanArtifactInvalid { .. }), "{plan}: {error}");
         }
     }
 }

@@ -2,63 +2,77 @@
 
 use std::path::Path;
 
-use crate::config::output::{Codec, Output};
+use crate::config::Settings;
+use crate::config::output::{Codec, Output, Rate};
 use crate::error::{Error, Result};
+use crate::frame::Fps;
 
-/// Bytes that a million pixels of a frame take, as measured for plain moving graphics; gradients and pictures take several
-/// times as much.
+/// Bytes that a million pixels of a frame take in its chunk, as measured for plain moving graphics; gradients and pictures
+/// take several times as much.
 fn bytes_of_a_megapixel(codec: Codec) -> Option<u64> {
     match codec {
         Codec::ProRes => Some(70_000),
         Codec::Png => Some(40_000),
-        // What these make is small, or as small as its bit rate says.
-        Codec::H264 | Codec::H265 | Codec::Vp9 | Codec::Gif => None,
+        Codec::Gif => Some(9_000),
+        // As large as its bit rate, or small.
+        Codec::H264 | Codec::H265 | Codec::Vp9 => None,
     }
 }
 
-/// Refuses an output that has no room in the file system of `dir` beside the chunks that it is joined from.
-pub(super) fn check(output: &Output, frames: u32, size: (u32, u32), dir: &Path) -> Result<()> {
-    let Some(bytes) = bytes_of_a_megapixel(output.codec) else { return Ok(()) };
-    let Ok(found) = rustix::fs::statvfs(dir) else { return Ok(()) };
-    let room = found.f_bavail.saturating_mul(found.f_frsize);
-    refuse_without_room(output, frames, size, bytes, room)
-}
-
-fn refuse_without_room(
-    output: &Output,
-    frames: u32,
-    (width, height): (u32, u32),
-    of_a_megapixel: u64,
-    room: u64,
-) -> Result<()> {
-    let frame = u64::from(width) * u64::from(height) * of_a_megapixel / 1_000_000;
+/// Refuses an output that has no room beside the chunks that it is joined from: that which `settings` say there is, or else
+/// that in the file system of `dir`.
+pub(super) fn check(settings: &Settings, frames: u32, size: (u32, u32), dir: &Path) -> Result<()> {
+    let output = &settings.output;
+    let Some(frame) = bytes_of_a_frame(output, size, settings.fps) else { return Ok(()) };
+    let room = match (settings.output_limit, rustix::fs::statvfs(dir)) {
+        (Some(limit), _) => limit,
+        (None, Ok(found)) => found.f_bavail.saturating_mul(found.f_frsize),
+        (None, Err(errno)) => {
+            tracing::debug!(%errno, "nobody knows how much room there is");
+            return Ok(());
+        }
+    };
     let bytes = 2 * frame.saturating_mul(u64::from(frames));
     if bytes <= room {
         return Ok(());
     }
-    let format = output.format.name();
+    let (format, (width, height)) = (output.format.name(), size);
     Err(Error::OutputTooLarge { format, frames, width, height, frame, bytes, room })
+}
+
+fn bytes_of_a_frame(output: &Output, (width, height): (u32, u32), fps: Fps) -> Option<u64> {
+    if let Rate::Bitrate(bits) = output.rate {
+        let (num, den) = (u64::from(fps.num), u64::from(fps.den));
+        return Some((u64::from(bits) * den).div_ceil(8 * num));
+    }
+    let pixels = u64::from(width) * u64::from(height);
+    bytes_of_a_megapixel(output.codec).map(|bytes| pixels * bytes / 1_000_000)
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
-    use crate::config::output::{Alpha, Format, Quality, Rate};
+
+    fn checked(config: &serde_json::Value, frames: u32) -> Result<()> {
+        let settings = Settings::parse(config.as_object().unwrap()).unwrap();
+        check(&settings, frames, (1000, 1000), Path::new("/"))
+    }
 
     #[test]
     fn an_output_that_cannot_lie_beside_its_chunks_is_refused_with_the_arithmetic() {
-        let output = Output {
-            format: Format::Mov,
-            codec: Codec::ProRes,
-            alpha: Alpha::Kept,
-            quality: Quality::Standard,
-            rate: Rate::Preset,
-            plays: 0,
-            cfr: false,
-        };
-        let check = |frames, room| refuse_without_room(&output, frames, (1000, 1000), 100, room);
-        check(500, 100_000).unwrap();
-        let error = check(501, 100_000).unwrap_err().to_string();
-        assert!(error.contains("501 frames of 1000x1000") && error.contains("100200"), "{error}");
+        let mov = json!({"fps": 30, "format": "mov", "outputSizeLimitBytes": 14_000_000});
+        checked(&mov, 100).unwrap();
+        let error = checked(&mov, 101).unwrap_err().to_string();
+        for part in ["a mov of 101 frames of 1000x1000", "about 14140000 bytes", "70000 for each"] {
+            assert!(error.contains(part), "{part} is not in {error}");
+        }
+        // Eight megabits are a megabyte, and 30 frames.
+        let fixed = json!({"fps": 30, "bitrate": "8M", "outputSizeLimitBytes": 2_000_040});
+        checked(&fixed, 30).unwrap();
+        assert!(matches!(checked(&fixed, 31), Err(Error::OutputTooLarge { .. })));
+        // Nobody knows how large it becomes.
+        checked(&json!({"fps": 30, "outputSizeLimitBytes": 1}), 100_000).unwrap();
     }
 }

@@ -217,6 +217,22 @@ impl S3Store {
         })?;
         Ok(path)
     }
+
+    /// Fetches and unpacks a tree that may be as large as `limits` say.
+    pub async fn tree_within(&self, uri: &Uri, scratch: &Path, limits: Limits) -> Result<PathBuf> {
+        let packed = self.fetch(uri, scratch).await?;
+        let scratch_error = |action, path: &Path| {
+            let path = path.to_owned();
+            move |source| Error::Scratch { action, path, source }
+        };
+        let tree = tempfile::Builder::new()
+            .prefix("tree-")
+            .tempdir_in(scratch)
+            .map_err(scratch_error("make a directory in", scratch))?;
+        archive::unpack(&packed, &uri.to_string(), tree.path(), limits).await?;
+        tokio::fs::remove_file(&packed).await.map_err(scratch_error("remove", &packed))?;
+        Ok(tree.keep())
+    }
 }
 
 impl Store for S3Store {
@@ -227,18 +243,7 @@ impl Store for S3Store {
     }
 
     async fn tree(&self, uri: &Uri, scratch: &Path) -> Result<PathBuf> {
-        let packed = self.fetch(uri, scratch).await?;
-        let scratch_error = |action, path: &Path| {
-            let path = path.to_owned();
-            move |source| Error::Scratch { action, path, source }
-        };
-        let tree = tempfile::Builder::new()
-            .prefix("tree-")
-            .tempdir_in(scratch)
-            .map_err(scratch_error("make a directory in", scratch))?;
-        archive::unpack(&packed, &uri.to_string(), tree.path(), Limits::default()).await?;
-        tokio::fs::remove_file(&packed).await.map_err(scratch_error("remove", &packed))?;
-        Ok(tree.keep())
+        self.tree_within(uri, scratch, Limits::default()).await
     }
 
     async fn look(&self, uri: &Uri) -> Result<Option<About>> {

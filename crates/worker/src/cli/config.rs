@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 /// What is drawn.
 #[derive(Debug, Args)]
 pub(crate) struct PageArgs {
-    /// Frames per second: 23.976, 24, 25, 29.97, 30, 48, 50, 59.94, 60 or 120; for gif also 10, 15 and 20
+    /// Frames per second: 23.976, 24, 25, 29.97, 30, 48, 50, 59.94, 60 or 120; for pictures and gif also 10, 15 and 20
     #[arg(long, default_value = "30")]
     fps: String,
     /// The HTML file to start from, as a path in the project [default: index.html]
@@ -25,12 +25,6 @@ pub(crate) struct PageArgs {
     /// strict: a page that reports an error is not rendered; best-effort: it is [default: strict]
     #[arg(long)]
     strictness: Option<String>,
-    /// Keep what is behind the page transparent [default for mov, webm and png-sequence]
-    #[arg(long, conflicts_with = "no_alpha")]
-    alpha: bool,
-    /// Put the page on white, as in a browser
-    #[arg(long)]
-    no_alpha: bool,
 }
 
 #[derive(Debug, Args)]
@@ -43,7 +37,9 @@ pub(crate) struct ConfigArgs {
     /// h264 or h265 in mp4; the others have one each: prores in mov, vp9 in webm [default: h264]
     #[arg(long)]
     codec: Option<String>,
-    /// draft, standard or high [default: standard]
+    #[command(flatten)]
+    background: Background,
+    /// draft, standard or high; a png-sequence is lossless with each [default: standard]
     #[arg(long)]
     quality: Option<String>,
     /// Constant rate factor instead of the quality's own: 0 (best) to 51, and to 63 in webm
@@ -73,12 +69,26 @@ pub(crate) struct ConfigArgs {
     /// auto or force-sdr; HDR cannot be joined from chunks [default: force-sdr]
     #[arg(long)]
     hdr_mode: Option<String>,
+    /// Bytes that a mov, png-sequence or gif and its chunks may need, instead of the room there is
+    #[arg(long, value_name = "BYTES")]
+    output_size_limit: Option<u64>,
     /// Frames in a chunk [default: 600, and 240 for submit]
     #[arg(long, value_name = "FRAMES")]
     chunk_size: Option<u32>,
     /// The most chunks to cut the timeline into [default: 256]
     #[arg(long, value_name = "CHUNKS")]
     max_parallel_chunks: Option<u32>,
+}
+
+/// What stands behind the page.
+#[derive(Debug, Args)]
+struct Background {
+    /// Keep what is behind the page transparent [default for mov, webm and png-sequence]
+    #[arg(long, conflicts_with = "no_alpha")]
+    alpha: bool,
+    /// Put the page on its own background, or on white
+    #[arg(long)]
+    no_alpha: bool,
 }
 
 /// What a render sets in a composition.
@@ -110,7 +120,7 @@ impl Written {
 impl PageArgs {
     /// The part of the config of a plan event that these arguments stand for, with an entry where they name none.
     pub(crate) fn config(&self, named: Option<&str>) -> Result<Map<String, Value>> {
-        let Self { fps, entry, output_resolution, given, strictness, alpha, no_alpha } = self;
+        let Self { fps, entry, output_resolution, given, strictness } = self;
         let mut config = Written::default();
         config.set("fps", Some(fps.clone()));
         config.set("entryFile", entry.clone().or_else(|| named.map(str::to_owned)));
@@ -118,7 +128,6 @@ impl PageArgs {
         config.set("strictness", strictness.clone());
         config.set("variables", given.variables()?);
         config.set("strictVariables", given.strict_variables.then_some(true));
-        config.set("alpha", alpha.then_some(true).or(no_alpha.then_some(false)));
         Ok(config.0)
     }
 }
@@ -135,9 +144,12 @@ impl ConfigArgs {
         let Self { page, format, codec, quality, crf, bitrate, cfr, plays, frames, mute, .. } =
             self;
         let Self { poster, preview, hdr_mode, chunk_size, max_parallel_chunks, .. } = self;
+        let Self { background: Background { alpha, no_alpha }, output_size_limit, .. } = self;
         let mut config = Written(page.config(named)?);
         config.set("format", format_of(format.as_deref(), output)?);
         config.set("codec", codec.clone());
+        config.set("alpha", alpha.then_some(true).or(no_alpha.then_some(false)));
+        config.set("outputSizeLimitBytes", *output_size_limit);
         config.set("quality", quality.clone());
         config.set("crf", *crf);
         config.set("bitrate", bitrate.clone());
@@ -164,7 +176,7 @@ fn format_of(named: Option<&str>, output: Option<&Path>) -> Result<Option<String
     let argument = || format!("--output {}", output.unwrap_or(Path::new("")).display());
     let refused = |reason: String| Err(Error::Argument { argument: argument(), reason });
     match (named, called) {
-        (Some(named), Some(called)) if named != called.name() => {
+        (Some(named), Some(called)) if Format::from_name(named).is_some_and(|f| f != called) => {
             refused(format!("is called like a {}, and --format is {named}", called.name()))
         }
         (Some(named), _) => Ok(Some(named.to_owned())),

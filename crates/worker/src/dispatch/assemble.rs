@@ -9,9 +9,10 @@ use render::assemble::{ChunkFile, Outlook, Parts, assemble, outlook};
 use render::config::output::Format;
 use store::{About, Store, Uri};
 
-use crate::dispatch::{Facts, Worker, beside, check_format, ms};
+use crate::dispatch::{Facts, Worker, beside, beside_chunk, check_format, ms};
 use crate::error::{Error, Result};
 use crate::event::Answer;
+use crate::place::check_replaceable;
 
 /// Chunks that are fetched at the same time.
 const FETCHES_AT_ONCE: usize = 8;
@@ -49,7 +50,10 @@ impl<S: Store> Worker<'_, S> {
         )?;
         let outlook = outlook(&plan)?;
         check_format(&outlook, format)?;
-        let poster = self.fetch_by_products(work, chunks, outlook, &mut files).await?;
+        if let (true, Uri::File(directory)) = (format.is_directory(), output) {
+            check_replaceable(directory)?;
+        }
+        let poster = self.fetch_by_products(work, chunks, &outlook, &mut files).await?;
         let fetch = Some(ms(start));
         let working = Instant::now();
         // A directory of pictures and a file alike; its place has a name of its own.
@@ -68,7 +72,14 @@ impl<S: Store> Worker<'_, S> {
             }
         }
         let [poster_uri, preview_uri] = stored;
-        if outlook.is_directory {
+        if format.is_directory() {
+            // What was fetched makes room for the archive that it becomes.
+            for chunk in parts.chunks.iter().filter(|chunk| chunk.path.starts_with(work)) {
+                let _gone_later = std::fs::remove_file(&chunk.path);
+            }
+            if let Uri::File(directory) = output {
+                check_replaceable(directory)?;
+            }
             self.store.put_tree(&out, output).await?;
         } else {
             self.store.put_file(&out, output, &About::default()).await?;
@@ -115,16 +126,18 @@ impl<S: Store> Worker<'_, S> {
         &self,
         work: &Path,
         chunks: &[Uri],
-        outlook: Outlook,
+        outlook: &Outlook,
         files: &mut [ChunkFile],
     ) -> Result<Option<PathBuf>> {
         let poster = outlook.poster.and_then(|index| chunks.get(index));
-        let poster = match poster.map(|uri| beside(uri, ByProduct::Poster)) {
-            Some(uri) => Some(self.store.file(&uri, work).await?.path),
-            None => None,
-        };
+        let poster =
+            match poster.map(|uri| beside_chunk(uri, &outlook.plan_hash, ByProduct::Poster)) {
+                Some(uri) => Some(self.store.file(&uri, work).await?.path),
+                None => None,
+            };
         if outlook.has_previews {
-            let uris = chunks.iter().map(|uri| beside(uri, ByProduct::Preview));
+            let uris = chunks.iter();
+            let uris = uris.map(|uri| beside_chunk(uri, &outlook.plan_hash, ByProduct::Preview));
             let fetching = uris.map(|uri| async move { self.store.file(&uri, work).await });
             let fetched: Vec<_> =
                 stream::iter(fetching).buffered(FETCHES_AT_ONCE).try_collect().await?;

@@ -8,7 +8,7 @@ use render::chunk::render_chunk;
 use render::config::output::Format;
 use store::{About, Store, Uri};
 
-use crate::dispatch::{Facts, Worker, beside, check_format, ms};
+use crate::dispatch::{Facts, Worker, beside_chunk, check_format, ms};
 use crate::error::Result;
 use crate::event::Answer;
 
@@ -70,7 +70,7 @@ impl<S: Store> Worker<'_, S> {
         };
         // The chunk comes last: who finds it finds the rest.
         for by_product in &report.by_products {
-            let to = beside(&uri, *by_product);
+            let to = beside_chunk(&uri, plan_hash, *by_product);
             self.store.put_file(&by_product.beside(&out), &to, &About::default()).await?;
         }
         self.store.put_file(&out, &uri, &about).await?;

@@ -49,9 +49,9 @@ pub(crate) enum Answer {
         #[serde(rename = "OutputS3Uri")]
         output_uri: String,
         /// Beside it.
-        #[serde(rename = "PosterS3Uri", skip_serializing_if = "Option::is_none")]
+        #[serde(rename = "PosterS3Uri")]
         poster_uri: Option<String>,
-        #[serde(rename = "PreviewS3Uri", skip_serializing_if = "Option::is_none")]
+        #[serde(rename = "PreviewS3Uri")]
         preview_uri: Option<String>,
         frames_encoded: u32,
         file_size: u64,

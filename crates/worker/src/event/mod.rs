@@ -226,13 +226,28 @@ fn assemble(fields: &mut Fields) -> Result<Event> {
         let must = format!("must be false for {}", format.name());
         return Err(fields.wrong("Cfr", &must, Some(&cfr.into())));
     }
+    let (chunks, output) = (fields.uris("ChunkS3Uris")?, fields.uri("OutputS3Uri")?);
+    // What lies beside them would lie outside of where they seem to be.
+    let is_folder = |uri: &Uri| matches!(uri, Uri::S3 { key, .. } if key.ends_with('/'));
+    for (name, uri) in
+        chunks.iter().map(|uri| ("ChunkS3Uris", uri)).chain([("OutputS3Uri", &output)])
+    {
+        if is_folder(uri) {
+            let found = uri.to_string().into();
+            return Err(fields.wrong(
+                name,
+                "must name objects, without a slash at the end",
+                Some(&found),
+            ));
+        }
+    }
     Ok(Event::Assemble {
         plan,
         format,
         cfr,
-        chunks: fields.uris("ChunkS3Uris")?,
+        chunks,
         audio: fields.optional_uri("AudioS3Uri")?,
-        output: fields.uri("OutputS3Uri")?,
+        output,
     })
 }
 

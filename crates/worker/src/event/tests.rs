@@ -137,6 +137,14 @@ fn a_constant_frame_rate_is_for_mp4() {
         (code, &*message),
         (Code::EventInvalid, "event: Cfr must be false for webm, not true")
     );
+    let folder = with(
+        json!({"Action": "assemble", "PlanS3Uri": "s3://bucket/p", "ChunkS3Uris": []}),
+        "OutputS3Uri",
+        json!("s3://bucket/o/"),
+    );
+    let (code, message) = refusal(folder);
+    assert_eq!(code, Code::EventInvalid);
+    assert!(message.contains("OutputS3Uri must name objects"), "{message}");
     let plan = json!({"Action": "plan", "ProjectS3Uri": "s3://bucket/p", "PlanOutputS3Prefix": "s3://bucket/o", "Config": {"fps": 30}, "Cfr": true});
     let Ok(Event::Plan { config, .. }) = Event::parse(plan) else { panic!("it is a plan event") };
     assert_eq!(Value::from(config), json!({"fps": 30, "cfr": true}));

@@ -104,14 +104,7 @@ pub(crate) async fn watch(args: &WatchArgs, mut signals: Signals) -> Result<()> 
 
 /// What a file or directory called so is most likely; what the render has made is known when it is over.
 fn likely_format(output: &Path) -> Format {
-    let ending = output.extension().and_then(|ending| ending.to_str());
-    let called = Format::ALL.into_iter().find(|format| format.extension() == ending);
-    let is_directory = ending.is_none() && output.is_dir();
-    called.filter(|_| ending.is_some()).unwrap_or(if is_directory {
-        Format::PngSequence
-    } else {
-        Format::Mp4
-    })
+    if output.is_dir() { Format::PngSequence } else { Format::Mp4 }
 }
 
 /// Packs the project, brings it up, and returns what the execution gets.

@@ -15,13 +15,11 @@ use crate::local::project_and_entry;
 use crate::place::{check_by_products, output_path};
 use crate::submit::deployment::{Deployment, nowhere};
 use crate::submit::naming::{Arn, checked_name, new_name};
+use crate::submit::outcome::PACKED;
 use crate::submit::project::Project;
 
 /// Frames in a chunk: small enough to use a stack's width, large enough to be worth the start of a browser.
 const CHUNK_SIZE: u32 = 240;
-
-/// What the name of a directory ends with that is stored as one object.
-const PACKED: &str = "tar.gz";
 
 /// The most bytes that start an execution. Step Functions takes somewhat more, but what goes from state to state grows.
 const LONGEST_INPUT: usize = 200 << 10;
@@ -109,7 +107,8 @@ impl Order {
 
     /// What the execution gets, which must not be too long.
     pub(super) fn input(&self, project: &Uri, args: &SubmitArgs) -> Result<Value> {
-        let name = format!("output.{}", self.format.extension().unwrap_or(PACKED));
+        let ending = self.format.extension().map(|ending| format!(".{ending}"));
+        let name = format!("output{}", ending.as_deref().unwrap_or(PACKED));
         let mut input = json!({
             "ProjectS3Uri": project.to_string(),
             "PlanOutputS3Prefix": self.place("work", &self.name)?.to_string(),

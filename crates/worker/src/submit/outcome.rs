@@ -7,7 +7,7 @@ use std::path::Path;
 use render::ByProduct;
 use render::config::output::Format;
 use serde_json::{Value, json};
-use store::{S3Store, Store, Uri};
+use store::{Limits, S3Store, Store, Uri};
 
 use crate::deadline::millis;
 use crate::dispatch::beside;
@@ -48,14 +48,33 @@ pub(super) async fn fetch(
     by_products: &[ByProduct],
     output: &Path,
 ) -> Result<()> {
+    let is_packed = matches!(video, Uri::S3 { key, .. } if key.ends_with(PACKED));
+    let ending = output.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    let called = Format::ALL.into_iter().find(|format| format.extension() == Some(ending));
+    if let Some(called) = called
+        && !video.to_string().ends_with(&format!(".{}", called.name()))
+    {
+        return Err(Error::Argument {
+            argument: format!("--output {}", output.display()),
+            reason: format!("is called like a {}, and the render has made {video}", called.name()),
+        });
+    }
+    if is_packed {
+        fetch_tree(store, video, output).await?;
+    } else {
+        fetch_file(store, video, output).await?;
+    }
     for by_product in by_products {
         fetch_file(store, &beside(video, *by_product), &by_product.beside(output)).await?;
     }
-    match video {
-        Uri::S3 { key, .. } if key.ends_with(".tar.gz") => fetch_tree(store, video, output).await,
-        _ => fetch_file(store, video, output).await,
-    }
+    Ok(())
 }
+
+/// What the name of a directory ends with that is stored as one object.
+pub(super) const PACKED: &str = ".tar.gz";
+
+/// Pictures of a day at the highest rate, and whatever they need: they are our own.
+const OUTPUT_LIMITS: Limits = Limits { entries: 11_000_000, bytes: u64::MAX, ratio: u64::MAX };
 
 /// Brings a packed directory.
 async fn fetch_tree(store: &S3Store, packed: &Uri, output: &Path) -> Result<()> {
@@ -65,7 +84,7 @@ async fn fetch_tree(store: &S3Store, packed: &Uri, output: &Path) -> Result<()> 
         .prefix(".framewright-")
         .tempdir_in(folder)
         .map_err(failed("make a directory in", folder))?;
-    let tree = store.tree(packed, beside.path()).await?;
+    let tree = store.tree_within(packed, beside.path(), OUTPUT_LIMITS).await?;
     let open = fs::metadata(folder).map_err(failed("look at", folder))?.permissions();
     fs::set_permissions(&tree, open).map_err(failed("open up", &tree))?;
     if output.exists() {
@@ -113,12 +132,20 @@ pub(super) fn line(ended: &Ended, place: &str) -> String {
 pub(super) fn summary(ended: &Ended, arn: &str, video: &Uri, output: Option<&Path>) -> Value {
     let Ended { execution, progress, elapsed, dollars, warnings } = ended;
     let plan = progress.plan.as_ref();
+    let made = by_products(execution);
+    let place = |kind: ByProduct| {
+        let there = || beside(video, kind).to_string();
+        let here = output.map(|output| kind.beside(output).display().to_string());
+        made.contains(&kind).then(|| here.unwrap_or_else(there))
+    };
     json!({
         "status": "SUCCEEDED",
         "renderId": execution.name,
         "executionArn": arn,
         "output": output.map(|output| output.display().to_string()),
         "outputS3Uri": video.to_string(),
+        "poster": place(ByProduct::Poster),
+        "preview": place(ByProduct::Preview),
         "planHash": plan.map(|plan| &plan.hash),
         "frames": plan.map(|plan| plan.frames),
         "duration": plan.map(|plan| seconds(plan.frames, plan.fps)),

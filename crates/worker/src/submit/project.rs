@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use render::ByProduct;
 use render::plan::SKIPPED;
 use sha2::{Digest, Sha256};
 use store::{Limits, Member};
@@ -37,7 +38,7 @@ pub(super) struct Packed {
 }
 
 impl Project {
-    /// Lists what is below `root`, but for the file `output` that a render makes. A disk may take its time, and a signal must
+    /// Lists what is below `root`, but for `output` that a render makes and what it leaves beside it. A disk may take its time, and a signal must
     /// end the command all the same: so this is done on a thread that nobody has to wait for.
     pub(super) async fn list(
         root: PathBuf,
@@ -146,12 +147,19 @@ impl Walk<'_> {
             }
             let is_link = entry.file_type().map_err(io("look at", &path))?.is_symlink();
             let target = if is_link { self.target(&path)? } else { Some(real.join(&name)) };
-            if target.is_some_and(|target| self.output != Some(target.as_path())) {
+            if target.is_some_and(|target| !self.is_made(&target)) {
                 self.take(path, format!("{prefix}{name}"))?;
             }
         }
         self.above.pop();
         Ok(())
+    }
+
+    /// Whether a render makes it, or has made it.
+    fn is_made(&self, path: &Path) -> bool {
+        self.output.is_some_and(|output| {
+            output == path || ByProduct::ALL.iter().any(|kind| kind.beside(output) == path)
+        })
     }
 
     /// What a link stands for, unless that is private. It must be in the project: whoever wrote the project may not have

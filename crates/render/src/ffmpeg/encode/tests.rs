@@ -43,12 +43,17 @@ fn h264_is_one_closed_gop_of_the_exact_colours() {
 
 #[test]
 fn h265_says_what_players_of_apple_look_for_and_repeats_its_headers() {
-    let rate = Rate::Bitrate("8M".to_owned());
+    let rate = Rate::Bitrate(8_000_000);
     let cmd = encoded(output(Format::Mp4, Codec::H265, Alpha::None, rate), None);
     assert_closed(&cmd);
-    for part in
-        ["-b:v 8M", "-tag:v hvc1", "open-gop=0", "repeat-headers=1", "keyint=7:", "frame-threads=2"]
-    {
+    for part in [
+        "-b:v 8000000",
+        "-tag:v hvc1",
+        "open-gop=0",
+        "repeat-headers=1",
+        "keyint=7:",
+        "frame-threads=2",
+    ] {
         assert!(cmd.contains(part), "{part} is not in {cmd}");
     }
     assert!(!cmd.contains("-crf"), "{cmd}");

@@ -11,6 +11,7 @@ project="$1"
 shift
 stack=framewright
 output=(-o out.mp4)
+format=
 rest=()
 while [ $# -gt 0 ]; do
   case "$1" in
@@ -20,6 +21,12 @@ while [ $# -gt 0 ]; do
       shift
       ;;
     --stack=*) stack="${1#--stack=}" ;;
+    --format)
+      [ $# -ge 2 ] || { echo "submit: --format needs a name" >&2; exit 2; }
+      format="$2"
+      shift
+      ;;
+    --format=*) format="${1#--format=}" ;;
     -o* | --output | --output=* | --detach)
       output=()
       rest+=("$1")
@@ -28,6 +35,11 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
+if [ -n "$format" ]; then
+  rest+=(--format "$format")
+  if [ "$format" = png-sequence ]; then name=frames; else name="out.$format"; fi
+  [ ${#output[@]} -eq 0 ] || output=(-o "$name")
+fi
 cargo build --quiet --release --locked --manifest-path "$root/Cargo.toml" --package worker
 exec "${CARGO_TARGET_DIR:-$root/target}/release/bootstrap" submit "$project" \
   --deployment "$root/.framewright/$stack.json" ${output[@]+"${output[@]}"} ${rest[@]+"${rest[@]}"}

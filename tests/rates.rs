@@ -26,7 +26,7 @@ fn check(bench: &Bench, output: &str, (written, num, den): (&str, u32, u32)) {
     let seconds = 12.5 * f64::from(den) / f64::from(num);
     let page = PAGE.replace("DURATION", &seconds.to_string());
     std::fs::write(project.join("index.html"), page).unwrap();
-    let summary = bench.render_to(output, &project, &["--fps", written, "--chunk-size", "5"]);
+    let summary = bench.render_to(output, &project, &["--fps", written, "--chunk-size", "7"]);
     assert_eq!(summary["frames"], 13, "{output} at {written}");
     let found = probe(&bench.path(output));
     let stream = &found["streams"][0];

@@ -186,7 +186,7 @@ fn a_project_is_rendered_on_a_stack_watched_and_fetched() {
         "ProjectS3Uri": project,
         "PlanOutputS3Prefix": "s3://render-bucket/work/first",
         "OutputS3Uri": "s3://render-bucket/outputs/first/output.mp4",
-        "Config": {"fps": "30", "chunkSize": 240, "maxParallelChunks": 256},
+        "Config": {"fps": "30", "format": "mp4", "chunkSize": 240, "maxParallelChunks": 256},
     });
     assert_eq!(input, expected);
     let archive = fs::read(stack.s3.object(key)).unwrap();

@@ -24,7 +24,7 @@ fn what_is_wrong_on_this_side_is_said_before_anything_is_sent() {
         (&["--bucket", "No"], "ARGUMENT_INVALID", "--bucket No"),
         (&["--state-machine", "framewright"], "ARGUMENT_INVALID", "--state-machine"),
         (&["--variables-file", "variables.json"], "ARGUMENT_INVALID", "at most 204800"),
-        (&["--cfr", "--format", "webm"], "CONFIG_INVALID", "is for mp4"),
+        (&["--cfr", "-o", "out.webm"], "CONFIG_INVALID", "is for mp4"),
         (&["-o", "out.mov", "--crf", "20"], "CONFIG_INVALID", "is for mp4 and webm"),
         (&["-o", "out.mov", "--format", "gif"], "ARGUMENT_INVALID", "--format is gif"),
         (

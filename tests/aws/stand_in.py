@@ -30,7 +30,8 @@ def answer(event):
         chunk = f"{event['ChunkOutputS3Prefix']}/chunks/{index:04}.mp4"
         return {"Action": action, "ChunkS3Uri": chunk, "ChunkIndex": index, "Sha256": "f" * 64, "FramesEncoded": 30}
     frames = 30 * len(event["ChunkS3Uris"])
-    return {"Action": action, "OutputS3Uri": event["OutputS3Uri"], "FramesEncoded": frames, "FileSize": 1}
+    beside = {"PosterS3Uri": None, "PreviewS3Uri": None}
+    return {"Action": action, "OutputS3Uri": event["OutputS3Uri"], **beside, "FramesEncoded": frames, "FileSize": 1}
 
 
 while True:

@@ -11,7 +11,6 @@ use crate::assemble::check::{check_chunks, check_previews};
 use crate::assemble::join::{Joint, join};
 use crate::audio::sample::in_frames;
 use crate::by_product::ByProduct;
-use crate::config::output::Format;
 use crate::error::{Error, Result};
 use crate::ffmpeg::concat::Sound;
 use crate::ffmpeg::source::{Source, probe_source};
@@ -55,7 +54,6 @@ pub struct Assembled {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outlook {
     pub plan_hash: String,
-    pub format: Format,
     /// The chunk that makes the poster.
     pub poster: Option<usize>,
     pub has_previews: bool,
@@ -70,7 +68,6 @@ pub fn outlook(plan_dir: &Path) -> Result<Outlook> {
         chunks.position(|range| (range.start..range.end).contains(&poster))
     };
     Ok(Outlook {
-        format: outline.output.format,
         poster: poster.and_then(has),
         has_previews: preview.is_some(),
         plan_hash: outline.manifest.plan_hash,

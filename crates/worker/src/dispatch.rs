@@ -7,11 +7,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
-use render::assemble::Outlook;
 use render::chunk::ChunkOptions;
 use render::config::Settings;
 use render::config::output::Format;
-use render::plan::{PRODUCER_VERSION, plan};
+use render::plan::{PRODUCER_VERSION, plan, planned_format};
 use render::remote::Net;
 use render::{ByProduct, Patience};
 use serde_json::{Map, Value};
@@ -131,18 +130,14 @@ impl<S: Store> Worker<'_, S> {
     }
 }
 
-/// Refuses an event that means files of another format than the plan's.
-fn check_format(outlook: &Outlook, format: Format) -> Result<()> {
-    if outlook.format == format {
+/// Refuses an event that means files of another format than those of the plan in `plan_dir`.
+fn check_format(plan_dir: &Path, format: Format) -> Result<()> {
+    let Some(planned) = planned_format(plan_dir).filter(|planned| *planned != format) else {
         return Ok(());
-    }
+    };
     Err(Error::Event {
         field: "Format".to_owned(),
-        reason: format!(
-            "must be {}, as the plan says, not {}",
-            outlook.format.name(),
-            format.name()
-        ),
+        reason: format!("must be {}, as the plan says, not {}", planned.name(), format.name()),
     })
 }
 
@@ -162,7 +157,7 @@ pub(crate) fn beside(uri: &Uri, by_product: ByProduct) -> Uri {
 
 /// Where a by-product of a chunk is until the chunks are joined. Its name has the plan's, since chunks of another plan may come
 /// to lie in the same place, and nothing else tells theirs from ours.
-fn beside_chunk(chunk: &Uri, plan_hash: &str, by_product: ByProduct) -> Uri {
+pub(crate) fn beside_chunk(chunk: &Uri, plan_hash: &str, by_product: ByProduct) -> Uri {
     let plan = plan_hash.get(..16).unwrap_or(plan_hash);
     let marked = |name: &str| match name.split_once('.') {
         Some((stem, rest)) => format!("{stem}-{plan}.{rest}"),

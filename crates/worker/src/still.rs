@@ -14,7 +14,7 @@ use store::{LocalStore, Uri};
 
 use crate::cli::StillArgs;
 use crate::deadline::millis;
-use crate::dispatch::Worker;
+use crate::dispatch::{Worker, beside_chunk};
 use crate::error::{Error, Result};
 use crate::event::{Answer, Event};
 use crate::local::{environment, open_toolbox, options, print, project_and_entry, scratch, uri};
@@ -81,7 +81,7 @@ async fn draw(args: &StillArgs) -> Result<Value> {
     }
     let event = Event::RenderChunk {
         plan: Uri::parse(&plan_uri)?,
-        plan_hash,
+        plan_hash: plan_hash.clone(),
         chunk_index: 0,
         output_prefix: prefix,
         format: Format::PngSequence,
@@ -94,8 +94,10 @@ async fn draw(args: &StillArgs) -> Result<Value> {
     for warning in &report.warnings {
         line(&format!("warning: {warning}"));
     }
-    let chunk = Path::new(chunk_uri.trim_start_matches("file://")).to_owned();
-    let drawn = ByProduct::Poster.beside(&chunk);
+    let Uri::File(drawn) = beside_chunk(&Uri::parse(&chunk_uri)?, &plan_hash, ByProduct::Poster)
+    else {
+        unreachable!("what is rendered here is stored here")
+    };
     let made = bench.path().join("still");
     convert(&toolbox.joining().await?, kind, &drawn, &made).await?;
     deliver(&made, &output)?;

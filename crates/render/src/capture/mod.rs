@@ -137,7 +137,7 @@ struct Ready<'a> {
 /// Starts a browser; one that dies before it is ready gets a second chance, as it does afterwards.
 async fn open(stage: Stage<'_>) -> Result<Ready<'_>> {
     match open_once(stage).await {
-        Err(error) if is_lost(&error) => {
+        Err(error) if is_lost(&error) || matches!(error, Error::BrowserLaunch { .. }) => {
             tracing::warn!(%error, "browser lost while it was getting ready, starting another");
             Ok(Ready { relaunches: 1, ..open_once(stage).await? })
         }

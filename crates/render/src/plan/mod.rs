@@ -38,6 +38,7 @@ use crate::plan::output::Extras;
 use crate::remote::Net;
 use crate::tools::Tools;
 
+pub use open::planned_format;
 pub use tree::SKIPPED;
 
 /// The maker's version, as it goes into the plan and its hash.

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::config::Strictness;
-use crate::config::output::Output;
+use crate::config::output::{Format, Output};
 use crate::config::resolution::LARGEST_SCALE;
 use crate::error::{Error, Result};
 use crate::frame::{Fps, FrameRange};
@@ -159,6 +159,11 @@ pub(crate) fn open_chunk(dir: &Path, index: u32, ffmpeg_version: &str) -> Result
         page_dir,
         shows,
     })
+}
+
+/// What the plan in `dir` says it makes, unless it cannot be read, which whoever opens it will say.
+pub fn planned_format(dir: &Path) -> Option<Format> {
+    open_manifest(dir).ok().and_then(|manifest| Format::from_name(&manifest.dimensions.format))
 }
 
 fn open_manifest(dir: &Path) -> Result<Manifest> {

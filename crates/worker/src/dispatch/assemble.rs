@@ -48,8 +48,8 @@ impl<S: Store> Worker<'_, S> {
             self.fetch_chunks(work, chunks),
             fetching_audio
         )?;
+        check_format(&plan, format)?;
         let outlook = outlook(&plan)?;
-        check_format(&outlook, format)?;
         if let (true, Uri::File(directory)) = (format.is_directory(), output) {
             check_replaceable(directory)?;
         }

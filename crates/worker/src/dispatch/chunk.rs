@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::time::Instant;
 
-use render::assemble::outlook;
 use render::chunk::render_chunk;
 use render::config::output::Format;
 use store::{About, Store, Uri};
@@ -54,7 +53,7 @@ impl<S: Store> Worker<'_, S> {
         let (tools, plan) = tokio::try_join!(self.toolbox.drawing(), fetching)?;
         let fetch = Some(ms(start));
         let working = Instant::now();
-        check_format(&outlook(&plan)?, format)?;
+        check_format(&plan, format)?;
         let out = work.join(name);
         let report = render_chunk(&tools, &plan, index, plan_hash, &out, self.options).await?;
         let spent = Some(ms(working));

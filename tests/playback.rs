@@ -39,10 +39,8 @@ for (const name of wanted) {
   const video = document.createElement("video");
   video.muted = true;
   video.onerror = () => tell(name, { error: video.error.message });
-  // What is drawn is the frame that is shown, which changes some time after a seek.
-  const wait = (_, shown) => shown.mediaTime < 0.4 ? video.requestVideoFrameCallback(wait) : tell(name, { width: video.videoWidth, height: video.videoHeight, duration: video.duration,
+  video.onseeked = () => tell(name, { width: video.videoWidth, height: video.videoHeight, duration: video.duration,
     pixels: look(video, video.videoWidth, video.videoHeight) });
-  video.requestVideoFrameCallback(wait);
   video.onloadeddata = () => { video.currentTime = 0.5; };
   video.src = name;
   document.body.append(video);
@@ -90,11 +88,25 @@ fn answer(mut stream: TcpStream, dir: &Path, page: &str, found: &Sender<String>)
         Some("png") => "image/png",
         _ => "text/html",
     };
+    // A player seeks by asking for parts.
+    let range = head.lines().find_map(|line| {
+        let line = line.to_ascii_lowercase();
+        let (first, last) = line.strip_prefix("range: bytes=")?.split_once('-')?;
+        let last = last.parse().unwrap_or(usize::MAX).min(body.len().saturating_sub(1));
+        Some((first.parse::<usize>().ok()?, last))
+    });
+    let (status, body) = match range {
+        Some((first, last)) if first <= last => (
+            format!("206 Partial Content\r\nContent-Range: bytes {first}-{last}/{}", body.len()),
+            &body[first..=last],
+        ),
+        _ => ("200 OK".to_owned(), &body[..]),
+    };
     let head = format!(
-        "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nAccept-Ranges: bytes\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
         body.len()
     );
-    let _gone = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
+    let _gone = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
 }
 
 /// What Chrome sees of the files of `dir`.

@@ -42,8 +42,7 @@ impl Bench {
         bytes.extend((rate * u32::from(channels) * 2).to_le_bytes());
         bytes.extend((channels * 2).to_le_bytes());
         bytes.extend(b"\x10\0data");
-        bytes.extend(size.to_le_bytes());
-        bytes.extend(data);
+        bytes.extend(size.to_le_bytes().into_iter().chain(data));
         fs::write(self.path(name), bytes).unwrap();
         self.path(name)
     }
@@ -62,12 +61,11 @@ impl Bench {
 
 fn decode(file: &Path) -> Vec<[i32; 2]> {
     let mut command = Command::new(tools().ffmpeg());
-    command.args(["-v", "error", "-i"]).arg(file).args(["-f", "s32le", "-ac", "2", "-"]);
-    let output = command.output().unwrap();
+    let command = command.args(["-v", "error", "-i"]).arg(file);
+    let output = command.args(["-f", "s32le", "-ac", "2", "-"]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let value = |bytes: &[u8]| i32::from_le_bytes(bytes.try_into().unwrap()) >> 8;
-    let pairs = output.stdout.as_chunks::<8>().0.iter();
-    pairs.map(|pair| [value(&pair[..4]), value(&pair[4..])]).collect()
+    output.stdout.chunks_exact(8).map(|pair| [value(&pair[..4]), value(&pair[4..])]).collect()
 }
 
 /// Samples that do not repeat, so that one in the wrong place is noticed, and of which two can be added.

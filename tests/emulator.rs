@@ -26,12 +26,12 @@ pub(crate) struct Sandbox {
 pub(crate) struct Setup {
     pub(crate) seconds: u32,
     pub(crate) env: Vec<(&'static str, String)>,
-    pub(crate) place: Place,
+    pub(crate) place: RunsIn,
 }
 
 /// Where the emulator and the function run.
 #[derive(Debug, Clone)]
-pub(crate) enum Place {
+pub(crate) enum RunsIn {
     /// On this machine, with its own scratch.
     Here,
     /// Through a shell script in namespaces of its own, which gets the sandbox's directory as its first argument.
@@ -42,7 +42,7 @@ pub(crate) enum Place {
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { seconds: 120, env: Vec::new(), place: Place::Here }
+        Self { seconds: 120, env: Vec::new(), place: RunsIn::Here }
     }
 }
 
@@ -70,13 +70,13 @@ impl Sandbox {
         let log = File::create(dir.path().join("log")).unwrap();
         let tmp = dir.path().join("tmp");
         let (mut command, bootstrap) = match &setup.place {
-            Place::Here => (Command::new(rie), env!("CARGO_BIN_EXE_bootstrap")),
-            Place::Script(script) => {
+            RunsIn::Here => (Command::new(rie), env!("CARGO_BIN_EXE_bootstrap")),
+            RunsIn::Script(script) => {
                 let mut command = Command::new("unshare");
                 command.args(["-rm", "sh", "-c", script, "sh"]).arg(dir.path()).arg(rie);
                 (command, env!("CARGO_BIN_EXE_bootstrap"))
             }
-            Place::Sandbox { root: rootfs, task } => {
+            RunsIn::Sandbox { root: rootfs, task } => {
                 let mut command = Command::new(root().join("scripts/sandbox.sh"));
                 command.arg(rootfs).arg(task).arg(&tmp).args([SANDBOX_MIB, "/rie"]);
                 (command, "/var/task/bootstrap")
@@ -94,7 +94,7 @@ impl Sandbox {
             .env("AWS_LAMBDA_FUNCTION_TIMEOUT", setup.seconds.to_string())
             .env("AWS_SESSION_TOKEN", "")
             .env("HYPERFRAMES_RENDER_BUCKET", BUCKET);
-        if let Place::Sandbox { .. } = setup.place {
+        if let RunsIn::Sandbox { .. } = setup.place {
             command.env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", SANDBOX_MIB);
         } else {
             command

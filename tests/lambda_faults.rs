@@ -8,7 +8,7 @@ use std::time::Duration;
 use hyper::Method;
 use serde_json::{Value, json};
 
-use crate::emulator::{Place, Setup};
+use crate::emulator::{RunsIn, Setup};
 use crate::harness::fixture;
 use crate::lambda::{Cloud, PAGE, chunk_of, packed, sample, upload};
 use crate::s3::Trouble;
@@ -299,7 +299,7 @@ fn an_archive_that_is_damaged_or_hostile_is_refused() {
 fn a_full_scratch_disk_is_told_and_freed() {
     // A scratch of its own that holds the browsers' profiles but not what is fetched.
     let script = "mount -t tmpfs -o size=24m none \"$1/tmp\" && shift && exec \"$@\"";
-    let cloud = Cloud::new(Setup { place: Place::Script(script), ..Setup::default() });
+    let cloud = Cloud::new(Setup { place: RunsIn::Script(script), ..Setup::default() });
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("index.html"), PAGE).unwrap();
     let noise: Vec<u8> =

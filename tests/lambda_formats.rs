@@ -5,7 +5,7 @@ use std::fs;
 use hyper::Method;
 use serde_json::json;
 
-use crate::emulator::{Place, Setup};
+use crate::emulator::{RunsIn, Setup};
 use crate::harness::{Bench, Layers, fixture};
 use crate::lambda::{Cloud, chunk_of, upload};
 use crate::s3::Trouble;
@@ -112,7 +112,7 @@ fn an_event_that_means_another_format_than_the_plan_is_refused() {
 #[test]
 fn what_cannot_be_held_is_refused_when_it_is_planned() {
     let script = "mount -t tmpfs -o size=24m none \"$1/tmp\" && shift && exec \"$@\"";
-    let cloud = Cloud::new(Setup { place: Place::Script(script), ..Setup::default() });
+    let cloud = Cloud::new(Setup { place: RunsIn::Script(script), ..Setup::default() });
     let page = crate::lambda::PAGE.replace("data-duration=\"2\"", "data-duration=\"600\"");
     cloud.page(&page);
     let message =
@@ -132,7 +132,7 @@ fn what_cannot_be_held_is_refused_when_it_is_planned() {
 }
 
 #[test]
-fn by_products_of_another_plan_in_the_same_place_are_not_taken() {
+fn side_outputs_of_another_plan_in_the_same_place_are_not_taken() {
     let cloud = Cloud::new(Setup::default());
     cloud.page(crate::lambda::PAGE);
     let config = |text: &str| json!({"fps": 30, "chunkSize": 30, "poster": "0.5s", "variables": {"a": text}});

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use store::{About, Store};
+use store::{Metadata, Store};
 
 use crate::emulator::{Sandbox, Setup};
 use crate::harness::{fixture, root};
@@ -96,7 +96,7 @@ fn measure_transfers_of_a_gibibyte() {
     let copied = start.elapsed();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let start = Instant::now();
-    runtime.block_on(store.put_file(&from, &uri("large.bin"), &About::default())).unwrap();
+    runtime.block_on(store.put_file(&from, &uri("large.bin"), &Metadata::default())).unwrap();
     let up = start.elapsed();
     let start = Instant::now();
     runtime.block_on(store.file(&uri("large.bin"), dir.path())).unwrap();

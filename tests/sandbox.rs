@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::emulator::{Place, Sandbox, Setup};
+use crate::emulator::{RunsIn, Sandbox, Setup};
 use crate::harness::{Bench, fixture, root, run, stage, tool};
 use crate::lambda::{Cloud, chunk_of, sample, upload};
 use crate::s3::S3;
@@ -46,7 +46,7 @@ fn a_bundle_renders_in_a_sandbox_that_has_nothing_else() {
     Command::new("chmod").arg("755").arg(dir.path()).status().unwrap();
     let task = dir.path().join("task");
     stage(&task);
-    let place = Place::Sandbox { root: rootfs(dir.path()), task };
+    let place = RunsIn::Sandbox { root: rootfs(dir.path()), task };
     let s3 = S3::start();
     let sandbox = Sandbox::start(&s3, Setup { place, ..Setup::default() });
     let cloud = Cloud { s3, sandbox };

@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use aws_sdk_s3::config::{Credentials, Region};
 use hyper::Method;
-use store::{About, Addressing, Error, LocalStore, Reach, S3Store, Store, Uri};
+use store::{Addressing, Error, LocalStore, Metadata, RetryProfile, S3Store, Store, Uri};
 
 use crate::s3::{BUCKET, KEY, S3, SECRET, Trouble};
 
 pub(crate) fn connect(s3: &S3, secret: &str) -> S3Store {
-    reach(s3, secret, Reach::Function)
+    reach(s3, secret, RetryProfile::Function)
 }
 
-fn reach(s3: &S3, secret: &str, reach: Reach) -> S3Store {
+fn reach(s3: &S3, secret: &str, reach: RetryProfile) -> S3Store {
     let credentials = Credentials::new(KEY, secret, None, None, "test");
     let config = aws_config::SdkConfig::builder()
         .endpoint_url(&s3.endpoint)
@@ -60,7 +60,7 @@ async fn keeps_its_promises(store: &impl Store, root: &Uri) {
 
     // A file comes back with its content and what was said of it, and the newest wins.
     let place = root.join("a/b c/ü.bin");
-    let about = |label: &str| About {
+    let about = |label: &str| Metadata {
         sha256: None,
         labels: [("plan-hash".to_owned(), label.to_owned())].into(),
     };
@@ -74,7 +74,7 @@ async fn keeps_its_promises(store: &impl Store, root: &Uri) {
         assert_eq!(found.labels, about("x").labels);
     }
     let digest = "5d4a0ecd0c8e3c1c5e8b5a6e6e4b6f2e2f6a8a0d8f2c4b6a8e0c2d4f6a8b0c2d";
-    let wrong = About { sha256: Some(digest.to_owned()), labels: [].into() };
+    let wrong = Metadata { sha256: Some(digest.to_owned()), labels: [].into() };
     match store.put_file(&from, &place, &wrong).await {
         // A store that does not look when it writes hands the digest on to who reads.
         Ok(()) => {
@@ -139,7 +139,7 @@ fn a_large_file_travels_in_parts_and_arrives_whole() {
         let from = dir.path().join("from");
         let content = bytes((64 << 20) + 12_345);
         fs::write(&from, &content).unwrap();
-        store.put_file(&from, &uri("large.mp4"), &About::default()).await.unwrap();
+        store.put_file(&from, &uri("large.mp4"), &Metadata::default()).await.unwrap();
         let parts = s3.requests().iter().filter(|line| line.contains("partNumber=")).count();
         assert_eq!(parts, 5, "16 MiB each");
         let fetched = store.file(&uri("large.mp4"), dir.path()).await.unwrap();
@@ -155,9 +155,9 @@ fn a_line_that_takes_nothing_for_a_while_loses_a_function_s_upload_and_not_a_per
         let from = dir.path().join("from");
         let content = bytes((16 << 20) + 1);
         fs::write(&from, &content).unwrap();
-        let person = reach(s3, SECRET, Reach::Person);
+        let person = reach(s3, SECRET, RetryProfile::Interactive);
         s3.fail(Method::PUT, "/", 100, Trouble::TakenAfter(Duration::from_secs(12)));
-        let about = About::default();
+        let about = Metadata::default();
         let (function, person_s) = (uri("function"), uri("person"));
         let (lost, sent) = tokio::join!(
             tokio::time::timeout(Duration::from_secs(20), store.put_file(&from, &function, &about)),
@@ -181,7 +181,7 @@ fn a_digest_is_known_only_if_the_server_and_the_writer_agree() {
         let dir = tempfile::tempdir().unwrap();
         let from = dir.path().join("from");
         fs::write(&from, "x").unwrap();
-        store.put_file(&from, &uri("x"), &About::default()).await.unwrap();
+        store.put_file(&from, &uri("x"), &Metadata::default()).await.unwrap();
         let known = async || store.look(&uri("x")).await.unwrap().unwrap().sha256;
         let digest = known().await;
         assert!(digest.is_some());
@@ -199,10 +199,10 @@ fn what_is_sent_names_the_account_that_the_bucket_must_belong_to() {
         let (small, large) = (dir.path().join("small"), dir.path().join("large"));
         fs::write(&small, "x").unwrap();
         fs::write(&large, bytes(9 << 20)).unwrap();
-        let person = reach(s3, SECRET, Reach::Person).owned_by("123456789012");
+        let person = reach(s3, SECRET, RetryProfile::Interactive).owned_by("123456789012");
         person.head(&uri("absent")).await.unwrap();
-        person.put_file(&small, &uri("small"), &About::default()).await.unwrap();
-        person.put_file(&large, &uri("large"), &About::default()).await.unwrap();
+        person.put_file(&small, &uri("small"), &Metadata::default()).await.unwrap();
+        person.put_file(&large, &uri("large"), &Metadata::default()).await.unwrap();
         let owners = s3.owners();
         // A look, a file, and two parts with a request before and one after them.
         assert_eq!(owners.len(), 6, "{:?}", s3.requests());
@@ -220,7 +220,7 @@ fn an_upload_that_fails_half_way_is_taken_back() {
         fs::write(&from, bytes(65 << 20)).unwrap();
         // The first parts arrive; then nothing does.
         s3.fail(Method::PUT, "large", 100, Trouble::Status(403, "AccessDenied"));
-        let error = store.put_file(&from, &uri("large"), &About::default()).await.unwrap_err();
+        let error = store.put_file(&from, &uri("large"), &Metadata::default()).await.unwrap_err();
         assert!(matches!(error, Error::Denied { .. }), "{error}");
         assert!(
             s3.requests()
@@ -231,7 +231,7 @@ fn an_upload_that_fails_half_way_is_taken_back() {
         // So is one that nobody waits for any more.
         s3.stop_failing();
         let place = uri("late");
-        let about = About::default();
+        let about = Metadata::default();
         let late = store.put_file(&from, &place, &about);
         let started = async {
             while !s3
@@ -257,7 +257,7 @@ fn a_download_that_breaks_off_goes_on_where_it_was() {
         let from = dir.path().join("from");
         let content = bytes(40 << 20);
         fs::write(&from, &content).unwrap();
-        store.put_file(&from, &uri("x"), &About::default()).await.unwrap();
+        store.put_file(&from, &uri("x"), &Metadata::default()).await.unwrap();
         for trouble in
             [Trouble::CutAfter(1_000_000), Trouble::CutAfter(0), Trouble::Status(503, "SlowDown")]
         {
@@ -287,7 +287,7 @@ fn what_does_not_mend_is_said_with_what_the_server_said() {
         let dir = tempfile::tempdir().unwrap();
         let from = dir.path().join("from");
         fs::write(&from, bytes(1000)).unwrap();
-        store.put_file(&from, &uri("x"), &About::default()).await.unwrap();
+        store.put_file(&from, &uri("x"), &Metadata::default()).await.unwrap();
         let get = async || store.file(&uri("x"), dir.path()).await.map(drop).unwrap_err();
         s3.fail(Method::GET, "/x", 100, Trouble::Status(503, "SlowDown"));
         let error = get().await;

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use render::Patience;
-use render::config::{Settings, Strictness};
+use render::Timeouts;
+use render::config::Settings;
 use render::plan::{Planned, plan};
 use render::remote::{Authorities, Limits, Names, Net};
 use render::tools::{Chrome, Tools};
@@ -261,7 +261,7 @@ impl Desk {
         if out.exists() {
             std::fs::remove_dir_all(&out).unwrap();
         }
-        let patience = Patience::new(Strictness::Strict);
+        let timeouts = Timeouts::default();
         let env = BTreeMap::new();
         tokio::runtime::Runtime::new().unwrap().block_on(plan(
             &tools(),
@@ -269,7 +269,7 @@ impl Desk {
             project,
             &settings,
             &env,
-            patience,
+            timeouts,
             &out,
         ))
     }

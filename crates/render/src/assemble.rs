@@ -8,15 +8,15 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::assemble::check::{check_chunks, check_previews};
-use crate::assemble::join::{Joint, join};
+use crate::assemble::join::{JoinContext, join};
 use crate::audio::sample::in_frames;
-use crate::by_product::ByProduct;
 use crate::error::{Error, Result};
 use crate::ffmpeg::concat::Sound;
 use crate::ffmpeg::source::{Source, probe_source};
 use crate::plan::layout;
-use crate::plan::open::{Outline, open_outline};
-use crate::plan::output::Extras;
+use crate::plan::open::{PlanSummary, open_outline};
+use crate::plan::output::SideOutputs;
+use crate::side_output::SideOutput;
 use crate::tools::Tools;
 
 /// One chunk's file, in the order of the timeline.
@@ -47,12 +47,12 @@ pub struct Assembled {
     pub frames: u32,
     pub bytes: u64,
     pub duration_ms: u64,
-    pub by_products: Vec<ByProduct>,
+    pub side_outputs: Vec<SideOutput>,
 }
 
 /// What a plan says about joining, before anything but the plan is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outlook {
+pub struct AssemblySpec {
     pub plan_hash: String,
     /// The chunk that makes the poster.
     pub poster: Option<usize>,
@@ -60,21 +60,21 @@ pub struct Outlook {
 }
 
 /// Reads what joining the plan in `plan_dir` takes and makes.
-pub fn outlook(plan_dir: &Path) -> Result<Outlook> {
-    let outline = open_outline(plan_dir)?;
-    let Extras { poster, preview } = outline.extras;
+pub fn spec(plan_dir: &Path) -> Result<AssemblySpec> {
+    let summary = open_outline(plan_dir)?;
+    let SideOutputs { poster, preview } = summary.side_outputs;
     let has = |poster: u32| {
-        let mut chunks = outline.chunks.iter();
+        let mut chunks = summary.chunks.iter();
         chunks.position(|range| (range.start..range.end).contains(&poster))
     };
-    Ok(Outlook {
+    Ok(AssemblySpec {
         poster: poster.and_then(has),
         has_previews: preview.is_some(),
-        plan_hash: outline.manifest.plan_hash,
+        plan_hash: summary.manifest.plan_hash,
     })
 }
 
-/// Joins `parts` of the plan in `plan_dir` to `out`, which appears only when it is complete and verified, as do the by-products
+/// Joins `parts` of the plan in `plan_dir` to `out`, which appears only when it is complete and verified, as do the side outputs
 /// beside it.
 pub async fn assemble(
     tools: &Tools,
@@ -83,22 +83,22 @@ pub async fn assemble(
     out: &Path,
 ) -> Result<Assembled> {
     let start = Instant::now();
-    let mut outline = open_outline(plan_dir)?;
+    let mut summary = open_outline(plan_dir)?;
     let Parts { chunks, audio, poster, cfr } = parts;
-    outline.output.cfr |= cfr;
-    if let Some(reason) = outline.output.refuses_cfr() {
+    summary.output.cfr |= cfr;
+    if let Some(reason) = summary.output.refuses_cfr() {
         return Err(Error::Config { field: "cfr".to_owned(), reason });
     }
-    check_chunks(tools, &outline, chunks).await?;
+    check_chunks(tools, &summary, chunks).await?;
     let folder =
         out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let work = tempfile::Builder::new()
         .prefix(".assemble-work-")
         .tempdir_in(folder)
         .map_err(Error::io("make a work directory in", folder))?;
-    let samples = in_frames(outline.manifest.total_frames, outline.fps);
-    let audio = if outline.output.format.has_sound() {
-        find_audio(plan_dir, &outline, audio.as_deref())?
+    let samples = in_frames(summary.manifest.total_frames, summary.fps);
+    let audio = if summary.output.format.has_sound() {
+        find_audio(plan_dir, &summary, audio.as_deref())?
     } else {
         None
     };
@@ -108,32 +108,32 @@ pub async fn assemble(
     };
     let sound = audio.as_deref().zip(source.as_ref());
     let sound = sound.map(|(file, source)| Sound { file, source, samples });
-    let joint = Joint { tools, outline: &outline, sound, work: work.path() };
+    let joint = JoinContext { tools, summary: &summary, sound, work: work.path() };
     let paths: Vec<_> = chunks.iter().map(|chunk| chunk.path.clone()).collect();
     let joined = join(joint, &paths).await?;
     let bytes = bytes_of(&joined)?;
-    let mut by_products = Vec::new();
-    if let Some(size) = outline.extras.preview {
+    let mut side_outputs = Vec::new();
+    if let Some(size) = summary.side_outputs.preview {
         let made = join::preview(joint, &check_previews(chunks)?, size).await?;
-        by_products.push((ByProduct::Preview, made));
+        side_outputs.push((SideOutput::Preview, made));
     }
-    if outline.extras.poster.is_some() {
+    if summary.side_outputs.poster.is_some() {
         let missing = || Error::ChunkList { reason: "the poster is missing".to_owned() };
         let poster = poster.as_ref().ok_or_else(missing)?;
         let copy = work.path().join("poster.png");
         fs::copy(poster, &copy).map_err(Error::io("copy", poster))?;
-        by_products.push((ByProduct::Poster, copy));
+        side_outputs.push((SideOutput::Poster, copy));
     }
-    for (by_product, made) in &by_products {
-        let to = by_product.beside(out);
+    for (side_output, made) in &side_outputs {
+        let to = side_output.beside(out);
         fs::rename(made, &to).map_err(Error::io("write", &to))?;
     }
     fs::rename(&joined, out).map_err(Error::io("move", &joined))?;
     Ok(Assembled {
-        frames: outline.manifest.total_frames,
+        frames: summary.manifest.total_frames,
         bytes,
         duration_ms: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
-        by_products: by_products.into_iter().map(|(by_product, _)| by_product).collect(),
+        side_outputs: side_outputs.into_iter().map(|(side_output, _)| side_output).collect(),
     })
 }
 
@@ -151,10 +151,14 @@ fn bytes_of(path: &Path) -> Result<u64> {
 }
 
 /// The file with the sound: the one that was `given`, or the plan's.
-fn find_audio(plan_dir: &Path, outline: &Outline, given: Option<&Path>) -> Result<Option<PathBuf>> {
+fn find_audio(
+    plan_dir: &Path,
+    summary: &PlanSummary,
+    given: Option<&Path>,
+) -> Result<Option<PathBuf>> {
     match given {
         Some(file) => Ok(Some(file.to_owned())),
-        None if outline.manifest.has_audio => {
+        None if summary.manifest.has_audio => {
             let mut names = layout::AUDIO_FILES.iter().map(|name| plan_dir.join(name));
             let missing = || Error::PlanArtifactMissing { artifact: layout::AUDIO.to_owned() };
             names.find(|file| file.is_file()).map(Some).ok_or_else(missing)

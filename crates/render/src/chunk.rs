@@ -8,10 +8,9 @@ use std::time::Instant;
 use serde::Serialize;
 
 use crate::browser::Viewport;
-use crate::browser::session::{Patience, Reuse};
-use crate::by_product::ByProduct;
-use crate::capture::picture::{Development, FrameHashes, Picture};
-use crate::capture::{Captured, Stage, capture};
+use crate::browser::session::{Reuse, Timeouts};
+use crate::capture::picture::{FrameConversion, FrameHashes, Picture};
+use crate::capture::{CaptureContext, Captured, capture};
 use crate::config::output::Format;
 use crate::error::{Error, Result};
 use crate::ffmpeg;
@@ -21,8 +20,9 @@ use crate::frame::FrameRange;
 use crate::hash::sha256_file;
 use crate::page::{self, PageSource};
 use crate::plan::PRODUCER_VERSION;
-use crate::plan::open::{Outline, PlannedChunk, open_chunk};
-use crate::plan::output::Extras;
+use crate::plan::open::{PlanSummary, PlannedChunk, open_chunk};
+use crate::plan::output::SideOutputs;
+use crate::side_output::SideOutput;
 use crate::tools::Tools;
 
 /// How a chunk is rendered on this machine. None of it changes a byte of the result.
@@ -32,8 +32,8 @@ pub struct ChunkOptions<'a> {
     pub workers: u32,
     pub reuse: Reuse,
     pub hashes: FrameHashes,
-    /// Limits in time. How strict to be is in the plan.
-    pub patience: Patience,
+    /// How strict to be is in the plan.
+    pub timeouts: Timeouts,
     pub progress: &'a dyn Progress,
 }
 
@@ -84,7 +84,7 @@ pub struct ChunkReport {
     #[serde(skip)]
     pub frame_hashes: Vec<String>,
     /// What was made besides the video.
-    pub by_products: Vec<ByProduct>,
+    pub side_outputs: Vec<SideOutput>,
 }
 
 /// A browser draws 15 frames in the time that starting it takes; fewer are not worth one.
@@ -105,7 +105,7 @@ pub async fn render_chunk(
     let (dir, version) = (plan_dir.to_owned(), ffmpeg_version.clone());
     let chunk = tokio::task::spawn_blocking(move || open_chunk(&dir, index, &version));
     let chunk = chunk.await.expect("reading a plan does not panic")?;
-    let actual = &chunk.outline.manifest.plan_hash;
+    let actual = &chunk.summary.manifest.plan_hash;
     if actual != plan_hash {
         return Err(Error::PlanHash { expected: plan_hash.to_owned(), actual: actual.clone() });
     }
@@ -121,21 +121,21 @@ pub async fn render_chunk(
     let made = draw_and_encode(tools, &chunk, index, &files, options).await?;
 
     let verifying = Instant::now();
-    let PlannedChunk { outline, range, .. } = &chunk;
-    let size = (outline.manifest.dimensions.width, outline.manifest.dimensions.height);
-    let size = (size.0 * outline.scale, size.1 * outline.scale);
-    verify_chunk(tools, &files.video, *range, outline, (size, outline.output.format)).await?;
-    if let Some(size) = outline.extras.preview {
-        let small = files.of(ByProduct::Preview);
-        verify_chunk(tools, &small, *range, outline, (size, Format::Mp4)).await?;
+    let PlannedChunk { summary, range, .. } = &chunk;
+    let size = (summary.manifest.dimensions.width, summary.manifest.dimensions.height);
+    let size = (size.0 * summary.scale, size.1 * summary.scale);
+    verify_chunk(tools, &files.video, *range, summary, (size, summary.output.format)).await?;
+    if let Some(size) = summary.side_outputs.preview {
+        let small = files.of(SideOutput::Preview);
+        verify_chunk(tools, &small, *range, summary, (size, Format::Mp4)).await?;
     }
     let hashed = files.video.clone();
     let sha256 = tokio::task::spawn_blocking(move || sha256_file(&hashed))
         .await
         .expect("hashing does not panic")?;
-    let Made { captured, workers, capture_ms, encode_ms, frame_hashes, by_products } = made;
+    let Made { captured, workers, capture_ms, encode_ms, frame_hashes, side_outputs } = made;
     let report = ChunkReport {
-        plan_hash: outline.manifest.plan_hash.clone(),
+        plan_hash: summary.manifest.plan_hash.clone(),
         chunk_index: index,
         start_frame: range.start,
         end_frame: range.end,
@@ -159,11 +159,11 @@ pub async fn render_chunk(
         ffmpeg_version,
         warnings: captured.warnings,
         frame_hashes,
-        by_products,
+        side_outputs,
     };
-    for by_product in &report.by_products {
-        let made = files.of(*by_product);
-        fs::rename(&made, by_product.beside(out)).map_err(Error::io("move", &made))?;
+    for side_output in &report.side_outputs {
+        let made = files.of(*side_output);
+        fs::rename(&made, side_output.beside(out)).map_err(Error::io("move", &made))?;
     }
     let perf = work.path().join("perf.json");
     let text = serde_json::to_string_pretty(&report)
@@ -188,7 +188,7 @@ struct Made {
     capture_ms: u64,
     encode_ms: u64,
     frame_hashes: Vec<String>,
-    by_products: Vec<ByProduct>,
+    side_outputs: Vec<SideOutput>,
 }
 
 /// What is written before it is whole and checked.
@@ -198,8 +198,8 @@ struct Files<'a> {
 }
 
 impl Files<'_> {
-    fn of(&self, by_product: ByProduct) -> PathBuf {
-        by_product.beside(&self.video)
+    fn of(&self, side_output: SideOutput) -> PathBuf {
+        side_output.beside(&self.video)
     }
 }
 
@@ -210,43 +210,44 @@ async fn draw_and_encode(
     files: &Files<'_>,
     options: ChunkOptions<'_>,
 ) -> Result<Made> {
-    let PlannedChunk { outline, encoder, range, strictness, page_dir, shows } = chunk;
-    let Outline { output, extras: Extras { poster, preview }, .. } = outline;
+    let PlannedChunk { summary, encoder, range, strictness, page_dir, tracks } = chunk;
+    let PlanSummary { output, side_outputs: SideOutputs { poster, preview }, .. } = summary;
     let poster = poster.filter(|poster| (range.start..range.end).contains(poster));
-    let dimensions = &outline.manifest.dimensions;
+    let dimensions = &summary.manifest.dimensions;
     let viewport =
-        Viewport { width: dimensions.width, height: dimensions.height, scale: outline.scale };
+        Viewport { width: dimensions.width, height: dimensions.height, scale: summary.scale };
     let source = PageSource {
         root: page_dir,
         runtime: tools.runtime(),
-        fps: outline.fps,
+        fps: summary.fps,
         variables: encoder.variables.as_ref(),
         env: &encoder.runtime_env,
-        shows,
+        tracks,
         alpha: output.alpha,
     };
     let server = page::serve(&source).await?;
     let encoding = Encoding {
         viewport,
-        fps: outline.fps,
+        fps: summary.fps,
         frames: range.len(),
         output: output.clone(),
         preview: *preview,
-        label: label(&outline.manifest.plan_hash, index),
+        label: label(&summary.manifest.plan_hash, index),
     };
-    let small = files.of(ByProduct::Preview);
+    let small = files.of(SideOutput::Preview);
     let mut running =
         Encoder::start(tools, &encoding, Targets { video: &files.video, preview: &small })?;
     tracing::debug!(pid = running.process_id(), "encoder started");
     let workers = options.workers.min(range.len().div_ceil(FRAMES_WORTH_A_BROWSER)).max(1);
-    let stage = Stage {
+    let context = CaptureContext {
         tools,
         server: &server,
         scratch: files.scratch,
-        fps: outline.fps,
-        patience: Patience { strictness: *strictness, ..options.patience },
+        fps: summary.fps,
+        timeouts: options.timeouts,
+        strictness: *strictness,
         reuse: options.reuse,
-        development: Development {
+        conversion: FrameConversion {
             viewport,
             pixels: output.pixels(),
             alpha: output.alpha,
@@ -255,16 +256,16 @@ async fn draw_and_encode(
         },
     };
     let start = Instant::now();
-    let (mut frame_hashes, mut by_products) = (Vec::new(), Vec::new());
-    by_products.extend(preview.map(|_size| ByProduct::Preview));
-    let mut captured = capture(stage, *range, workers, async |index, picture: Arc<Picture>| {
+    let (mut frame_hashes, mut side_outputs) = (Vec::new(), Vec::new());
+    side_outputs.extend(preview.map(|_size| SideOutput::Preview));
+    let mut captured = capture(context, *range, workers, async |index, picture: Arc<Picture>| {
         running.write(&picture.data).await?;
         if poster == Some(index)
             && let Some(png) = &picture.png
         {
-            let path = files.of(ByProduct::Poster);
+            let path = files.of(SideOutput::Poster);
             fs::write(&path, png).map_err(Error::io("write", &path))?;
-            by_products.push(ByProduct::Poster);
+            side_outputs.push(SideOutput::Poster);
         }
         frame_hashes.extend(picture.sha256.clone());
         options.progress.frame_done();
@@ -279,7 +280,7 @@ async fn draw_and_encode(
     let encode_ms = ms(finishing);
     ending.await.expect("ending a browser does not panic");
     finished?;
-    Ok(Made { captured, workers, capture_ms, encode_ms, frame_hashes, by_products })
+    Ok(Made { captured, workers, capture_ms, encode_ms, frame_hashes, side_outputs })
 }
 
 /// What a chunk's file says about itself, so that one of another plan or in another place is noticed when joining.
@@ -293,10 +294,10 @@ async fn verify_chunk(
     tools: &Tools,
     video: &Path,
     range: FrameRange,
-    outline: &Outline,
+    summary: &PlanSummary,
     (size, format): ((u32, u32), Format),
 ) -> Result<()> {
-    let (found, fps) = (probe_video(tools, video).await?, outline.fps);
+    let (found, fps) = (probe_video(tools, video).await?, summary.fps);
     let wrong = |what, expected: String, found: String| {
         Err(Error::Verify { what, path: video.to_owned(), expected, found })
     };

@@ -32,14 +32,14 @@ pub enum Strictness {
 
 /// What becomes of a plan whose text would not be drawn in a font that is certain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FontCare {
+pub enum FontPolicy {
     /// It is refused.
     Refuse,
     /// It is made, with a warning.
     Warn,
 }
 
-impl FontCare {
+impl FontPolicy {
     /// As the config says it; nothing said means care.
     fn of(refuses: Option<bool>) -> Self {
         if refuses.unwrap_or(true) { Self::Refuse } else { Self::Warn }
@@ -73,9 +73,9 @@ pub struct Settings {
     /// Frames larger than the page.
     pub resolution: Option<Resolution>,
     /// Of text that asks for whatever font a machine has.
-    pub system_fonts: FontCare,
+    pub system_fonts: FontPolicy,
     /// Of families that cannot be had.
-    pub missing_fonts: FontCare,
+    pub missing_fonts: FontPolicy,
 }
 
 impl Settings {
@@ -111,8 +111,8 @@ impl Settings {
             max_parallel: fields.int("maxParallelChunks", 1, 256)?.unwrap_or(16),
             target_frames: fields.int("targetChunkFrames", 1, 3600)?,
         };
-        let system_fonts = FontCare::of(fields.bool("rejectOnSystemFonts")?);
-        let missing_fonts = FontCare::of(fields.bool("failClosedFontFetch")?);
+        let system_fonts = FontPolicy::of(fields.bool("rejectOnSystemFonts")?);
+        let missing_fonts = FontPolicy::of(fields.bool("failClosedFontFetch")?);
         let resolution = fields.resolution()?;
         let strictness = match fields.choice("strictness", &["strict", "best-effort"])?.as_deref() {
             Some("best-effort") => Strictness::BestEffort,
@@ -147,7 +147,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::config::output::{Alpha, Codec, Format, Quality, Rate};
+    use crate::config::output::{Alpha, Codec, Format, Quality, RateControl};
 
     fn parse(config: Value) -> Result<Settings> {
         let Value::Object(config) = config else { panic!("a config is an object") };
@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(settings.entry, "index.html");
         let Output { format, codec, alpha, quality, rate, plays, cfr } = settings.output;
         assert_eq!((format, codec, alpha), (Format::Mp4, Codec::H264, Alpha::None));
-        assert_eq!((quality, rate, plays, cfr), (Quality::Standard, Rate::Preset, 0, false));
+        assert_eq!((quality, rate, plays, cfr), (Quality::Standard, RateControl::Preset, 0, false));
         assert_eq!(
             settings.sizing,
             ChunkSizing { size: None, max_parallel: 16, target_frames: None }
@@ -168,7 +168,7 @@ mod tests {
         assert_eq!(settings.strictness, Strictness::Strict);
         assert_eq!(
             (settings.system_fonts, settings.missing_fonts),
-            (FontCare::Refuse, FontCare::Refuse)
+            (FontPolicy::Refuse, FontPolicy::Refuse)
         );
     }
 

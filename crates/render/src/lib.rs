@@ -22,7 +22,6 @@
 mod audio;
 mod blocking;
 mod browser;
-mod by_product;
 mod capture;
 mod compose;
 mod error;
@@ -31,6 +30,7 @@ mod hash;
 mod media;
 mod page;
 mod process;
+mod side_output;
 mod video;
 
 pub mod assemble;
@@ -42,9 +42,9 @@ pub mod remote;
 pub mod still;
 pub mod tools;
 
-pub use browser::session::{Patience, Reuse};
-pub use by_product::ByProduct;
+pub use browser::session::{Reuse, Timeouts};
 pub use capture::alone::{Proof, floor, probe};
 pub use capture::picture::FrameHashes;
 pub use error::{Error, Result};
 pub use ffmpeg::probe::{Video, probe_video};
+pub use side_output::SideOutput;

@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 /// How many of a child's last stderr lines are kept for its error message.
 const TAIL_LINES: usize = 20;
 const TAIL_LINE_BYTES: usize = 500;
-const LONGEST_LINE: u64 = 16 << 10;
+const MAX_LINE_BYTES: u64 = 16 << 10;
 
 /// How long a killed child may take to be gone.
 const KILL_LIMIT: Duration = Duration::from_secs(2);
@@ -196,7 +196,8 @@ async fn drain(
     let mut stderr = BufReader::new(stderr);
     let mut bytes = Vec::new();
     // A line may hold anything and be of any length; what is too long for us goes on as another one.
-    while matches!((&mut stderr).take(LONGEST_LINE).read_until(b'\n', &mut bytes).await, Ok(1..)) {
+    while matches!((&mut stderr).take(MAX_LINE_BYTES).read_until(b'\n', &mut bytes).await, Ok(1..))
+    {
         let mut line = String::from_utf8_lossy(&bytes).trim_end().to_owned();
         bytes.clear();
         tracing::trace!(line, "child stderr");

@@ -198,7 +198,7 @@ struct Meter {
 }
 
 /// The most that may stand between the contents of two files.
-const LONGEST_HEADER: u64 = 1 << 20;
+const MAX_HEADER_BYTES: u64 = 1 << 20;
 
 impl Meter {
     fn new(limits: Limits) -> Self {
@@ -206,7 +206,7 @@ impl Meter {
     }
 
     fn allow_a_header(&self) {
-        self.until.set(self.plain.get() + LONGEST_HEADER);
+        self.until.set(self.plain.get() + MAX_HEADER_BYTES);
     }
 
     fn allow_content(&self) {
@@ -216,7 +216,7 @@ impl Meter {
     fn check(&self) -> io::Result<()> {
         let Limits { entries: _, bytes, ratio } = self.limits;
         let plain = self.plain.get();
-        let reason = if plain > bytes.saturating_add(LONGEST_HEADER) {
+        let reason = if plain > bytes.saturating_add(MAX_HEADER_BYTES) {
             format!("it unpacks to more than {bytes} bytes")
         } else if plain > RATIO_MATTERS_FROM && plain / ratio > self.packed.get() {
             format!("it unpacks to more than {ratio} times its size")

@@ -16,7 +16,7 @@ pub use aws_config::SdkConfig;
 
 pub use archive::{Limits, Member, pack, pack_members, unpack};
 pub use local::LocalStore;
-pub use s3::{Addressing, Reach, S3Store, Sent, Stored, sdk_config};
+pub use s3::{Addressing, RetryProfile, S3Store, Sent, Stored, sdk_config};
 pub use uri::Uri;
 
 pub type Result<T> = std::result::Result<T, Error>;
@@ -66,7 +66,7 @@ pub struct Fetched {
 
 /// What is kept beside a file's content.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct About {
+pub struct Metadata {
     /// sha256 of the content, in hexadecimal.
     pub sha256: Option<String>,
     /// Short texts under lower-case names.
@@ -85,14 +85,14 @@ pub trait Store: Send + Sync {
     fn tree(&self, uri: &Uri, scratch: &Path) -> impl Future<Output = Result<PathBuf>> + Send;
 
     /// What is known of the file at `uri`, or `None` if there is none.
-    fn look(&self, uri: &Uri) -> impl Future<Output = Result<Option<About>>> + Send;
+    fn look(&self, uri: &Uri) -> impl Future<Output = Result<Option<Metadata>>> + Send;
 
     /// Stores a file and what its readers shall know of it.
     fn put_file(
         &self,
         from: &Path,
         uri: &Uri,
-        about: &About,
+        about: &Metadata,
     ) -> impl Future<Output = Result<()>> + Send;
 
     /// Stores a directory tree, which may be moved away.

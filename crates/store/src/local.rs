@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::blocking::blocking;
-use crate::{About, Error, Fetched, Result, Store, Uri};
+use crate::{Error, Fetched, Metadata, Result, Store, Uri};
 
 const DIGEST: &str = "sha256";
 
@@ -40,21 +40,21 @@ impl Store for LocalStore {
         if path.is_dir() { Ok(path.to_owned()) } else { Err(Error::Missing { uri: uri.clone() }) }
     }
 
-    async fn look(&self, uri: &Uri) -> Result<Option<About>> {
+    async fn look(&self, uri: &Uri) -> Result<Option<Metadata>> {
         let path = Self::path(uri)?;
         if !path.is_file() {
             return Ok(None);
         }
         match fs::read_to_string(about_path(path)) {
             Ok(text) => Ok(Some(read_about(&text))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Some(About::default())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Some(Metadata::default())),
             Err(source) => {
                 Err(Error::Io { action: "read what is said of", uri: uri.clone(), source })
             }
         }
     }
 
-    async fn put_file(&self, from: &Path, uri: &Uri, about: &About) -> Result<()> {
+    async fn put_file(&self, from: &Path, uri: &Uri, about: &Metadata) -> Result<()> {
         let (from, to, about) = (from.to_owned(), Self::path(uri)?.to_owned(), about.clone());
         blocking(move |_| put_file(&from, &to, &about)).await.map_err(|source| Error::Io {
             action: "write",
@@ -104,7 +104,7 @@ fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 /// Copies beside the target, then renames: a reader sees the old file, or the whole new one.
-fn put_file(from: &Path, to: &Path, about: &About) -> io::Result<()> {
+fn put_file(from: &Path, to: &Path, about: &Metadata) -> io::Result<()> {
     let folder = to.parent().unwrap_or(Path::new("/"));
     fs::create_dir_all(folder)?;
     let mut beside = tempfile::Builder::new().prefix(".framewright-").tempfile_in(folder)?;
@@ -117,7 +117,11 @@ fn put_file(from: &Path, to: &Path, about: &About) -> io::Result<()> {
         _ => {}
     }
     beside.persist(to).map_err(|error| error.error)?;
-    if *about == About::default() { Ok(()) } else { fs::write(about_path(to), write_about(about)) }
+    if *about == Metadata::default() {
+        Ok(())
+    } else {
+        fs::write(about_path(to), write_about(about))
+    }
 }
 
 /// Beside a file, so that it goes where the file goes.
@@ -128,18 +132,18 @@ fn about_path(path: &Path) -> PathBuf {
 }
 
 /// One `name=value` in each line; the digest is the one called `sha256`.
-fn write_about(about: &About) -> String {
+fn write_about(about: &Metadata) -> String {
     let digest = about.sha256.iter().map(|digest| format!("{DIGEST}={digest}\n"));
     digest.chain(about.labels.iter().map(|(name, value)| format!("{name}={value}\n"))).collect()
 }
 
-fn read_about(text: &str) -> About {
+fn read_about(text: &str) -> Metadata {
     let mut labels: BTreeMap<String, String> = text
         .lines()
         .filter_map(|line| line.split_once('='))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-    About { sha256: labels.remove(DIGEST), labels }
+    Metadata { sha256: labels.remove(DIGEST), labels }
 }
 
 #[cfg(test)]
@@ -151,7 +155,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let uri = Uri::from_path(&dir.path().join("to")).unwrap();
         assert!(
-            LocalStore.put_file(&dir.path().join("absent"), &uri, &About::default()).await.is_err()
+            LocalStore
+                .put_file(&dir.path().join("absent"), &uri, &Metadata::default())
+                .await
+                .is_err()
         );
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     }

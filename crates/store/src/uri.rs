@@ -9,7 +9,7 @@ const FILE: &str = "file://";
 const S3: &str = "s3://";
 
 /// The longest key that S3 takes, in bytes.
-const LONGEST_KEY: usize = 1024;
+const MAX_KEY_BYTES: usize = 1024;
 
 /// A place in a local directory, `file:///path`, or in a bucket, `s3://bucket/key`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl Uri {
         if key.trim_end_matches('/').is_empty() {
             return Err(invalid("it must name a key after the bucket"));
         }
-        if key.len() > LONGEST_KEY {
+        if key.len() > MAX_KEY_BYTES {
             return Err(invalid("its key has more than 1024 bytes"));
         }
         // Some servers keep objects as files; to all of them, these would be another key than the one that was checked.

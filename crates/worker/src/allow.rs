@@ -10,10 +10,10 @@ use crate::event::Event;
 pub(crate) const SETTING: &str = "HYPERFRAMES_RENDER_BUCKET";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct AllowList(Vec<Place>);
+pub(crate) struct AllowList(Vec<AllowedPrefix>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Place {
+struct AllowedPrefix {
     bucket: String,
     /// Keys must be below it; empty for a whole bucket.
     prefix: String,
@@ -26,7 +26,7 @@ impl AllowList {
         let places = entries.filter(|entry| !entry.is_empty()).map(|entry| {
             let entry = entry.strip_prefix("s3://").unwrap_or(entry);
             let (bucket, prefix) = entry.split_once('/').unwrap_or((entry, ""));
-            Place { bucket: bucket.to_owned(), prefix: prefix.trim_matches('/').to_owned() }
+            AllowedPrefix { bucket: bucket.to_owned(), prefix: prefix.trim_matches('/').to_owned() }
         });
         Self(places.collect())
     }
@@ -56,7 +56,7 @@ impl AllowList {
     }
 }
 
-impl Place {
+impl AllowedPrefix {
     fn holds(&self, bucket: &str, key: &str) -> bool {
         let below = key.strip_prefix(&self.prefix);
         self.bucket == bucket

@@ -84,7 +84,7 @@ pub(crate) struct RenderArgs {
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) host: HostArgs,
 }
 
 #[derive(Debug, Args)]
@@ -106,7 +106,7 @@ pub(crate) struct StillArgs {
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) host: HostArgs,
 }
 
 #[derive(Debug, Args)]
@@ -117,13 +117,13 @@ pub(crate) struct InvokeArgs {
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub(crate) workers: Option<u32>,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) host: HostArgs,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ProbeArgs {
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) host: HostArgs,
 }
 
 #[derive(Debug, Args)]
@@ -135,11 +135,11 @@ pub(crate) struct FloorArgs {
     #[arg(long)]
     pub(crate) workers: Option<u32>,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) host: HostArgs,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Place {
+pub(crate) struct HostArgs {
     /// The pinned tools, as scripts/setup.sh leaves them [default: tools beside this program, or .tools here]
     #[arg(long, value_name = "DIR", env = "FRAMEWRIGHT_TOOLS")]
     pub(crate) tools: Option<PathBuf>,

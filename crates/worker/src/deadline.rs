@@ -10,7 +10,7 @@ use crate::error::Error;
 
 /// What is kept back to end children, remove scratch and answer: a twentieth of the time, within these bounds.
 const SHORTEST_RESERVE: Duration = Duration::from_millis(500);
-const LONGEST_RESERVE: Duration = Duration::from_secs(5);
+const MAX_RESERVE: Duration = Duration::from_secs(5);
 
 /// A chunk that is said to fit takes this share of the time that there is.
 const SAFE_SHARE: f64 = 0.8;
@@ -30,7 +30,7 @@ impl Deadline {
     }
 
     fn reserve(&self) -> Duration {
-        (self.limit / 20).clamp(SHORTEST_RESERVE, LONGEST_RESERVE)
+        (self.limit / 20).clamp(SHORTEST_RESERVE, MAX_RESERVE)
     }
 
     /// When work must stop.

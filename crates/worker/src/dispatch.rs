@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
+use render::SideOutput;
 use render::chunk::ChunkOptions;
 use render::config::Settings;
 use render::config::output::Format;
 use render::plan::{PRODUCER_VERSION, plan, planned_format};
 use render::remote::Net;
-use render::{ByProduct, Patience};
 use serde_json::{Map, Value};
-use store::{About, Store, Uri};
+use store::{Metadata, Store, Uri};
 
 use crate::deadline::millis;
 use crate::dispatch::assemble::Pieces;
@@ -90,15 +90,22 @@ impl<S: Store> Worker<'_, S> {
         let fetch = Some(ms(start));
         let working = Instant::now();
         let out = work.join("plan");
-        let patience = Patience { strictness: settings.strictness, ..self.options.patience };
-        let planned =
-            plan(&tools, &net(self.env), &project, &settings, self.env, patience, &out).await?;
+        let planned = plan(
+            &tools,
+            &net(self.env),
+            &project,
+            &settings,
+            self.env,
+            self.options.timeouts,
+            &out,
+        )
+        .await?;
         let spent = Some(ms(working));
         let storing = Instant::now();
         let uri = prefix.join(&format!("plan{}", S::TREE_SUFFIX));
         let audio_uri = planned.audio.map(|name| prefix.join(name));
         if let Some((name, uri)) = planned.audio.zip(audio_uri.as_ref()) {
-            self.store.put_file(&out.join(name), uri, &About::default()).await?;
+            self.store.put_file(&out.join(name), uri, &Metadata::default()).await?;
         }
         self.store.put_tree(&out, &uri).await?;
         let facts = Facts {
@@ -141,29 +148,29 @@ fn check_format(plan_dir: &Path, format: Format) -> Result<()> {
     })
 }
 
-/// Where a by-product of what is at `uri` belongs.
-pub(crate) fn beside(uri: &Uri, by_product: ByProduct) -> Uri {
+/// Where a side output of what is at `uri` belongs.
+pub(crate) fn beside(uri: &Uri, side_output: SideOutput) -> Uri {
     match uri {
-        Uri::File(path) => Uri::File(by_product.beside(path)),
+        Uri::File(path) => Uri::File(side_output.beside(path)),
         Uri::S3 { bucket, key } => {
             let key = key.trim_end_matches('/');
             let (folder, name) = key.rsplit_once('/').unwrap_or(("", key));
-            let name = by_product.name_beside(name);
+            let name = side_output.name_beside(name);
             let key = if folder.is_empty() { name } else { format!("{folder}/{name}") };
             Uri::S3 { bucket: bucket.clone(), key }
         }
     }
 }
 
-/// Where a by-product of a chunk is until the chunks are joined. Its name has the plan's, since chunks of another plan may come
+/// Where a side output of a chunk is until the chunks are joined. Its name has the plan's, since chunks of another plan may come
 /// to lie in the same place, and nothing else tells theirs from ours.
-pub(crate) fn beside_chunk(chunk: &Uri, plan_hash: &str, by_product: ByProduct) -> Uri {
+pub(crate) fn beside_chunk(chunk: &Uri, plan_hash: &str, side_output: SideOutput) -> Uri {
     let plan = plan_hash.get(..16).unwrap_or(plan_hash);
     let marked = |name: &str| match name.split_once('.') {
         Some((stem, rest)) => format!("{stem}-{plan}.{rest}"),
         None => format!("{name}-{plan}"),
     };
-    match beside(chunk, by_product) {
+    match beside(chunk, side_output) {
         Uri::File(path) => {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             Uri::File(path.with_file_name(marked(&name)))
@@ -186,25 +193,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn by_products_lie_beside_what_they_belong_to_and_those_of_chunks_name_their_plan() {
+    fn side_outputs_lie_beside_what_they_belong_to_and_those_of_chunks_name_their_plan() {
         let uri = |text: &str| Uri::parse(text).unwrap();
         let hash = "0123456789abcdef0123";
         for (text, kind, expected, of_chunk) in [
             (
                 "s3://bucket/w/chunks/0001.webm",
-                ByProduct::Poster,
+                SideOutput::Poster,
                 "s3://bucket/w/chunks/0001.poster.png",
                 "s3://bucket/w/chunks/0001-0123456789abcdef.poster.png",
             ),
             (
                 "s3://bucket/output.tar.gz",
-                ByProduct::Preview,
+                SideOutput::Preview,
                 "s3://bucket/output.preview.mp4",
                 "s3://bucket/output-0123456789abcdef.preview.mp4",
             ),
             (
                 "file:///w/0001.mov",
-                ByProduct::Preview,
+                SideOutput::Preview,
                 "file:///w/0001.preview.mp4",
                 "file:///w/0001-0123456789abcdef.preview.mp4",
             ),

@@ -13,10 +13,9 @@ use futures::FutureExt;
 use lambda_runtime::tower::ServiceBuilder;
 use lambda_runtime::{Diagnostic, LambdaEvent, LambdaInvocation, Runtime, service_fn};
 use render::chunk::ChunkOptions;
-use render::config::Strictness;
-use render::{FrameHashes, Patience, Reuse};
+use render::{FrameHashes, Reuse, Timeouts};
 use serde_json::Value;
-use store::{Reach, S3Store};
+use store::{RetryProfile, S3Store};
 use tokio::sync::OnceCell;
 use tracing::Instrument;
 
@@ -50,7 +49,7 @@ pub(crate) fn settle_allocator() {
 }
 
 /// The protocol's client gives a browser 30 s for one command.
-const LONGEST_FRAME: u64 = 28;
+const MAX_FRAME_SECONDS: u64 = 28;
 
 /// A failed invocation as Lambda gets it.
 #[derive(Debug)]
@@ -88,7 +87,7 @@ pub(crate) async fn serve(
     let function = Arc::new(Function {
         allowed: AllowList::parse(env.get(allow::SETTING).map(String::as_str)),
         scratch: env.get("TMPDIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from),
-        store: S3Store::from_env(Reach::Function).await,
+        store: S3Store::from_env(RetryProfile::Function).await,
         toolbox: OnceCell::new(),
         is_cold: AtomicBool::new(true),
         panic,
@@ -239,10 +238,9 @@ impl Function {
             workers: lambda_workers(number("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")),
             reuse: Reuse::Proven,
             hashes: FrameHashes::Skip,
-            patience: Patience {
+            timeouts: Timeouts {
                 ready: seconds("FRAMEWRIGHT_READY_TIMEOUT", 45, 600),
-                frame: seconds("FRAMEWRIGHT_FRAME_TIMEOUT", 25, LONGEST_FRAME),
-                strictness: Strictness::Strict,
+                frame: seconds("FRAMEWRIGHT_FRAME_TIMEOUT", 25, MAX_FRAME_SECONDS),
             },
             progress: tally,
         }

@@ -7,16 +7,16 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use render::chunk::{ChunkOptions, ChunkReport};
-use render::config::{Settings, Strictness};
-use render::{FrameHashes, Patience, Reuse};
+use render::config::Settings;
+use render::{FrameHashes, Reuse, Timeouts};
 use serde_json::{Value, json};
-use store::{LocalStore, Reach, S3Store, Uri};
+use store::{LocalStore, RetryProfile, S3Store, Uri};
 
-use crate::cli::{Cli, Command, FloorArgs, InvokeArgs, Place, RenderArgs};
+use crate::cli::{Cli, Command, FloorArgs, HostArgs, InvokeArgs, RenderArgs};
 use crate::dispatch::Worker;
 use crate::error::{Code, Error, Result};
 use crate::event::{Answer, Event};
-use crate::place::{check_by_products, output_path};
+use crate::place::{check_side_outputs, output_path};
 use crate::progress::{Meter, line};
 use crate::resources::default_workers;
 use crate::toolbox::{ChromeSource, Toolbox};
@@ -43,9 +43,9 @@ pub(crate) async fn render(args: &RenderArgs) -> Result<()> {
         summary["height"],
         summary["duration"]
     ));
-    for by_product in ["poster", "preview"] {
-        if let Some(path) = summary[by_product].as_str() {
-            line(&format!("{path}: {by_product}"));
+    for side_output in ["poster", "preview"] {
+        if let Some(path) = summary[side_output].as_str() {
+            line(&format!("{path}: {side_output}"));
         }
     }
     Ok(())
@@ -58,15 +58,15 @@ async fn render_with(args: &RenderArgs, meter: &Meter) -> Result<Value> {
     let settings = Settings::parse(&config)?;
     let format = settings.output.format;
     let output = output_path(&args.output, format)?;
-    check_by_products(&settings, &output)?;
-    let scratch = scratch(&args.place);
-    let toolbox = open_toolbox(&args.place, &scratch)?;
+    check_side_outputs(&settings, &output)?;
+    let scratch = scratch(&args.host);
+    let toolbox = open_toolbox(&args.host, &scratch)?;
     let bench = WorkDir::make(&scratch)?;
     let env = environment();
     let options = ChunkOptions {
         reuse: if args.no_reuse { Reuse::Never } else { Reuse::Proven },
         hashes: if args.frame_hashes { FrameHashes::Compute } else { FrameHashes::Skip },
-        ..options(args.workers, &args.place, meter)
+        ..options(args.workers, &args.host, meter)
     };
     let worker =
         Worker { store: &LocalStore, toolbox: &toolbox, env: &env, scratch: bench.path(), options };
@@ -160,13 +160,13 @@ pub(crate) async fn invoke(args: &InvokeArgs) -> Result<()> {
         serde_json::from_slice(&text).map_err(|error| bad(format!("is not JSON: {error}")))?;
     let event = Event::parse(event)?;
     let meter = Meter::Silent;
-    let (env, scratch) = (environment(), scratch(&args.place));
-    let toolbox = open_toolbox(&args.place, &scratch)?;
-    let options = options(args.workers, &args.place, &meter);
+    let (env, scratch) = (environment(), scratch(&args.host));
+    let toolbox = open_toolbox(&args.host, &scratch)?;
+    let options = options(args.workers, &args.host, &meter);
     let is_in_cloud = event.uris().iter().any(|(_, uri)| matches!(uri, Uri::S3 { .. }));
     let (toolbox, env, scratch) = (&toolbox, &env, scratch.as_path());
     let (answer, _facts) = if is_in_cloud {
-        let store = &S3Store::from_env(Reach::Person).await;
+        let store = &S3Store::from_env(RetryProfile::Interactive).await;
         Worker { store, toolbox, env, scratch, options }.dispatch(event).await?
     } else {
         let store = &LocalStore;
@@ -178,8 +178,8 @@ pub(crate) async fn invoke(args: &InvokeArgs) -> Result<()> {
 
 /// Measures what Chrome alone takes.
 pub(crate) async fn floor(args: &FloorArgs) -> Result<()> {
-    let scratch = scratch(&args.place);
-    let tools = open_toolbox(&args.place, &scratch)?.drawing().await?;
+    let scratch = scratch(&args.host);
+    let tools = open_toolbox(&args.host, &scratch)?.drawing().await?;
     let workers = args.workers.unwrap_or_else(default_workers);
     let took = render::floor(&tools, &args.page, &scratch, workers, args.frames).await?;
     let ms_per_frame = took.as_secs_f64() * 1000.0 / f64::from(args.frames.max(1));
@@ -213,23 +213,22 @@ pub(crate) fn report(cli: &Cli, error: &Error) -> ExitCode {
 
 pub(crate) fn options<'a>(
     workers: Option<u32>,
-    place: &Place,
+    host: &HostArgs,
     meter: &'a Meter,
 ) -> ChunkOptions<'a> {
     ChunkOptions {
         workers: workers.unwrap_or_else(default_workers),
         reuse: Reuse::Proven,
         hashes: FrameHashes::Skip,
-        patience: patience(place),
+        timeouts: timeouts(host),
         progress: meter,
     }
 }
 
-pub(crate) fn patience(place: &Place) -> Patience {
-    Patience {
-        ready: Duration::from_secs(place.ready_timeout),
-        frame: Duration::from_secs(place.frame_timeout),
-        strictness: Strictness::Strict,
+pub(crate) fn timeouts(host: &HostArgs) -> Timeouts {
+    Timeouts {
+        ready: Duration::from_secs(host.ready_timeout),
+        frame: Duration::from_secs(host.frame_timeout),
     }
 }
 
@@ -248,8 +247,8 @@ pub(crate) fn project_and_entry(given: &Path) -> Result<(PathBuf, Option<String>
     Ok((folder.to_owned(), Some(entry.to_owned())))
 }
 
-pub(crate) fn open_toolbox(place: &Place, scratch: &Path) -> Result<Toolbox> {
-    let dir = place.tools.clone().unwrap_or_else(|| bundled().unwrap_or_else(|| ".tools".into()));
+pub(crate) fn open_toolbox(host: &HostArgs, scratch: &Path) -> Result<Toolbox> {
+    let dir = host.tools.clone().unwrap_or_else(|| bundled().unwrap_or_else(|| ".tools".into()));
     let dir = std::path::absolute(&dir).unwrap_or(dir);
     Toolbox::open(&dir, ChromeSource::Pack(dir.join("chrome")), scratch)
 }
@@ -260,8 +259,8 @@ fn bundled() -> Option<PathBuf> {
     dir.is_dir().then_some(dir)
 }
 
-pub(crate) fn scratch(place: &Place) -> PathBuf {
-    place.scratch.clone().unwrap_or_else(std::env::temp_dir)
+pub(crate) fn scratch(host: &HostArgs) -> PathBuf {
+    host.scratch.clone().unwrap_or_else(std::env::temp_dir)
 }
 
 /// The environment as plain text; the plan keeps the part that pages may depend on.

@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use render::ByProduct;
+use render::SideOutput;
 use render::config::Settings;
 use render::config::output::Format;
 
@@ -86,11 +86,11 @@ pub(crate) fn check_replaceable(directory: &Path) -> Result<()> {
 }
 
 /// Checks the places of what is made besides the video, in the same way.
-pub(crate) fn check_by_products(settings: &Settings, output: &Path) -> Result<()> {
+pub(crate) fn check_side_outputs(settings: &Settings, output: &Path) -> Result<()> {
     let Settings { poster, preview, .. } = settings;
-    let wanted = [(poster.is_some(), ByProduct::Poster), (preview.is_some(), ByProduct::Preview)];
-    for (_, by_product) in wanted.into_iter().filter(|(is_wanted, _)| *is_wanted) {
-        output_path(&by_product.beside(output), Format::Mp4)?;
+    let wanted = [(poster.is_some(), SideOutput::Poster), (preview.is_some(), SideOutput::Preview)];
+    for (_, side_output) in wanted.into_iter().filter(|(is_wanted, _)| *is_wanted) {
+        output_path(&side_output.beside(output), Format::Mp4)?;
     }
     Ok(())
 }

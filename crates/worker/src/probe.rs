@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 use crate::cli::ProbeArgs;
 use crate::deadline::millis;
 use crate::error::{Code, Result};
-use crate::local::{open_toolbox, patience, print, scratch};
+use crate::local::{open_toolbox, print, scratch, timeouts};
 
 pub(crate) async fn probe(args: &ProbeArgs) -> Result<()> {
     let start = Instant::now();
-    let scratch = scratch(&args.place);
+    let scratch = scratch(&args.host);
     let trying = async {
-        let tools = open_toolbox(&args.place, &scratch)?.drawing().await?;
-        Ok(render::probe(&tools, &scratch, patience(&args.place)).await?)
+        let tools = open_toolbox(&args.host, &scratch)?.drawing().await?;
+        Ok(render::probe(&tools, &scratch, timeouts(&args.host)).await?)
     };
     let tried = trying.await;
     print(&verdict(&tried, start.elapsed()))?;

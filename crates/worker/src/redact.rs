@@ -1,7 +1,7 @@
 //! What may leave the function in an error's message: no path of this machine, no query of a URL, and not much of it.
 
 /// Step Functions keeps causes to the end, and people read them.
-const LONGEST: usize = 1000;
+const MAX_BYTES: usize = 1000;
 
 /// Directories of systems. A path that starts with one of them says nothing to whoever sent the event.
 const SYSTEM: &[&str] = &[
@@ -63,8 +63,8 @@ fn path(path: &str) -> String {
 }
 
 fn cut(mut text: String) -> String {
-    if text.len() > LONGEST {
-        text.truncate(text.floor_char_boundary(LONGEST - 3));
+    if text.len() > MAX_BYTES {
+        text.truncate(text.floor_char_boundary(MAX_BYTES - 3));
         text.push('…');
     }
     text
@@ -110,6 +110,6 @@ mod tests {
     #[test]
     fn a_long_message_is_cut_between_characters() {
         let cut = redact(&"é".repeat(2000));
-        assert!(cut.len() <= LONGEST && cut.ends_with('…'), "{}", cut.len());
+        assert!(cut.len() <= MAX_BYTES && cut.ends_with('…'), "{}", cut.len());
     }
 }

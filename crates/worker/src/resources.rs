@@ -6,7 +6,7 @@ use std::thread::available_parallelism;
 /// What one browser with a 1080p page needs, with room to spare.
 const BYTES_PER_BROWSER: u64 = 1 << 30;
 
-const MOST: u64 = 16;
+const MAX_BROWSERS: u64 = 16;
 
 /// One browser for each core that is ours, as far as the memory goes.
 pub(crate) fn default_workers() -> u32 {
@@ -22,8 +22,8 @@ pub(crate) fn lambda_workers(function_mib: Option<u64>) -> u32 {
 }
 
 fn workers(cores: u64, memory: Option<u64>) -> u32 {
-    let by_memory = memory.map_or(MOST, |bytes| bytes / BYTES_PER_BROWSER);
-    u32::try_from(cores.min(by_memory).clamp(1, MOST)).expect("at most 16")
+    let by_memory = memory.map_or(MAX_BROWSERS, |bytes| bytes / BYTES_PER_BROWSER);
+    u32::try_from(cores.min(by_memory).clamp(1, MAX_BROWSERS)).expect("at most 16")
 }
 
 /// Bytes this process may use: what is free on the machine, or what its control group allows.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use render::ByProduct;
+use render::SideOutput;
 use render::config::Settings;
 use render::config::output::Format;
 use render::frame::Moment;
@@ -57,11 +57,11 @@ async fn draw(args: &StillArgs) -> Result<Value> {
     let (frame, config) = config(args, at, entry.as_deref())?;
     let output = output_path(&args.output, Format::Mp4)?;
 
-    let scratch = scratch(&args.place);
-    let toolbox = open_toolbox(&args.place, &scratch)?;
+    let scratch = scratch(&args.host);
+    let toolbox = open_toolbox(&args.host, &scratch)?;
     let (bench, env) = (WorkDir::make(&scratch)?, environment());
     let meter = Meter::Silent;
-    let options = options(Some(1), &args.place, &meter);
+    let options = options(Some(1), &args.host, &meter);
     let worker =
         Worker { store: &LocalStore, toolbox: &toolbox, env: &env, scratch: bench.path(), options };
     let prefix = uri(bench.path())?;
@@ -94,7 +94,7 @@ async fn draw(args: &StillArgs) -> Result<Value> {
     for warning in &report.warnings {
         line(&format!("warning: {warning}"));
     }
-    let Uri::File(drawn) = beside_chunk(&Uri::parse(&chunk_uri)?, &plan_hash, ByProduct::Poster)
+    let Uri::File(drawn) = beside_chunk(&Uri::parse(&chunk_uri)?, &plan_hash, SideOutput::Poster)
     else {
         unreachable!("what is rendered here is stored here")
     };

@@ -8,13 +8,13 @@ use crate::config::output::Format;
 use crate::error::{Error, Result};
 use crate::ffmpeg::probe::{Video, is_rate, probe_video};
 use crate::hash::sha256_file;
-use crate::plan::open::Outline;
+use crate::plan::open::PlanSummary;
 use crate::tools::Tools;
 
 /// Width and height of a frame.
-pub(super) fn frame_size(outline: &Outline) -> (u32, u32) {
-    let dimensions = &outline.manifest.dimensions;
-    (dimensions.width * outline.scale, dimensions.height * outline.scale)
+pub(super) fn frame_size(summary: &PlanSummary) -> (u32, u32) {
+    let dimensions = &summary.manifest.dimensions;
+    (dimensions.width * summary.scale, dimensions.height * summary.scale)
 }
 
 /// The container of a chunk.
@@ -34,10 +34,10 @@ pub(super) fn check_previews(chunks: &[ChunkFile]) -> Result<Vec<PathBuf>> {
 /// Checks that the files are the plan's chunks: as many, each whole, each in its place.
 pub(super) async fn check_chunks(
     tools: &Tools,
-    outline: &Outline,
+    summary: &PlanSummary,
     chunks: &[ChunkFile],
 ) -> Result<()> {
-    let planned = &outline.chunks;
+    let planned = &summary.chunks;
     if chunks.len() != planned.len() {
         let reason = format!("{} chunks were given, the plan has {}", chunks.len(), planned.len());
         return Err(Error::ChunkList { reason });
@@ -59,9 +59,9 @@ pub(super) async fn check_chunks(
             }
         }
         let found = probe_video(tools, path).await?;
-        let kind = (frame_size(outline), chunk_format(outline.output.format));
-        check_video(path, &found, outline, kind, range.len())?;
-        let own = label(&outline.manifest.plan_hash, u32::try_from(index).unwrap_or(u32::MAX));
+        let kind = (frame_size(summary), chunk_format(summary.output.format));
+        check_video(path, &found, summary, kind, range.len())?;
+        let own = label(&summary.manifest.plan_hash, u32::try_from(index).unwrap_or(u32::MAX));
         // Chunks of other makers say nothing about themselves.
         match found.comment.filter(|comment| comment.starts_with("plan ")) {
             Some(comment) if comment != own => {
@@ -79,7 +79,7 @@ pub(super) async fn check_chunks(
 pub(super) fn check_video(
     path: &Path,
     found: &Video,
-    outline: &Outline,
+    summary: &PlanSummary,
     (planned, format): ((u32, u32), Format),
     frames: u32,
 ) -> Result<()> {
@@ -109,11 +109,11 @@ pub(super) fn check_video(
             format!("{width}x{height}"),
         );
     }
-    let is_rate = |printed: &str| is_rate(printed, outline.fps, format);
+    let is_rate = |printed: &str| is_rate(printed, summary.fps, format);
     if !is_rate(frame_rate) || !is_rate(average_frame_rate) {
         return wrong(
             "frame rate of",
-            outline.fps.to_string(),
+            summary.fps.to_string(),
             format!("{frame_rate} (average {average_frame_rate})"),
         );
     }

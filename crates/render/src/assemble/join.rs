@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::assemble::check::{check_video, frame_size};
-use crate::config::output::{Alpha, Codec, Format, Output, Quality, Rate};
+use crate::config::output::{Alpha, Codec, Format, Output, Quality, RateControl};
 use crate::error::{Error, Result};
 use crate::ffmpeg::concat::{self, Joining, Sound};
 use crate::ffmpeg::probe::{check_sound, probe_sounds, probe_video};
-use crate::plan::open::Outline;
+use crate::plan::open::PlanSummary;
 use crate::process::run;
 use crate::tools::Tools;
 
@@ -18,21 +18,21 @@ const LIMIT: Duration = Duration::from_hours(24);
 
 /// What every joining of a plan has in common.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Joint<'a> {
+pub(super) struct JoinContext<'a> {
     pub(super) tools: &'a Tools,
-    pub(super) outline: &'a Outline,
+    pub(super) summary: &'a PlanSummary,
     pub(super) sound: Option<Sound<'a>>,
     /// Where it is made.
     pub(super) work: &'a Path,
 }
 
 /// Joins the plan's chunks to a file or a directory in the work directory.
-pub(super) async fn join(joint: Joint<'_>, chunks: &[PathBuf]) -> Result<PathBuf> {
-    let output = &joint.outline.output;
+pub(super) async fn join(joint: JoinContext<'_>, chunks: &[PathBuf]) -> Result<PathBuf> {
+    let output = &joint.summary.output;
     let list = write_list(joint.work, "chunks.txt", chunks)?;
     match output.format {
         Format::Mp4 | Format::Mov | Format::Webm => {
-            video(joint, output, &list, frame_size(joint.outline), "joined").await
+            video(joint, output, &list, frame_size(joint.summary), "joined").await
         }
         Format::PngSequence => pictures(joint, &list).await,
         Format::Gif => gif(joint, &list).await,
@@ -41,7 +41,7 @@ pub(super) async fn join(joint: Joint<'_>, chunks: &[PathBuf]) -> Result<PathBuf
 
 /// Joins the chunks' small videos.
 pub(super) async fn preview(
-    joint: Joint<'_>,
+    joint: JoinContext<'_>,
     chunks: &[PathBuf],
     size: (u32, u32),
 ) -> Result<PathBuf> {
@@ -50,7 +50,7 @@ pub(super) async fn preview(
         codec: Codec::H264,
         alpha: Alpha::None,
         quality: Quality::Standard,
-        rate: Rate::Preset,
+        rate: RateControl::Preset,
         plays: 0,
         cfr: false,
     };
@@ -67,18 +67,18 @@ fn write_list(work: &Path, name: &str, files: &[PathBuf]) -> Result<PathBuf> {
 }
 
 async fn video(
-    Joint { tools, outline, sound, work }: Joint<'_>,
+    JoinContext { tools, summary, sound, work }: JoinContext<'_>,
     output: &Output,
     list: &Path,
     size: (u32, u32),
     name: &str,
 ) -> Result<PathBuf> {
     let joined = work.join(name);
-    let joining = Joining { list, fps: outline.fps, output, sound };
+    let joining = Joining { list, fps: summary.fps, output, sound };
     run(&concat::command(tools, joining, &joined), LIMIT).await?;
     let found = probe_video(tools, &joined).await?;
     let kind = (size, output.format);
-    check_video(&joined, &found, outline, kind, outline.manifest.total_frames)?;
+    check_video(&joined, &found, summary, kind, summary.manifest.total_frames)?;
     if let Some(sound) = sound {
         check_sound(&joined, &probe_sounds(tools, &joined).await?, output.format, sound.samples)?;
     }
@@ -86,14 +86,14 @@ async fn video(
 }
 
 async fn pictures(
-    Joint { tools, outline, sound, work }: Joint<'_>,
+    JoinContext { tools, summary, sound, work }: JoinContext<'_>,
     list: &Path,
 ) -> Result<PathBuf> {
     let dir = work.join("pictures");
     fs::create_dir(&dir).map_err(Error::io("make", &dir))?;
-    run(&concat::pictures(tools, list, outline.fps, &dir), LIMIT).await?;
+    run(&concat::pictures(tools, list, summary.fps, &dir), LIMIT).await?;
     let found = fs::read_dir(&dir).map_err(Error::io("read", &dir))?.count();
-    let frames = outline.manifest.total_frames;
+    let frames = summary.manifest.total_frames;
     if u32::try_from(found) != Ok(frames) {
         return Err(Error::Verify {
             what: "pictures in",
@@ -108,15 +108,18 @@ async fn pictures(
     Ok(dir)
 }
 
-async fn gif(Joint { tools, outline, work, .. }: Joint<'_>, list: &Path) -> Result<PathBuf> {
+async fn gif(
+    JoinContext { tools, summary, work, .. }: JoinContext<'_>,
+    list: &Path,
+) -> Result<PathBuf> {
     let (palette, joined) = (work.join("palette.png"), work.join("joined"));
-    let fps = outline.fps;
+    let fps = summary.fps;
     run(&concat::palette(tools, list, fps, &palette), LIMIT).await?;
-    let joining = Joining { list, fps, output: &outline.output, sound: None };
-    let frames = outline.manifest.total_frames;
+    let joining = Joining { list, fps, output: &summary.output, sound: None };
+    let frames = summary.manifest.total_frames;
     run(&concat::gif(tools, joining, &palette, frames, &joined), LIMIT).await?;
     let found = probe_video(tools, &joined).await?;
-    if found.packets != frames || (found.width, found.height) != frame_size(outline) {
+    if found.packets != frames || (found.width, found.height) != frame_size(summary) {
         return Err(Error::Verify {
             what: "frames of",
             path: joined,

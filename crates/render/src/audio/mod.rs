@@ -63,7 +63,7 @@ pub(crate) async fn mix(
         let spool = Spool::open(&path)?;
         let parts = parts(need, &source, spool.samples)?;
         track = blocking(move || {
-            for Heard { slot, supply, offset, envelope } in &parts {
+            for VolumeProbe { slot, supply, offset, envelope } in &parts {
                 track.add(*slot, *supply, &spool, *offset, envelope)?;
             }
             Ok(track)
@@ -78,16 +78,16 @@ pub(crate) async fn mix(
 }
 
 /// One sound, with all that mixing has to know of it.
-struct Heard {
+struct VolumeProbe {
     slot: Slot,
     supply: Supply,
     offset: u64,
     envelope: Envelope,
 }
 
-fn parts(need: &Need<'_>, source: &Source, decoded: u64) -> Result<Vec<Heard>> {
+fn parts(need: &Need<'_>, source: &Source, decoded: u64) -> Result<Vec<VolumeProbe>> {
     let heard = |used: &Use<'_>| {
-        Ok(Heard {
+        Ok(VolumeProbe {
             slot: used.slot,
             supply: need.supply(used, source, decoded)?,
             offset: need.offset(used),

@@ -234,7 +234,7 @@ impl Browser {
     }
 
     /// Takes the white from behind the page, which a page gets anew when it is loaded.
-    async fn see_through(&self) -> Result<()> {
+    async fn set_transparent(&self) -> Result<()> {
         let nothing = Rgba { r: 0, g: 0, b: 0, a: Some(0.0) };
         let backdrop = SetDefaultBackgroundColorOverrideParams { color: Some(nothing) };
         self.link.send(backdrop, "while making it transparent").await?;

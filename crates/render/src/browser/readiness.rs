@@ -18,7 +18,7 @@ const ZERO_DURATION_GRACE: Duration = Duration::from_secs(10);
 
 impl Session<'_> {
     pub(super) fn not_ready(&self, reason: impl Into<String>) -> Error {
-        Error::PageNotReady { seconds: self.patience.ready.as_secs(), reason: reason.into() }
+        Error::PageNotReady { seconds: self.timeouts.ready.as_secs(), reason: reason.into() }
     }
 
     pub(super) async fn get_ready(&mut self) -> Result<Opened> {
@@ -41,11 +41,11 @@ impl Session<'_> {
             let waited = start.elapsed();
             let nothing_to_render =
                 status.render_ready && status.duration.is_some_and(|seconds| seconds <= 0.0);
-            let grace = ZERO_DURATION_GRACE.min(self.patience.ready);
+            let grace = ZERO_DURATION_GRACE.min(self.timeouts.ready);
             if status.loaded && nothing_to_render && waited > grace && self.server.is_quiet() {
                 return Err(zero_duration(&status));
             }
-            if waited > self.patience.ready {
+            if waited > self.timeouts.ready {
                 if status.driver.is_some()
                     && status.render_ready
                     && status.duration.is_some_and(|d| d > 0.0)
@@ -62,7 +62,7 @@ impl Session<'_> {
             .map(|id| format!("composition \"{id}\" registered no timeline in window.__timelines"))
             .collect();
         if self.server.alpha() == Alpha::Kept {
-            self.browser.see_through().await?;
+            self.browser.set_transparent().await?;
         }
         self.settle().await?;
         self.browser
@@ -117,7 +117,7 @@ impl Session<'_> {
                 .to_owned();
             return Err(Error::Duration { seconds: f64::INFINITY, hint });
         }
-        if self.patience.strictness == Strictness::BestEffort {
+        if self.strictness == Strictness::BestEffort {
             return Ok(());
         }
         self.refuse_unserved()?;

@@ -11,7 +11,7 @@ use crate::config::Strictness;
 use crate::error::{Error, Result};
 use crate::frame::Fps;
 use crate::page::server::Server;
-use crate::page::{self, Sought};
+use crate::page::{self, SeekResult};
 use crate::tools::Tools;
 use crate::video::lookup::frames_at;
 
@@ -22,22 +22,21 @@ pub(super) const FIRST_FRAME_MS: f64 = 1_000_000.0;
 const SEEK_WITHOUT_FRAMES: Duration = Duration::from_millis(250);
 
 /// How long a page that is given up on may take to say what went wrong, and how much of it is told.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const PAGE_ERRORS_LIMIT: Duration = Duration::from_secs(2);
 const LAST_ERRORS: usize = 3;
 
-/// How patient and how strict a session is.
+/// How long a page may take.
 #[derive(Debug, Clone, Copy)]
-pub struct Patience {
+pub struct Timeouts {
     /// Until the page must be ready for its first frame.
     pub ready: Duration,
     /// Until one frame must be drawn; less than the 30 s that the protocol's client allows.
     pub frame: Duration,
-    pub strictness: Strictness,
 }
 
-impl Patience {
-    pub fn new(strictness: Strictness) -> Self {
-        Self { ready: Duration::from_secs(45), frame: Duration::from_secs(25), strictness }
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { ready: Duration::from_secs(45), frame: Duration::from_secs(25) }
     }
 }
 
@@ -52,7 +51,7 @@ pub(crate) struct Opened {
 
 /// A picture, or the proof that it is the one before.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Shot {
+pub(crate) enum Capture {
     /// A PNG in base64.
     Png(String),
     Unchanged,
@@ -63,7 +62,8 @@ pub(crate) struct Session<'a> {
     pub(super) browser: Browser,
     pub(super) server: &'a Server,
     pub(super) fps: Fps,
-    pub(super) patience: Patience,
+    pub(super) timeouts: Timeouts,
+    pub(super) strictness: Strictness,
     pub(super) errors_seen: usize,
     last_png: String,
     motion: Motion,
@@ -92,14 +92,15 @@ impl<'a> Session<'a> {
         server: &'a Server,
         viewport: Viewport,
         fps: Fps,
-        patience: Patience,
+        (timeouts, strictness): (Timeouts, Strictness),
     ) -> Result<(Self, Opened)> {
         let browser = Browser::launch(tools, scratch, server, viewport).await?;
         let mut session = Self {
             browser,
             server,
             fps,
-            patience,
+            timeouts,
+            strictness,
             errors_seen: 0,
             last_png: String::new(),
             motion: Motion::Moving,
@@ -108,7 +109,7 @@ impl<'a> Session<'a> {
             stride: 1,
         };
         let opened = match tokio::time::timeout(
-            patience.ready + Duration::from_secs(1),
+            timeouts.ready + Duration::from_secs(1),
             session.get_ready(),
         )
         .await
@@ -130,20 +131,20 @@ impl<'a> Session<'a> {
     }
 
     /// Draws frame `index`. With `reuse`, a frame that Chrome proves to be the last one drawn here is not drawn again.
-    pub(crate) async fn frame(&mut self, index: u32, reuse: Reuse) -> Result<Shot> {
-        let limit = self.patience.frame;
+    pub(crate) async fn frame(&mut self, index: u32, reuse: Reuse) -> Result<Capture> {
+        let limit = self.timeouts.frame;
         match tokio::time::timeout(limit, self.draw(index, reuse)).await {
-            Ok(shot) => shot,
+            Ok(capture) => capture,
             Err(_elapsed) => {
-                let page = self.last_words().await;
+                let page = self.collect_page_errors().await;
                 Err(Error::CaptureStalled { frame: index, seconds: limit.as_secs(), page })
             }
         }
     }
 
     /// What the page reported, asked of a page that may be stuck in a script.
-    async fn last_words(&mut self) -> String {
-        let asked = tokio::time::timeout(LAST_WORDS, async {
+    async fn collect_page_errors(&mut self) -> String {
+        let asked = tokio::time::timeout(PAGE_ERRORS_LIMIT, async {
             self.browser.interrupt().await?;
             self.browser.evaluate::<Vec<String>>(page::ERRORS).await
         });
@@ -157,7 +158,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    async fn draw(&mut self, index: u32, reuse: Reuse) -> Result<Shot> {
+    async fn draw(&mut self, index: u32, reuse: Reuse) -> Result<Capture> {
         let interval = self.fps.interval_ms();
         let at = FIRST_FRAME_MS + f64::from(index) * interval;
         if self.motion == Motion::Held {
@@ -177,7 +178,7 @@ impl<'a> Session<'a> {
         if is_provable || animated {
             let has_damage = self.browser.tick(at, interval, Tick::Advance).await?.has_damage;
             if is_provable && !has_damage {
-                return Ok(Shot::Unchanged);
+                return Ok(Capture::Unchanged);
             }
         }
         if animated {
@@ -188,41 +189,41 @@ impl<'a> Session<'a> {
         let png = self.screenshot(index, at).await?;
         self.captured += 1;
         if reuse == Reuse::Never {
-            return Ok(Shot::Png(png));
+            return Ok(Capture::Png(png));
         }
         if png == self.last_png {
             self.motion = Motion::Held;
-            return Ok(Shot::Unchanged);
+            return Ok(Capture::Unchanged);
         }
         self.motion = Motion::Moving;
         self.last_png.clone_from(&png);
-        Ok(Shot::Png(png))
+        Ok(Capture::Png(png))
     }
 
     /// Returns whether the browser itself animates anything on the page.
     async fn seek(&mut self, index: u32) -> Result<bool> {
         let during = || format!("at frame {index}");
-        let shows = self.server.shows();
-        let due = frames_at(shows, index, self.fps);
-        let next = frames_at(shows, index.saturating_add(self.stride), self.fps);
+        let tracks = self.server.tracks();
+        let due = frames_at(tracks, index, self.fps);
+        let next = frames_at(tracks, index.saturating_add(self.stride), self.fps);
         let script = page::seek(self.fps.seconds(index), &due, &next);
-        let seek = self.browser.evaluate::<Sought>(&script);
+        let seek = self.browser.evaluate::<SeekResult>(&script);
         let mut seek = std::pin::pin!(seek);
-        let sought = match tokio::time::timeout(SEEK_WITHOUT_FRAMES, seek.as_mut()).await {
+        let result = match tokio::time::timeout(SEEK_WITHOUT_FRAMES, seek.as_mut()).await {
             Ok(done) => done,
             Err(_elapsed) => self.browser.ticking(seek).await?,
         };
-        let sought = sought.map_err(|error| match error {
+        let result = result.map_err(|error| match error {
             Error::PageScript { message, .. } => Error::PageScript { during: during(), message },
             other => other,
         })?;
-        if sought.errors > self.errors_seen && self.patience.strictness == Strictness::Strict {
+        if result.errors > self.errors_seen && self.strictness == Strictness::Strict {
             let all: Vec<String> = self.browser.evaluate(page::ERRORS).await?;
             let message = all.into_iter().nth(self.errors_seen).unwrap_or_default();
             return Err(Error::PageScript { during: during(), message });
         }
-        self.errors_seen = sought.errors;
-        Ok(sought.animated)
+        self.errors_seen = result.errors;
+        Ok(result.animated)
     }
 
     /// The volumes of media at `count` moments, `step` seconds apart from the one numbered `first` on.
@@ -259,7 +260,7 @@ impl<'a> Session<'a> {
 
     /// Whether anything failed that no frame has reported: a part that did not load, a promise rejected after a seek.
     pub(crate) async fn check_end(&self) -> Result<()> {
-        if self.patience.strictness == Strictness::BestEffort {
+        if self.strictness == Strictness::BestEffort {
             return Ok(());
         }
         self.refuse_unserved()?;

@@ -9,13 +9,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures::future::{join_all, try_join_all};
 
-use crate::browser::session::{Patience, Reuse, Shot};
+use crate::browser::session::{Capture, Reuse, Timeouts};
 use crate::browser::{Renderer, Viewport};
-use crate::capture::picture::{Development, FrameHashes};
-use crate::capture::{Stage, open};
+use crate::capture::picture::{FrameConversion, FrameHashes};
+use crate::capture::{CaptureContext, open};
 use crate::compose::{self, Check, Given};
 use crate::config::Strictness;
-use crate::config::output::{Alpha, Pixels};
+use crate::config::output::{Alpha, PixelFormat};
 use crate::error::{Error, Result};
 use crate::ffmpeg;
 use crate::frame::Fps;
@@ -59,16 +59,16 @@ pub async fn floor(
     frames: u32,
 ) -> Result<Duration> {
     let (server, viewport) = serve(tools, page_dir).await?;
-    let stage = stage(tools, &server, scratch, viewport);
+    let context = context(tools, &server, scratch, viewport);
     let mut sessions = Vec::new();
-    for opened in join_all((0..browsers).map(|_| open(stage))).await {
+    for opened in join_all((0..browsers).map(|_| open(context))).await {
         sessions.push(opened?.session);
     }
     let start = Instant::now();
     let step = usize::try_from(browsers).expect("a count of browsers fits");
     try_join_all(sessions.iter_mut().zip(0..frames).map(|(session, first)| async move {
         for index in (first..frames).step_by(step) {
-            session.frame(index, stage.reuse).await?;
+            session.frame(index, context.reuse).await?;
         }
         Ok::<_, Error>(())
     }))
@@ -77,7 +77,7 @@ pub async fn floor(
 }
 
 /// Draws a frame whose pixels are known, with the flags of every other render, and runs FFmpeg and ffprobe.
-pub async fn probe(tools: &Tools, scratch: &Path, patience: Patience) -> Result<Proof> {
+pub async fn probe(tools: &Tools, scratch: &Path, timeouts: Timeouts) -> Result<Proof> {
     let dir = tempfile::Builder::new().prefix("framewright-probe-").tempdir_in(scratch);
     let dir = dir.map_err(Error::io("make a directory in", scratch))?;
     let html = dir.path().join("index.html");
@@ -85,8 +85,10 @@ pub async fn probe(tools: &Tools, scratch: &Path, patience: Patience) -> Result<
     let (ffmpeg, ffprobe) = (ffmpeg::version(tools).await?, ffmpeg::probe_version(tools).await?);
     let (server, viewport) = serve(tools, dir.path()).await?;
     let mut session =
-        open(Stage { patience, ..stage(tools, &server, dir.path(), viewport) }).await?.session;
-    let Shot::Png(png) = session.frame(PROBE_FRAME, Reuse::Never).await? else {
+        open(CaptureContext { timeouts, ..context(tools, &server, dir.path(), viewport) })
+            .await?
+            .session;
+    let Capture::Png(png) = session.frame(PROBE_FRAME, Reuse::Never).await? else {
         unreachable!("the first frame is drawn")
     };
     let png_bytes = check(&png)?;
@@ -108,27 +110,36 @@ async fn serve(tools: &Tools, page_dir: &Path) -> Result<(Server, Viewport)> {
         fps: FPS,
         variables: None,
         env: &env,
-        shows: &[],
+        tracks: &[],
         alpha: Alpha::None,
     };
     Ok((page::serve(&source).await?, viewport))
 }
 
-fn stage<'a>(
+fn context<'a>(
     tools: &'a Tools,
     server: &'a Server,
     scratch: &'a Path,
     viewport: Viewport,
-) -> Stage<'a> {
-    let patience = Patience::new(Strictness::Strict);
-    let development = Development {
+) -> CaptureContext<'a> {
+    let (timeouts, strictness) = (Timeouts::default(), Strictness::Strict);
+    let conversion = FrameConversion {
         viewport,
-        pixels: Pixels::Yuv420,
+        pixels: PixelFormat::Yuv420,
         alpha: Alpha::None,
         hashes: FrameHashes::Skip,
         poster: None,
     };
-    Stage { tools, server, scratch, fps: FPS, patience, reuse: Reuse::Never, development }
+    CaptureContext {
+        tools,
+        server,
+        scratch,
+        fps: FPS,
+        timeouts,
+        strictness,
+        reuse: Reuse::Never,
+        conversion,
+    }
 }
 
 /// The size of the PNG in bytes, if it shows what it must.

@@ -13,8 +13,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::browser::Browser;
-use crate::browser::session::{Patience, Reuse, Session, Shot};
-use crate::capture::picture::{Buffers, Development, Picture, picture};
+use crate::browser::session::{Capture, Reuse, Session, Timeouts};
+use crate::capture::picture::{Buffers, FrameConversion, Picture, picture};
+use crate::config::Strictness;
 use crate::error::{Error, Result};
 use crate::frame::{Fps, FrameRange};
 use crate::page::server::{Server, Unserved};
@@ -29,14 +30,15 @@ const RELAUNCHES_AFTER_STALLS: u32 = 1;
 
 /// What all browsers of a chunk have in common.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Stage<'a> {
+pub(crate) struct CaptureContext<'a> {
     pub(crate) tools: &'a Tools,
     pub(crate) server: &'a Server,
     pub(crate) scratch: &'a Path,
     pub(crate) fps: Fps,
-    pub(crate) patience: Patience,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) strictness: Strictness,
     pub(crate) reuse: Reuse,
-    pub(crate) development: Development,
+    pub(crate) conversion: FrameConversion,
 }
 
 /// What capturing took.
@@ -64,13 +66,13 @@ enum Slot {
 
 /// Draws the frames of `range` with `browsers` browsers and hands them to `sink` in order.
 pub(crate) async fn capture(
-    stage: Stage<'_>,
+    context: CaptureContext<'_>,
     range: FrameRange,
     browsers: u32,
     mut sink: impl AsyncFnMut(u32, Arc<Picture>) -> Result<()>,
 ) -> Result<Captured> {
     let start = Instant::now();
-    let opened = join_all((0..browsers).map(|_| open(stage))).await;
+    let opened = join_all((0..browsers).map(|_| open(context))).await;
     let mut sessions = Vec::new();
     let mut captured = Captured::default();
     for result in opened {
@@ -86,7 +88,7 @@ pub(crate) async fn capture(
     let drawing =
         sessions.into_iter().zip(senders).zip(range.start..).map(|((session, sender), first)| {
             let step = usize::try_from(browsers).expect("a count of browsers fits");
-            draw_every(stage, session, (first..range.end).step_by(step), sender, &buffers)
+            draw_every(context, session, (first..range.end).step_by(step), sender, &buffers)
         });
     let collecting = async {
         let mut last: Vec<Option<Arc<Picture>>> = vec![None; receivers.len()];
@@ -96,7 +98,7 @@ pub(crate) async fn capture(
                 Some(Slot::Drawn(decoding)) => {
                     let picture = Arc::new(decoding.await.expect("decoding does not panic")?);
                     if let Some(shown) = last[browser].replace(picture) {
-                        buffers.recycle(shown, stage.development.pixels);
+                        buffers.recycle(shown, context.conversion.pixels);
                     }
                 }
                 Some(Slot::Unchanged) => {}
@@ -109,7 +111,7 @@ pub(crate) async fn capture(
         Ok(())
     };
     let (drawn, ()) = try_join(try_join_all(drawing), collecting).await?;
-    captured.warnings.extend(stage.server.unserved().into_iter().filter_map(|unserved| {
+    captured.warnings.extend(context.server.unserved().into_iter().filter_map(|unserved| {
         match unserved {
             Unserved::Missing { path, wanted_as } if wanted_as == "empty" => {
                 Some(format!("a script asked for {path}, which is not in the project"))
@@ -118,8 +120,8 @@ pub(crate) async fn capture(
             Unserved::Outside { url } => Some(format!("the page was kept from {url}")),
         }
     }));
-    captured.blocked_requests = stage.server.blocked_requests();
-    for Drew { browser, screenshots, relaunches } in drawn {
+    captured.blocked_requests = context.server.blocked_requests();
+    for BrowserStats { browser, screenshots, relaunches } in drawn {
         captured.screenshots += screenshots;
         captured.relaunches += relaunches;
         captured.browsers.push(browser);
@@ -135,26 +137,28 @@ struct Ready<'a> {
 }
 
 /// Starts a browser; one that dies before it is ready gets a second chance, as it does afterwards.
-async fn open(stage: Stage<'_>) -> Result<Ready<'_>> {
-    match open_once(stage).await {
+async fn open(context: CaptureContext<'_>) -> Result<Ready<'_>> {
+    match open_once(context).await {
         Err(error) if is_lost(&error) || matches!(error, Error::BrowserLaunch { .. }) => {
             tracing::warn!(%error, "browser lost while it was getting ready, starting another");
-            Ok(Ready { relaunches: 1, ..open_once(stage).await? })
+            Ok(Ready { relaunches: 1, ..open_once(context).await? })
         }
         opened => opened,
     }
 }
 
-async fn open_once(stage: Stage<'_>) -> Result<Ready<'_>> {
-    let Stage { tools, server, scratch, fps, patience, reuse: _, development } = stage;
-    let viewport = development.viewport;
-    let (session, opened) = Session::open(tools, scratch, server, viewport, fps, patience).await?;
+async fn open_once(context: CaptureContext<'_>) -> Result<Ready<'_>> {
+    let CaptureContext { tools, server, scratch, fps, timeouts, strictness, reuse: _, conversion } =
+        context;
+    let viewport = conversion.viewport;
+    let (session, opened) =
+        Session::open(tools, scratch, server, viewport, fps, (timeouts, strictness)).await?;
     tracing::debug!(pid = session.process_id(), "browser ready");
     Ok(Ready { session, warnings: opened.warnings, relaunches: 0 })
 }
 
 /// What became of one browser.
-struct Drew {
+struct BrowserStats {
     browser: Browser,
     screenshots: u32,
     relaunches: u32,
@@ -162,17 +166,17 @@ struct Drew {
 
 /// Draws the frames of one browser; a browser that dies is started anew and goes on where it was.
 async fn draw_every<'a>(
-    stage: Stage<'a>,
+    context: CaptureContext<'a>,
     mut session: Session<'a>,
     frames: impl Iterator<Item = u32>,
     sink: mpsc::Sender<Slot>,
     buffers: &Arc<Buffers>,
-) -> Result<Drew> {
+) -> Result<BrowserStats> {
     let (mut screenshots, mut relaunches, mut stalls) = (0, 0, 0);
     for index in frames {
-        let shot = loop {
-            match session.frame(index, stage.reuse).await {
-                Ok(shot) => break shot,
+        let capture = loop {
+            match session.frame(index, context.reuse).await {
+                Ok(capture) => break capture,
                 Err(error) if relaunches < RELAUNCHES && may_pass(&error, stalls) => {
                     // What the page said stays with the page's owner; a log is read by others.
                     let stalled = matches!(error, Error::CaptureStalled { .. });
@@ -181,19 +185,19 @@ async fn draw_every<'a>(
                     relaunches += 1;
                     screenshots += session.captured();
                     drop(session);
-                    session = open(stage).await?.session;
+                    session = open(context).await?.session;
                 }
                 Err(error) => return Err(error),
             }
         };
-        let handed = match shot {
-            Shot::Png(png) => {
-                let (development, buffers) = (stage.development, Arc::clone(buffers));
+        let handed = match capture {
+            Capture::Png(png) => {
+                let (conversion, buffers) = (context.conversion, Arc::clone(buffers));
                 Slot::Drawn(tokio::task::spawn_blocking(move || {
-                    picture(&png, index, development, &buffers)
+                    picture(&png, index, conversion, &buffers)
                 }))
             }
-            Shot::Unchanged => Slot::Unchanged,
+            Capture::Unchanged => Slot::Unchanged,
         };
         if sink.send(handed).await.is_err() {
             // The sink has failed and says so itself.
@@ -202,7 +206,7 @@ async fn draw_every<'a>(
     }
     session.check_end().await?;
     screenshots += session.captured();
-    Ok(Drew { browser: session.into_browser(), screenshots, relaunches })
+    Ok(BrowserStats { browser: session.into_browser(), screenshots, relaunches })
 }
 
 /// Whether another browser may succeed where this one did not, after so many stalls before.

@@ -9,7 +9,7 @@ use png::{BitDepth, ColorType};
 
 use crate::browser::Viewport;
 use crate::capture::planes::{Raster, Samples};
-use crate::config::output::{Alpha, Pixels};
+use crate::config::output::{Alpha, PixelFormat};
 use crate::error::{Error, Result};
 use crate::hash::sha256_hex;
 
@@ -26,9 +26,9 @@ pub(crate) struct Picture {
 
 /// What becomes of the frames of a chunk.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Development {
+pub(crate) struct FrameConversion {
     pub(crate) viewport: Viewport,
-    pub(crate) pixels: Pixels,
+    pub(crate) pixels: PixelFormat,
     pub(crate) alpha: Alpha,
     pub(crate) hashes: FrameHashes,
     /// The frame that is kept as Chrome sent it.
@@ -54,9 +54,9 @@ impl Buffers {
     }
 
     /// Takes a picture's bytes back once nobody shows it any more.
-    pub(crate) fn recycle(&self, picture: Arc<Picture>, pixels: Pixels) {
+    pub(crate) fn recycle(&self, picture: Arc<Picture>, pixels: PixelFormat) {
         // A compressed picture has a length of its own, which no other one asks for.
-        if pixels != Pixels::Png
+        if pixels != PixelFormat::Png
             && let Some(picture) = Arc::into_inner(picture)
         {
             self.put_back(picture.data);
@@ -75,10 +75,10 @@ pub enum FrameHashes {
 pub(crate) fn picture(
     png: &str,
     index: u32,
-    development: Development,
+    conversion: FrameConversion,
     buffers: &Buffers,
 ) -> Result<Picture> {
-    let Development { viewport, pixels: wanted, alpha, hashes, poster } = development;
+    let FrameConversion { viewport, pixels: wanted, alpha, hashes, poster } = conversion;
     let (width, height) = viewport.pixels();
     let bad = |reason: String| Error::BadFrame { frame: index, width, height, reason };
     let bytes = STANDARD.decode(png).map_err(|error| bad(error.to_string()))?;
@@ -105,7 +105,7 @@ pub(crate) fn picture(
     });
     // The frame that is wanted may be one that is not drawn again.
     let is_kept = poster.is_some_and(|poster| index <= poster);
-    if wanted == Pixels::Png {
+    if wanted == PixelFormat::Png {
         buffers.put_back(pixels);
         return Ok(Picture { png: is_kept.then(|| bytes.clone()), data: bytes, sha256 });
     }
@@ -128,14 +128,14 @@ mod tests {
     }
 
     fn converted(png: &str) -> Result<Picture> {
-        let development = Development {
+        let conversion = FrameConversion {
             viewport: Viewport { width: 2, height: 2, scale: 1 },
-            pixels: Pixels::Yuv420,
+            pixels: PixelFormat::Yuv420,
             alpha: Alpha::None,
             hashes: FrameHashes::Skip,
             poster: None,
         };
-        picture(png, 7, development, &Buffers::default())
+        picture(png, 7, conversion, &Buffers::default())
     }
 
     #[test]

@@ -6,7 +6,7 @@ use yuv::{
 };
 
 use crate::capture::picture::Buffers;
-use crate::config::output::Pixels;
+use crate::config::output::PixelFormat;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Samples {
@@ -36,12 +36,12 @@ impl Raster {
     /// These pixels as `wanted`; nothing for what is not made of pixels.
     pub(crate) fn converted(
         &mut self,
-        wanted: Pixels,
+        wanted: PixelFormat,
         buffers: &Buffers,
     ) -> Result<Vec<u8>, YuvError> {
         match wanted {
-            Pixels::Yuv420 => self.yuv420(0, buffers),
-            Pixels::Yuva420 => {
+            PixelFormat::Yuv420 => self.yuv420(0, buffers),
+            PixelFormat::Yuva420 => {
                 self.fill_transparent();
                 let luma = self.area();
                 let mut planes = self.yuv420(luma, buffers)?;
@@ -50,16 +50,16 @@ impl Raster {
                 }
                 Ok(planes)
             }
-            Pixels::Yuv444p10 => Ok(self.ten_bits(3, buffers)),
-            Pixels::Yuva444p10 => Ok(self.ten_bits(4, buffers)),
-            Pixels::Rgb => {
+            PixelFormat::Yuv444p10 => Ok(self.ten_bits(3, buffers)),
+            PixelFormat::Yuva444p10 => Ok(self.ten_bits(4, buffers)),
+            PixelFormat::Rgb => {
                 let mut bytes = buffers.take(self.area() * 3);
                 for (to, pixel) in bytes.chunks_exact_mut(3).zip(self.each()) {
                     to.copy_from_slice(&pixel[..3]);
                 }
                 Ok(bytes)
             }
-            Pixels::Png => Ok(Vec::new()),
+            PixelFormat::Png => Ok(Vec::new()),
         }
     }
 
@@ -214,26 +214,29 @@ mod tests {
     fn what_cannot_be_seen_does_not_darken_what_is_beside_it() {
         let (red, none) = ([200, 40, 40, 255], [0, 0, 0, 0]);
         let buffers = Buffers::default();
-        let whole = raster(&[red; 4]).converted(Pixels::Yuva420, &buffers).unwrap();
-        let edge = raster(&[red, none, none, none]).converted(Pixels::Yuva420, &buffers).unwrap();
+        let whole = raster(&[red; 4]).converted(PixelFormat::Yuva420, &buffers).unwrap();
+        let edge =
+            raster(&[red, none, none, none]).converted(PixelFormat::Yuva420, &buffers).unwrap();
         assert_eq!(whole[..6], edge[..6], "luma and chroma");
         assert_eq!((&whole[6..], &edge[6..]), (&[255; 4][..], &[255, 0, 0, 0][..]));
-        let nothing = raster(&[none; 4]).converted(Pixels::Yuva420, &buffers).unwrap();
+        let nothing = raster(&[none; 4]).converted(PixelFormat::Yuva420, &buffers).unwrap();
         assert_eq!(nothing, [16, 16, 16, 16, 128, 128, 0, 0, 0, 0]);
     }
 
     #[test]
     fn alpha_has_as_many_levels_as_its_plane() {
         let pixels = [[0, 0, 0, 0], [0, 0, 0, 1], [255, 255, 255, 128], [255, 255, 255, 255]];
-        let bytes = raster(&pixels).converted(Pixels::Yuva444p10, &Buffers::default()).unwrap();
+        let bytes =
+            raster(&pixels).converted(PixelFormat::Yuva444p10, &Buffers::default()).unwrap();
         let words: Vec<_> =
             bytes.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]])).collect();
         assert_eq!(words[..4], [64, 64, 940, 940]);
         assert_eq!(words[4..12], [512; 8]);
         assert_eq!(words[12..], [0, 4, 514, 1023]);
-        let without = raster(&pixels).converted(Pixels::Yuv444p10, &Buffers::default()).unwrap();
+        let without =
+            raster(&pixels).converted(PixelFormat::Yuv444p10, &Buffers::default()).unwrap();
         assert_eq!(without, bytes[..24]);
-        let rgb = raster(&pixels).converted(Pixels::Rgb, &Buffers::default()).unwrap();
+        let rgb = raster(&pixels).converted(PixelFormat::Rgb, &Buffers::default()).unwrap();
         assert_eq!(rgb, [0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 255, 255]);
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use dom_query::Document;
 use percent_encoding::percent_decode_str;
 
-use crate::compose::css::{Place, places, places_in_declarations, rewrite, url};
+use crate::compose::css::{CssSpan, places, places_in_declarations, rewrite, url};
 
 /// Attributes that hold one address.
 const ADDRESSES: [&str; 4] = ["src", "href", "poster", "xlink:href"];
@@ -46,14 +46,14 @@ impl Base<'_> {
         self.rewrite(css, &places(css))
     }
 
-    fn rewrite(&self, css: &str, places: &[Place]) -> String {
+    fn rewrite(&self, css: &str, places: &[CssSpan]) -> String {
         rewrite(css, places, |place| match place {
-            Place::Url { at, address } => {
+            CssSpan::Url { at, address } => {
                 let rebased = self.rebase(address)?;
                 let is_bare = css[at.clone()].starts_with(['"', '\'']);
                 Some(if is_bare { quoted_address(&rebased) } else { url(&rebased) })
             }
-            Place::Selectors(_) => None,
+            CssSpan::Selectors(_) => None,
         })
     }
 

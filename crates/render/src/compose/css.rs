@@ -6,7 +6,7 @@ use cssparser::{ParseError, Parser, Token};
 
 /// A place in a style sheet that somebody may want to change.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum CssSpan {
     /// The selectors of a rule that stands on its own or in a conditional group.
     Selectors(Range<usize>),
     /// A `url(…)` or the string of an `@import`, all of it, and the address it holds.
@@ -26,7 +26,7 @@ const GROUPS: [&str; 8] = [
 ];
 
 /// The places of `css` in their order.
-pub(crate) fn places(css: &str) -> Vec<Place> {
+pub(crate) fn places(css: &str) -> Vec<CssSpan> {
     let mut parser = Parser::new(css);
     let mut found = Vec::new();
     rules(&mut parser, Inside::Sheet, &mut found);
@@ -34,7 +34,7 @@ pub(crate) fn places(css: &str) -> Vec<Place> {
 }
 
 /// The places of what stands in a `style` attribute: addresses only.
-pub(crate) fn places_in_declarations(css: &str) -> Vec<Place> {
+pub(crate) fn places_in_declarations(css: &str) -> Vec<CssSpan> {
     let mut parser = Parser::new(css);
     let mut found = Vec::new();
     addresses(&mut parser, &mut found);
@@ -44,13 +44,13 @@ pub(crate) fn places_in_declarations(css: &str) -> Vec<Place> {
 /// `css` with some places put otherwise: `change` gives the new text of one, or `None` to leave it.
 pub(crate) fn rewrite(
     css: &str,
-    places: &[Place],
-    mut change: impl FnMut(&Place) -> Option<String>,
+    places: &[CssSpan],
+    mut change: impl FnMut(&CssSpan) -> Option<String>,
 ) -> String {
     let mut out = String::with_capacity(css.len());
     let mut copied = 0;
     for place in places {
-        let (Place::Selectors(at) | Place::Url { at, .. }) = place;
+        let (CssSpan::Selectors(at) | CssSpan::Url { at, .. }) = place;
         if let Some(text) = change(place) {
             out.push_str(&css[copied..at.start]);
             out.push_str(&text);
@@ -76,7 +76,7 @@ enum Inside {
     Other,
 }
 
-fn rules(parser: &mut Parser<'_>, inside: Inside, found: &mut Vec<Place>) {
+fn rules(parser: &mut Parser<'_>, inside: Inside, found: &mut Vec<CssSpan>) {
     let mut start = None;
     let mut at_rule: Option<String> = None;
     loop {
@@ -95,7 +95,7 @@ fn rules(parser: &mut Parser<'_>, inside: Inside, found: &mut Vec<Place>) {
                     .as_deref()
                     .is_some_and(|name| GROUPS.contains(&name) && inside == Inside::Sheet);
                 if at_rule.is_none() && inside == Inside::Sheet {
-                    found.push(Place::Selectors(prelude));
+                    found.push(CssSpan::Selectors(prelude));
                 }
                 let inner = if is_group { Inside::Sheet } else { Inside::Other };
                 nested(parser, |parser| rules(parser, inner, found));
@@ -110,7 +110,7 @@ fn rules(parser: &mut Parser<'_>, inside: Inside, found: &mut Vec<Place>) {
                 at_rule = Some(name.to_ascii_lowercase());
             }
             Token::QuotedString(address) if at_rule.as_deref() == Some("import") => {
-                found.push(Place::Url { at: before..after, address: address.to_string() });
+                found.push(CssSpan::Url { at: before..after, address: address.to_string() });
             }
             other => address(parser, &other, before, found),
         }
@@ -119,7 +119,7 @@ fn rules(parser: &mut Parser<'_>, inside: Inside, found: &mut Vec<Place>) {
 }
 
 /// Addresses in `parser`, at any depth.
-fn addresses(parser: &mut Parser<'_>, found: &mut Vec<Place>) {
+fn addresses(parser: &mut Parser<'_>, found: &mut Vec<CssSpan>) {
     loop {
         let before = parser.position().byte_index();
         let Ok(token) = parser.next_including_whitespace_and_comments().cloned() else { break };
@@ -127,9 +127,9 @@ fn addresses(parser: &mut Parser<'_>, found: &mut Vec<Place>) {
     }
 }
 
-fn address(parser: &mut Parser<'_>, token: &Token<'_>, before: usize, found: &mut Vec<Place>) {
+fn address(parser: &mut Parser<'_>, token: &Token<'_>, before: usize, found: &mut Vec<CssSpan>) {
     match token {
-        Token::UnquotedUrl(address) => found.push(Place::Url {
+        Token::UnquotedUrl(address) => found.push(CssSpan::Url {
             at: before..parser.position().byte_index(),
             address: address.to_string(),
         }),
@@ -142,7 +142,7 @@ fn address(parser: &mut Parser<'_>, token: &Token<'_>, before: usize, found: &mu
                 while parser.next().is_ok() {}
             });
             if let Some(address) = address {
-                found.push(Place::Url { at: before..parser.position().byte_index(), address });
+                found.push(CssSpan::Url { at: before..parser.position().byte_index(), address });
             }
         }
         Token::Function(_)
@@ -171,8 +171,8 @@ mod tests {
         found
             .iter()
             .filter_map(|place| match place {
-                Place::Selectors(at) => Some(&css[at.clone()]),
-                Place::Url { .. } => None,
+                CssSpan::Selectors(at) => Some(&css[at.clone()]),
+                CssSpan::Url { .. } => None,
             })
             .collect()
     }
@@ -220,11 +220,11 @@ mod tests {
             ("a{--x:url(x);b{c:url(y)}}", "a{--x:url(\"/x\");b{c:url(\"/y\")}}"),
         ] {
             let changed = rewrite(css, &places(css), |place| match place {
-                Place::Url { at, address } if css[at.clone()].starts_with('"') => {
+                CssSpan::Url { at, address } if css[at.clone()].starts_with('"') => {
                     Some(format!("\"/{address}\""))
                 }
-                Place::Url { address, .. } => Some(url(&format!("/{address}"))),
-                Place::Selectors(_) => None,
+                CssSpan::Url { address, .. } => Some(url(&format!("/{address}"))),
+                CssSpan::Selectors(_) => None,
             });
             assert_eq!(changed, expected);
         }

@@ -22,7 +22,7 @@ const NAMES: [&str; 4] =
     ["id", "data-hf-authored-id", "data-composition-id", "data-hf-original-composition-id"];
 
 /// A longer chain of references is taken for one without end.
-const LONGEST_CHAIN: usize = 2000;
+const MAX_CHAIN: usize = 2000;
 
 /// A stretch of the composition's timeline; without an end where nothing known ends it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -127,7 +127,7 @@ impl<'a> Times<'a> {
             Start::At(seconds) => Ok(seconds),
             Start::Invalid => Ok(0.0),
             Start::After { target, offset } => {
-                if asked.contains(&node.id) || asked.len() > LONGEST_CHAIN {
+                if asked.contains(&node.id) || asked.len() > MAX_CHAIN {
                     return Err(Error::Composition {
                         file: self.file.to_owned(),
                         element: describe(node),
@@ -151,7 +151,7 @@ impl<'a> Times<'a> {
         match parse_start(&node.attr("data-start")?) {
             Start::At(seconds) => Some(seconds),
             Start::Invalid => None,
-            Start::After { .. } if depth > LONGEST_CHAIN => None,
+            Start::After { .. } if depth > MAX_CHAIN => None,
             Start::After { target, offset } => {
                 let found = self.target(node, &target)?;
                 let has_start = found.has_attr("data-start");

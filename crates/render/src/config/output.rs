@@ -45,7 +45,7 @@ pub enum Quality {
 
 /// What decides the size of the encoded stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Rate {
+pub enum RateControl {
     /// The quality's own constant rate factor.
     Preset,
     Crf(u8),
@@ -54,7 +54,7 @@ pub enum Rate {
 }
 
 /// How often a GIF can be played, unless it is for ever.
-pub(crate) const MOST_PLAYS: u32 = 65_535;
+pub(crate) const MAX_PLAYS: u32 = 65_535;
 
 /// To hold one is to know that its parts go together.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +63,7 @@ pub struct Output {
     pub codec: Codec,
     pub alpha: Alpha,
     pub quality: Quality,
-    pub rate: Rate,
+    pub rate: RateControl,
     /// How often a GIF is played; 0 is for ever.
     pub plays: u32,
     /// Whether the joined stream is encoded once more, as one.
@@ -72,7 +72,7 @@ pub struct Output {
 
 /// How a frame is handed to its encoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Pixels {
+pub(crate) enum PixelFormat {
     Yuv420,
     Yuva420,
     /// Ten bits in the lower end of two bytes.
@@ -180,14 +180,14 @@ impl Codec {
 }
 
 impl Output {
-    pub(crate) fn pixels(&self) -> Pixels {
+    pub(crate) fn pixels(&self) -> PixelFormat {
         match (self.codec, self.alpha) {
-            (Codec::H264 | Codec::H265, _) | (Codec::Vp9, Alpha::None) => Pixels::Yuv420,
-            (Codec::Vp9, Alpha::Kept) => Pixels::Yuva420,
-            (Codec::ProRes, Alpha::None) => Pixels::Yuv444p10,
-            (Codec::ProRes, Alpha::Kept) => Pixels::Yuva444p10,
-            (Codec::Png, _) => Pixels::Png,
-            (Codec::Gif, _) => Pixels::Rgb,
+            (Codec::H264 | Codec::H265, _) | (Codec::Vp9, Alpha::None) => PixelFormat::Yuv420,
+            (Codec::Vp9, Alpha::Kept) => PixelFormat::Yuva420,
+            (Codec::ProRes, Alpha::None) => PixelFormat::Yuv444p10,
+            (Codec::ProRes, Alpha::Kept) => PixelFormat::Yuva444p10,
+            (Codec::Png, _) => PixelFormat::Png,
+            (Codec::Gif, _) => PixelFormat::Rgb,
         }
     }
 
@@ -208,7 +208,7 @@ impl Output {
         let quality =
             quality.and_then(|name| Quality::from_name(&name)).unwrap_or(Quality::Standard);
         let rate = rate(fields, format, codec)?;
-        let plays = fields.int("loop", 0, MOST_PLAYS)?;
+        let plays = fields.int("loop", 0, MAX_PLAYS)?;
         if plays.is_some() && format != Format::Gif {
             return refuse("loop", format!("is for gif; a {} is played once", format.name()));
         }
@@ -250,7 +250,7 @@ fn codec(fields: &mut Fields, format: Format) -> Result<Codec> {
     )
 }
 
-fn rate(fields: &mut Fields, format: Format, codec: Codec) -> Result<Rate> {
+fn rate(fields: &mut Fields, format: Format, codec: Codec) -> Result<RateControl> {
     let largest = codec.largest_crf();
     let crf = fields.int("crf", 0, largest.unwrap_or(u32::MAX))?;
     let bitrate = fields.text("bitrate")?;
@@ -261,14 +261,14 @@ fn rate(fields: &mut Fields, format: Format, codec: Codec) -> Result<Rate> {
     match (crf, bitrate) {
         (Some(_), _) if largest.is_none() => fixed("crf"),
         (None, Some(_)) if largest.is_none() => fixed("bitrate"),
-        (None, None) => Ok(Rate::Preset),
-        (Some(crf), None) => Ok(Rate::Crf(u8::try_from(crf).unwrap_or(u8::MAX))),
+        (None, None) => Ok(RateControl::Preset),
+        (Some(crf), None) => Ok(RateControl::Crf(u8::try_from(crf).unwrap_or(u8::MAX))),
         (None, Some(text)) => bits(&text).map_or_else(
             || {
                 let must = "must look like 8M, 2500k or 1.5M and be from 10k to 1000M";
                 refuse("bitrate", format!("{must}, not \"{text}\""))
             },
-            |bits| Ok(Rate::Bitrate(bits)),
+            |bits| Ok(RateControl::Bitrate(bits)),
         ),
         (Some(_), Some(_)) => refuse("bitrate", "cannot be given together with crf"),
     }

@@ -43,7 +43,7 @@ const ALIASES: [(&str, &str); 9] = [
 ];
 
 /// The most pixels of a frame for one of the page, in each direction.
-pub(crate) const LARGEST_SCALE: u32 = 16;
+pub(crate) const MAX_SCALE: u32 = 16;
 
 /// How large frames are to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,13 +88,13 @@ impl Resolution {
         let (wide, high) =
             if is_turned { (self.height, self.width) } else { (self.width, self.height) };
         let scale = wide / width;
-        if (1..=LARGEST_SCALE).contains(&scale) && (scale * width, scale * height) == (wide, high) {
+        if (1..=MAX_SCALE).contains(&scale) && (scale * width, scale * height) == (wide, high) {
             return Ok(scale);
         }
         refuse(
             "outputResolution",
             format!(
-                "{} is {wide}x{high}, which is not 1 to {LARGEST_SCALE} times the composition's {width}x{height}",
+                "{} is {wide}x{high}, which is not 1 to {MAX_SCALE} times the composition's {width}x{height}",
                 self.name
             ),
         )

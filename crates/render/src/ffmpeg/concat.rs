@@ -171,7 +171,7 @@ pub(crate) fn list(chunks: &[PathBuf]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::output::Rate;
+    use crate::config::output::RateControl;
 
     #[test]
     fn a_quote_in_a_path_does_not_end_it() {
@@ -182,7 +182,7 @@ mod tests {
     }
 
     fn output(format: Format, codec: Codec, alpha: Alpha) -> Output {
-        let (quality, rate) = (Quality::Standard, Rate::Preset);
+        let (quality, rate) = (Quality::Standard, RateControl::Preset);
         Output { format, codec, alpha, quality, rate, plays: 3, cfr: false }
     }
 

@@ -9,7 +9,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::ChildStdin;
 
 use crate::browser::Viewport;
-use crate::config::output::{Format, Output, Pixels};
+use crate::config::output::{Format, Output, PixelFormat};
 use crate::error::{Error, Result};
 use crate::frame::Fps;
 use crate::process::{Child, Cmd, Pipes};
@@ -60,20 +60,20 @@ pub(crate) fn command(tools: &Tools, encoding: &Encoding, to: Targets<'_>) -> Cm
     }
 }
 
-fn input(cmd: Cmd, pixels: Pixels, viewport: Viewport, fps: Fps) -> Cmd {
+fn input(cmd: Cmd, pixels: PixelFormat, viewport: Viewport, fps: Fps) -> Cmd {
     let (width, height) = viewport.pixels();
     let name = match pixels {
-        Pixels::Yuv420 => "yuv420p",
-        Pixels::Yuva420 => "yuva420p",
-        Pixels::Yuv444p10 => "yuv444p10le",
-        Pixels::Yuva444p10 => "yuva444p10le",
-        Pixels::Rgb => "rgb24",
-        Pixels::Png => {
+        PixelFormat::Yuv420 => "yuv420p",
+        PixelFormat::Yuva420 => "yuva420p",
+        PixelFormat::Yuv444p10 => "yuv444p10le",
+        PixelFormat::Yuva444p10 => "yuva444p10le",
+        PixelFormat::Rgb => "rgb24",
+        PixelFormat::Png => {
             return cmd.words(&format!("-f image2pipe -c:v png -framerate {fps} -i pipe:0"));
         }
     };
     let colours = match pixels {
-        Pixels::Rgb | Pixels::Png => "",
+        PixelFormat::Rgb | PixelFormat::Png => "",
         _ => "-color_range tv -colorspace bt709",
     };
     cmd.words(&format!("-f rawvideo -pix_fmt {name} {colours}"))
@@ -92,19 +92,19 @@ fn container(cmd: Cmd, format: Format, fps: Fps, label: &str) -> Cmd {
 }
 
 /// The filter from a picture to a smaller one of 4:2:0; what can be seen through stands on black.
-fn shrink(pixels: Pixels, (width, height): (u32, u32)) -> String {
+fn shrink(pixels: PixelFormat, (width, height): (u32, u32)) -> String {
     const EXACT: &str = "flags=bicubic+accurate_rnd+full_chroma_int+bitexact";
     const FROM_YUV: &str = "in_color_matrix=bt709:in_range=tv";
     const TO_YUV: &str = "out_color_matrix=bt709:out_range=tv";
     let onto_black = match pixels {
-        Pixels::Yuv420 | Pixels::Yuv444p10 | Pixels::Rgb => String::new(),
-        Pixels::Yuva420 | Pixels::Yuva444p10 => {
+        PixelFormat::Yuv420 | PixelFormat::Yuv444p10 | PixelFormat::Rgb => String::new(),
+        PixelFormat::Yuva420 | PixelFormat::Yuva444p10 => {
             format!("scale={FROM_YUV}:out_range=pc:{EXACT},format=gbrap,premultiply=inplace=1,")
         }
-        Pixels::Png => "format=gbrap,premultiply=inplace=1,".to_owned(),
+        PixelFormat::Png => "format=gbrap,premultiply=inplace=1,".to_owned(),
     };
     let from = match pixels {
-        Pixels::Yuv420 | Pixels::Yuv444p10 => FROM_YUV,
+        PixelFormat::Yuv420 | PixelFormat::Yuv444p10 => FROM_YUV,
         _ => "in_range=pc",
     };
     format!("{onto_black}scale={width}:{height}:{from}:{TO_YUV}:{EXACT},format=yuv420p")

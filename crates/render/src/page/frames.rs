@@ -8,15 +8,15 @@ use hyper::body::Bytes;
 use hyper::header::{self, HeaderValue};
 
 use crate::page::files::content_type;
-use crate::video::lookup::Show;
+use crate::video::lookup::VideoTrack;
 
 /// Below this path a frame is called by two numbers: the video's in the plan, and its own in the video. No project has a
 /// folder of this name.
 pub(super) const PLACE: &str = "/__frames/";
 
 /// The frame called `name`, if there is one.
-pub(super) async fn answer(shows: &[Show], name: &str) -> Option<Response<Full<Bytes>>> {
-    let file = file(shows, name)?;
+pub(super) async fn answer(tracks: &[VideoTrack], name: &str) -> Option<Response<Full<Bytes>>> {
+    let file = file(tracks, name)?;
     let mut response = Response::new(Full::new(Bytes::from(tokio::fs::read(&file).await.ok()?)));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(&file)));
@@ -25,11 +25,11 @@ pub(super) async fn answer(shows: &[Show], name: &str) -> Option<Response<Full<B
     Some(response)
 }
 
-fn file(shows: &[Show], name: &str) -> Option<PathBuf> {
+fn file(tracks: &[VideoTrack], name: &str) -> Option<PathBuf> {
     let (video, frame) = name.split_once('/')?;
-    let show = shows.get(video.parse::<usize>().ok()?)?;
-    let frame = frame.parse::<u32>().ok().filter(|frame| *frame < show.frames)?;
-    Some(show.file(frame))
+    let track = tracks.get(video.parse::<usize>().ok()?)?;
+    let frame = frame.parse::<u32>().ok().filter(|frame| *frame < track.frames)?;
+    Some(track.file(frame))
 }
 
 #[cfg(test)]
@@ -38,7 +38,7 @@ mod tests {
 
     #[test]
     fn only_frames_that_exist_have_a_name() {
-        let show = Show {
+        let track = VideoTrack {
             id: "v".into(),
             src: "v.mp4".into(),
             start: 0.0,
@@ -64,7 +64,7 @@ mod tests {
             ("v/0", None),
         ] {
             let expected = expected.map(|file| PathBuf::from("/plan/video-frames/v").join(file));
-            assert_eq!(file(std::slice::from_ref(&show), name), expected, "{name}");
+            assert_eq!(file(std::slice::from_ref(&track), name), expected, "{name}");
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::config::output::Alpha;
 use crate::error::Result;
 use crate::frame::Fps;
 use crate::page::server::{Injection, Server};
-use crate::video::lookup::{Due, Show};
+use crate::video::lookup::{VideoFrameRef, VideoTrack};
 
 /// Everything of a page that is the same for each of its browsers.
 #[derive(Debug)]
@@ -28,13 +28,13 @@ pub(crate) struct PageSource<'a> {
     /// The planner's settings for the page; the worker's own environment plays no part.
     pub(crate) env: &'a BTreeMap<String, String>,
     /// The videos whose frames are put into the page; it does not play them itself.
-    pub(crate) shows: &'a [Show],
+    pub(crate) tracks: &'a [VideoTrack],
     pub(crate) alpha: Alpha,
 }
 
 /// Starts serving the page with our scripts in it.
 pub(crate) async fn serve(source: &PageSource<'_>) -> Result<Server> {
-    let PageSource { root, runtime, fps, variables, env, shows, alpha } = source;
+    let PageSource { root, runtime, fps, variables, env, tracks, alpha } = source;
     let globals = json!({
         "__HF_EXPORT_RENDER_SEEK_CONFIG": seek_config(*fps, env),
         "__hfVariables": variables,
@@ -46,18 +46,18 @@ pub(crate) async fn serve(source: &PageSource<'_>) -> Result<Server> {
         every_head_start: assign + include_str!("virtual-time.js"),
         index_head_end: (*runtime).to_owned(),
         index_body_end: include_str!("bridge.js").to_owned(),
-        video_frames: (!shows.is_empty()).then(|| video_frames(shows)),
+        video_frames: (!tracks.is_empty()).then(|| video_frames(tracks)),
         alpha: *alpha,
     };
-    Server::start(root, injection, shows.to_vec()).await
+    Server::start(root, injection, tracks.to_vec()).await
 }
 
 /// The script that shows frames instead of videos, with what it has to know of each.
-fn video_frames(shows: &[Show]) -> String {
-    let clips: Vec<_> = shows
+fn video_frames(tracks: &[VideoTrack]) -> String {
+    let clips: Vec<_> = tracks
         .iter()
         .map(|show| {
-            let Show { id, src, media_start, width, height, duration, .. } = show;
+            let VideoTrack { id, src, media_start, width, height, duration, .. } = show;
             json!({ "id": id, "src": src, "mediaStart": media_start, "width": width, "height": height, "duration": duration })
         })
         .collect();
@@ -98,7 +98,7 @@ pub(crate) const ERRORS: &str = "__fw.errors()";
 
 /// What a seek answers.
 #[derive(Debug, Clone, Copy, Deserialize)]
-pub(crate) struct Sought {
+pub(crate) struct SeekResult {
     /// How many errors the page has had so far.
     pub(crate) errors: usize,
     /// Whether the browser itself animates anything on the page.
@@ -106,8 +106,8 @@ pub(crate) struct Sought {
 }
 
 /// Seeks to `seconds` with the frames that videos show then, and those that they will probably show next. Answers a
-/// [`Sought`].
-pub(crate) fn seek(seconds: f64, due: &[Due], next: &[Due]) -> String {
+/// [`SeekResult`].
+pub(crate) fn seek(seconds: f64, due: &[VideoFrameRef], next: &[VideoFrameRef]) -> String {
     match (due, next) {
         ([], []) => format!("__fw.seek({})", json!(seconds)),
         _ => format!("__fw.seek({}, {}, {})", json!(seconds), json!(due), json!(next)),

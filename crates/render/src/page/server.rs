@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::page::files::{JAVASCRIPT, Range, content_type, decode_path, parse_range, read_part};
 use crate::page::frames;
 use crate::page::inject::inject;
-use crate::video::lookup::Show;
+use crate::video::lookup::VideoTrack;
 
 /// Scripts that the HTML gets on its way to the page. They are put in by reference, so that an author's line numbers stay
 /// what they are.
@@ -67,7 +67,7 @@ pub(crate) struct Server {
 struct Site {
     root: PathBuf,
     injection: Injection,
-    shows: Vec<Show>,
+    tracks: Vec<VideoTrack>,
     authority: String,
     unserved: Mutex<Vec<Unserved>>,
     blocked: AtomicU64,
@@ -76,8 +76,8 @@ struct Site {
 }
 
 /// How many different requests without an answer are remembered; a page can make up any number.
-const MOST_NAMED: usize = 200;
-const LONGEST_NAME: usize = 120;
+const MAX_NAMED: usize = 200;
+const MAX_NAME_BYTES: usize = 120;
 
 /// Where those scripts are served; no project has a folder of this name.
 const SCRIPTS: &str = "/__framewright/";
@@ -101,8 +101,12 @@ impl Injection {
 }
 
 impl Server {
-    /// Serves the files below `root`, and the frames of `shows`, on a free port of 127.0.0.1.
-    pub(crate) async fn start(root: &Path, injection: Injection, shows: Vec<Show>) -> Result<Self> {
+    /// Serves the files below `root`, and the frames of `tracks`, on a free port of 127.0.0.1.
+    pub(crate) async fn start(
+        root: &Path,
+        injection: Injection,
+        tracks: Vec<VideoTrack>,
+    ) -> Result<Self> {
         let listener =
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(Error::io("serve", root))?;
         let root = tokio::fs::canonicalize(root).await.map_err(Error::io("serve", root))?;
@@ -110,7 +114,7 @@ impl Server {
         let site = Arc::new(Site {
             root,
             injection,
-            shows,
+            tracks,
             authority: address.to_string(),
             unserved: Mutex::default(),
             blocked: AtomicU64::new(0),
@@ -134,8 +138,8 @@ impl Server {
     }
 
     /// The videos whose frames are served.
-    pub(crate) fn shows(&self) -> &[Show] {
-        &self.site.shows
+    pub(crate) fn tracks(&self) -> &[VideoTrack] {
+        &self.site.tracks
     }
 
     /// The requests so far that got no file.
@@ -188,7 +192,7 @@ async fn answer(
     // The page itself waits for the frames it needs, and asks for the next ones ahead of their time.
     let is_ours = request.uri().authority().is_none_or(|to| to.as_str() == site.authority);
     if let Some(name) = request.uri().path().strip_prefix(frames::PLACE).filter(|_| is_ours) {
-        let answered = frames::answer(&site.shows, name).await;
+        let answered = frames::answer(&site.tracks, name).await;
         return Ok(answered.unwrap_or_else(|| empty(StatusCode::NOT_FOUND)));
     }
     let _open = OpenRequest::of(&site);
@@ -214,7 +218,7 @@ impl Drop for OpenRequest<'_> {
 /// A URL as it may be printed: without its query, which can hold anything, and of a length that fits into a line.
 fn shortened(url: &str) -> String {
     let url = url.split(['?', '#']).next().unwrap_or_default();
-    let end = url.floor_char_boundary(LONGEST_NAME);
+    let end = url.floor_char_boundary(MAX_NAME_BYTES);
     if end < url.len() { format!("{}…", &url[..end]) } else { url.to_owned() }
 }
 
@@ -270,7 +274,7 @@ impl Site {
         let mut list = self.unserved.lock().expect("nothing panics while holding the list");
         // Each kind has its own room: what a script asks for in vain must not hide that an element is without its file.
         let alike = list.iter().filter(|noted| noted.is_optional() == unserved.is_optional());
-        if alike.count() < MOST_NAMED && !list.contains(&unserved) {
+        if alike.count() < MAX_NAMED && !list.contains(&unserved) {
             list.push(unserved);
         }
     }

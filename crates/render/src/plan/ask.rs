@@ -6,16 +6,17 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::browser::Viewport;
-use crate::browser::session::{Opened, Patience, Session};
+use crate::browser::session::{Opened, Session, Timeouts};
+use crate::config::Strictness;
 use crate::error::Result;
 use crate::page::{self, PageSource};
 use crate::tools::Tools;
 
 /// The most moments a second at which a volume is read.
-const MOST_SAMPLES: f64 = 60.0;
+const MAX_SAMPLES_PER_SECOND: f64 = 60.0;
 /// Moments that one command may take, and those that are read of the longest timeline.
 const SAMPLES_AT_ONCE: u32 = 300;
-const LONGEST: u32 = 60 * 3600;
+const MAX_SAMPLES: u32 = 60 * 3600;
 
 /// A smaller change of a volume is none.
 const CHANGE: f64 = 1e-4;
@@ -25,7 +26,7 @@ pub(super) type Point = (f64, f64);
 
 /// What the page told.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct PageFacts {
     pub(super) opened: Opened,
     /// The volumes that the page changes, by render id.
     pub(super) volumes: BTreeMap<String, Vec<Point>>,
@@ -34,7 +35,7 @@ pub(super) struct Told {
 /// The sounds whose volumes are to be read, and where each composition lies on the timeline, given how long the timelines
 /// of the page are.
 #[derive(Clone, Copy)]
-pub(super) struct Heard<'a> {
+pub(super) struct VolumeProbe<'a> {
     pub(super) ids: &'a [String],
     pub(super) places: &'a (dyn Fn(&BTreeMap<String, f64>) -> Result<Value> + Sync),
 }
@@ -44,17 +45,17 @@ pub(super) async fn ask(
     tools: &Tools,
     source: &PageSource<'_>,
     (work, viewport): (&Path, Viewport),
-    patience: Patience,
-    heard: Heard<'_>,
+    (timeouts, strictness): (Timeouts, Strictness),
+    heard: VolumeProbe<'_>,
     lasts: Option<f64>,
-) -> Result<Told> {
-    let Heard { ids: heard, places } = heard;
+) -> Result<PageFacts> {
+    let VolumeProbe { ids: heard, places } = heard;
     let server = page::serve(source).await?;
     let (session, opened) =
-        Session::open(tools, work, &server, viewport, source.fps, patience).await?;
+        Session::open(tools, work, &server, viewport, source.fps, (timeouts, strictness)).await?;
     let mut volumes = BTreeMap::new();
     if !heard.is_empty() {
-        let step = 1.0 / source.fps.as_f64().clamp(1.0, MOST_SAMPLES);
+        let step = 1.0 / source.fps.as_f64().clamp(1.0, MAX_SAMPLES_PER_SECOND);
         let count = samples(lasts.unwrap_or(opened.duration), step);
         let places = places(&opened.timelines)?;
         let mut read: Vec<Vec<f64>> = Vec::new();
@@ -70,7 +71,7 @@ pub(super) async fn ask(
             volumes.extend(curve(&samples).map(|points| (id.clone(), points)));
         }
     }
-    Ok(Told { opened, volumes })
+    Ok(PageFacts { opened, volumes })
 }
 
 fn samples(seconds: f64, step: f64) -> u32 {
@@ -80,7 +81,7 @@ fn samples(seconds: f64, step: f64) -> u32 {
         reason = "a duration is positive, and a cast to a smaller type stops at its end"
     )]
     let count = (seconds / step).ceil() as u32;
-    count.min(LONGEST) + 1
+    count.min(MAX_SAMPLES) + 1
 }
 
 /// The corners of a volume that changes; a stretch that stays the same keeps both of its ends.

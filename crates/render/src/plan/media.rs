@@ -24,7 +24,7 @@ use crate::plan::ask::Point;
 use crate::plan::layout::{self, Videos};
 use crate::tools::Tools;
 use crate::video;
-use crate::video::lookup::Show;
+use crate::video::lookup::VideoTrack;
 
 /// Files that are read at the same time.
 const PROBES: usize = 4;
@@ -134,11 +134,11 @@ impl Media {
     }
 
     /// The videos for a page that is only asked something: it loads none of them, and has no frames to show.
-    pub(super) fn unshown(&self) -> Vec<Show> {
+    pub(super) fn unshown(&self) -> Vec<VideoTrack> {
         let unshown = |medium: &Medium| {
             let source = &self.sources[&medium.file];
             let picture = source.picture.as_ref().filter(|_| medium.kind != Kind::Audio)?;
-            Some(Show {
+            Some(VideoTrack {
                 id: medium.id.clone(),
                 src: medium.src.clone(),
                 start: 0.0,

@@ -17,7 +17,7 @@ use crate::plan::fonts::font_snapshot;
 use crate::plan::layout::{
     self, ChunkEntry, Composition, Dimensions, EncoderPlan, Manifest, Preview, Protocol, Videos,
 };
-use crate::plan::output::{self, Extras};
+use crate::plan::output::{self, SideOutputs};
 use crate::plan::{PRODUCER_VERSION, Planned};
 use crate::tools::Tools;
 
@@ -64,7 +64,7 @@ fn encoder_plan(
 ) -> EncoderPlan {
     let Profile { encoder, preset, crf: _, pixel_format } = profile(&settings.output);
     let (crf, bitrate) = output::rate(&settings.output);
-    let Extras { poster, preview } = planned.extras;
+    let SideOutputs { poster, preview } = planned.side_outputs;
     let is_gif = settings.output.format == Format::Gif;
     EncoderPlan {
         capture_mode: "beginframe".to_owned(),

@@ -21,7 +21,7 @@ use std::path::Path;
 use crate::audio;
 use crate::blocking::blocking;
 use crate::browser::Viewport;
-use crate::browser::session::Patience;
+use crate::browser::session::Timeouts;
 use crate::compose::gather::gather;
 use crate::compose::{self, Check, Compiled, Given};
 use crate::config::Settings;
@@ -30,11 +30,11 @@ use crate::error::{Error, Result};
 use crate::ffmpeg;
 use crate::frame::{FrameRange, slice_chunks};
 use crate::page::PageSource;
-use crate::plan::ask::{Heard, ask};
+use crate::plan::ask::{VolumeProbe, ask};
 use crate::plan::layout::Manifest;
 use crate::plan::media::{Media, Played};
 use crate::plan::meta::{manifest, pretty, write, write_meta};
-use crate::plan::output::Extras;
+use crate::plan::output::SideOutputs;
 use crate::remote::Net;
 use crate::tools::Tools;
 
@@ -59,7 +59,7 @@ pub struct Planned {
     /// Pixels of a frame per pixel of the page, in both directions.
     pub scale: u32,
     pub format: Format,
-    pub(crate) extras: Extras,
+    pub(crate) side_outputs: SideOutputs,
     pub ffmpeg_version: String,
     /// The name of the plan's file with the sound, if it has one.
     pub audio: Option<&'static str>,
@@ -74,7 +74,7 @@ pub async fn plan(
     project: &Path,
     settings: &Settings,
     env: &BTreeMap<String, String>,
-    patience: Patience,
+    timeouts: Timeouts,
     out: &Path,
 ) -> Result<Planned> {
     let compiled = compile(project, settings).await?;
@@ -110,13 +110,14 @@ pub async fn plan(
             fps: settings.fps,
             variables: settings.variables.as_ref(),
             env: &runtime_env,
-            shows: &media.unshown(),
+            tracks: &media.unshown(),
             alpha: Alpha::None,
         };
         let place = (work.as_path(), compiled.viewport);
         let places = |timelines: &BTreeMap<String, f64>| media.places(&html, timelines);
-        let heard = Heard { ids: &heard, places: &places };
-        let told = ask(tools, &source, place, patience, heard, duration).await?;
+        let heard = VolumeProbe { ids: &heard, places: &places };
+        let told =
+            ask(tools, &source, place, (timeouts, settings.strictness), heard, duration).await?;
         warnings.extend(told.opened.warnings);
         duration = duration.or(Some(told.opened.duration));
         media.known.timelines = told.opened.timelines;
@@ -124,7 +125,7 @@ pub async fn plan(
     }
     let duration = duration.unwrap_or_default();
     let extent = extent(settings, &compiled, scale, duration)?;
-    let Extent { total_frames, frames, extras } = extent;
+    let FrameSelection { total_frames, frames, side_outputs } = extent;
     room::check(settings, frames.len(), pixels(&compiled, scale), out)?;
     let (chunk_size, chunks) = slice_chunks(frames, settings.sizing);
     let Played { videos, mut sounds } = media.play(&html, &settings.entry, duration)?;
@@ -157,7 +158,7 @@ pub async fn plan(
         height: compiled.viewport.height,
         scale,
         format: settings.output.format,
-        extras,
+        side_outputs,
         ffmpeg_version,
         audio,
         warnings,
@@ -178,15 +179,20 @@ pub async fn plan(
 
 /// Which frames there are, and what is made of them besides the video.
 #[derive(Debug, Clone, Copy)]
-struct Extent {
+struct FrameSelection {
     /// Of the composition.
     total_frames: u32,
     /// Those that are wanted.
     frames: FrameRange,
-    extras: Extras,
+    side_outputs: SideOutputs,
 }
 
-fn extent(settings: &Settings, compiled: &Compiled, scale: u32, duration: f64) -> Result<Extent> {
+fn extent(
+    settings: &Settings,
+    compiled: &Compiled,
+    scale: u32,
+    duration: f64,
+) -> Result<FrameSelection> {
     let total_frames = settings.fps.frames_in(duration).map_err(|range| Error::Duration {
         seconds: range.seconds,
         hint: "give the root element a data-duration in seconds".to_owned(),
@@ -212,8 +218,8 @@ fn extent(settings: &Settings, compiled: &Compiled, scale: u32, duration: f64) -
     }
     let size = pixels(compiled, scale);
     let preview = settings.preview.map(|side| output::preview(side, size)).transpose()?;
-    let extras = Extras { poster: poster.map(|(_, frame)| frame), preview };
-    Ok(Extent { total_frames, frames, extras })
+    let side_outputs = SideOutputs { poster: poster.map(|(_, frame)| frame), preview };
+    Ok(FrameSelection { total_frames, frames, side_outputs })
 }
 
 /// Width and height of a frame.

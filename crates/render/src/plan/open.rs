@@ -8,14 +8,14 @@ use serde_json::Value;
 
 use crate::config::Strictness;
 use crate::config::output::{Format, Output};
-use crate::config::resolution::LARGEST_SCALE;
+use crate::config::resolution::MAX_SCALE;
 use crate::error::{Error, Result};
 use crate::frame::{Fps, FrameRange};
 use crate::plan::hash::{Identity, plan_digest};
 use crate::plan::layout::{self, ChunkEntry, Dimensions, EncoderPlan, Manifest, Protocol};
-use crate::plan::output::{self, Extras};
+use crate::plan::output::{self, SideOutputs};
 use crate::plan::videos;
-use crate::video::lookup::Show;
+use crate::video::lookup::VideoTrack;
 
 impl<'a> From<&'a Manifest> for Identity<'a> {
     fn from(manifest: &'a Manifest) -> Self {
@@ -29,34 +29,34 @@ impl<'a> From<&'a Manifest> for Identity<'a> {
 }
 
 /// A frame is no larger than this, however much its page is enlarged.
-const LARGEST_SIDE: u32 = 7680;
+const MAX_SIDE: u32 = 7680;
 
 /// What joining needs of a plan.
 #[derive(Debug)]
-pub(crate) struct Outline {
+pub(crate) struct PlanSummary {
     pub(crate) manifest: Manifest,
     pub(crate) chunks: Vec<FrameRange>,
     pub(crate) fps: Fps,
     /// Pixels of a frame per pixel of the page, in both directions.
     pub(crate) scale: u32,
     pub(crate) output: Output,
-    pub(crate) extras: Extras,
+    pub(crate) side_outputs: SideOutputs,
 }
 
 /// One chunk of a plan on disk. To hold one is to know that the plan is whole and hashes to what it says.
 #[derive(Debug)]
 pub(crate) struct PlannedChunk {
-    pub(crate) outline: Outline,
+    pub(crate) summary: PlanSummary,
     pub(crate) encoder: EncoderPlan,
     pub(crate) range: FrameRange,
     pub(crate) strictness: Strictness,
     pub(crate) page_dir: PathBuf,
     /// The videos whose frames are put into the page.
-    pub(crate) shows: Vec<Show>,
+    pub(crate) tracks: Vec<VideoTrack>,
 }
 
 /// Reads `plan.json` and `meta/chunks.json`.
-pub(crate) fn open_outline(dir: &Path) -> Result<Outline> {
+pub(crate) fn open_outline(dir: &Path) -> Result<PlanSummary> {
     let manifest = open_manifest(dir)?;
     let chunks = open_chunks(dir)?;
     // Plans of other makers may come to be joined without it.
@@ -65,10 +65,10 @@ pub(crate) fn open_outline(dir: &Path) -> Result<Outline> {
         Err(Error::PlanArtifactMissing { .. }) => Value::Null,
         Err(error) => return Err(error),
     };
-    outline(manifest, &chunks, &encoder)
+    summary(manifest, &chunks, &encoder)
 }
 
-fn outline(manifest: Manifest, chunks: &[ChunkEntry], encoder: &Value) -> Result<Outline> {
+fn summary(manifest: Manifest, chunks: &[ChunkEntry], encoder: &Value) -> Result<PlanSummary> {
     let invalid = |reason: String| Error::PlanArtifactInvalid {
         artifact: layout::CHUNKS_JSON.into(),
         reason,
@@ -92,22 +92,22 @@ fn outline(manifest: Manifest, chunks: &[ChunkEntry], encoder: &Value) -> Result
     }
     let Dimensions { fps_num, fps_den, width, height, format } = manifest.dimensions.clone();
     let fps = Fps::exact(fps_num, fps_den).filter(|_| {
-        [width, height].iter().all(|side| (16..=LARGEST_SIDE).contains(side) && side % 2 == 0)
+        [width, height].iter().all(|side| (16..=MAX_SIDE).contains(side) && side % 2 == 0)
     });
     let Some(fps) = fps else {
         let reason = format!("dimensions {fps_num}/{fps_den} {width}x{height} cannot be rendered");
         return Err(Error::PlanArtifactInvalid { artifact: layout::PLAN_JSON.into(), reason });
     };
     let factor = encoder.get("deviceScaleFactor").and_then(Value::as_f64).unwrap_or(1.0);
-    let scale = (1..=LARGEST_SCALE).find(|scale| (f64::from(*scale) - factor).abs() < f64::EPSILON);
-    let Some(scale) = scale.filter(|scale| width.max(height) * scale <= LARGEST_SIDE) else {
+    let scale = (1..=MAX_SCALE).find(|scale| (f64::from(*scale) - factor).abs() < f64::EPSILON);
+    let Some(scale) = scale.filter(|scale| width.max(height) * scale <= MAX_SIDE) else {
         let reason = format!("deviceScaleFactor is {factor}, which cannot be rendered");
         return Err(Error::PlanArtifactInvalid { artifact: layout::ENCODER_JSON.into(), reason });
     };
     let chunks: Vec<_> = chunks.iter().map(|chunk| chunk.range()).collect();
     let output = output::read(&format, encoder)?;
-    let extras = output::extras(encoder, &chunks, (width * scale, height * scale))?;
-    Ok(Outline { manifest, chunks, fps, scale, output, extras })
+    let side_outputs = output::side_outputs(encoder, &chunks, (width * scale, height * scale))?;
+    Ok(PlanSummary { manifest, chunks, fps, scale, output, side_outputs })
 }
 
 /// Opens chunk `index` of the plan in `dir` for a worker whose FFmpeg is `ffmpeg_version`.
@@ -115,7 +115,7 @@ pub(crate) fn open_chunk(dir: &Path, index: u32, ffmpeg_version: &str) -> Result
     let manifest = open_manifest(dir)?;
     let encoder_value: Value = read_json(dir, layout::ENCODER_JSON)?;
     let chunks = open_chunks(dir)?;
-    let shows = videos::open_videos(dir, &manifest)?;
+    let tracks = videos::open_videos(dir, &manifest)?;
     let entry = usize::try_from(index)
         .ok()
         .and_then(|i| chunks.get(i))
@@ -152,12 +152,12 @@ pub(crate) fn open_chunk(dir: &Path, index: u32, ffmpeg_version: &str) -> Result
     };
     let range = entry.range();
     Ok(PlannedChunk {
-        outline: outline(manifest, &chunks, &encoder_value)?,
+        summary: summary(manifest, &chunks, &encoder_value)?,
         encoder,
         range,
         strictness,
         page_dir,
-        shows,
+        tracks,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::config::output::{Alpha, Format, MOST_PLAYS, Output, Quality, Rate, bits};
+use crate::config::output::{Alpha, Format, MAX_PLAYS, Output, Quality, RateControl, bits};
 use crate::error::{Error, Result};
 use crate::ffmpeg::encode::{Profile, profile};
 use crate::frame::FrameRange;
@@ -10,7 +10,7 @@ use crate::plan::layout;
 
 /// What is made besides the video, while its frames are drawn.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Extras {
+pub(crate) struct SideOutputs {
     /// The frame that is kept as a picture.
     pub(crate) poster: Option<u32>,
     /// Width and height of a small video.
@@ -64,7 +64,7 @@ pub(super) fn read(format: &str, encoder: &Value) -> Result<Output> {
         codec,
         alpha,
         quality,
-        rate: Rate::Preset,
+        rate: RateControl::Preset,
         plays: 0,
         cfr: encoder["cfr"] == true,
     };
@@ -72,28 +72,28 @@ pub(super) fn read(format: &str, encoder: &Value) -> Result<Output> {
     let output = output.ok_or_else(|| unknown(text("encoder").unwrap_or_default()))?;
     let largest = output.codec.largest_crf();
     let rate = match (encoder["crf"].as_u64(), text("bitrate"), largest) {
-        (_, _, None) | (None, None, _) => Rate::Preset,
+        (_, _, None) | (None, None, _) => RateControl::Preset,
         (_, Some(bitrate), _) => {
             let none = || invalid(format!("bitrate is \"{bitrate}\", which is none"));
-            Rate::Bitrate(bits(bitrate).ok_or_else(none)?)
+            RateControl::Bitrate(bits(bitrate).ok_or_else(none)?)
         }
         (Some(crf), None, Some(largest)) => match u8::try_from(crf) {
-            Ok(crf) if u32::from(crf) <= largest => Rate::Crf(crf),
+            Ok(crf) if u32::from(crf) <= largest => RateControl::Crf(crf),
             _ => return Err(invalid(format!("crf is {crf}, above {largest}"))),
         },
     };
     let plays = encoder["loop"].as_u64().unwrap_or(0);
-    let plays = u32::try_from(plays).ok().filter(|plays| *plays <= MOST_PLAYS);
-    let plays = plays.ok_or_else(|| invalid(format!("loop is above {MOST_PLAYS}")))?;
+    let plays = u32::try_from(plays).ok().filter(|plays| *plays <= MAX_PLAYS);
+    let plays = plays.ok_or_else(|| invalid(format!("loop is above {MAX_PLAYS}")))?;
     Ok(Output { rate, plays, ..output })
 }
 
-/// What a plan of `chunks` with frames of `size` says of its by-products; plans of other makers have none.
-pub(super) fn extras(
+/// What a plan of `chunks` with frames of `size` says of its side outputs; plans of other makers have none.
+pub(super) fn side_outputs(
     encoder: &Value,
     chunks: &[FrameRange],
     (width, height): (u32, u32),
-) -> Result<Extras> {
+) -> Result<SideOutputs> {
     let invalid = |reason: String| Error::PlanArtifactInvalid {
         artifact: layout::ENCODER_JSON.into(),
         reason,
@@ -121,16 +121,16 @@ pub(super) fn extras(
             Some(found.ok_or_else(|| invalid(format!("preview is {preview}, which has no size")))?)
         }
     };
-    Ok(Extras { poster, preview })
+    Ok(SideOutputs { poster, preview })
 }
 
 /// The constant rate factor and the bit rate that stand in a plan.
 pub(super) fn rate(output: &Output) -> (Option<u8>, Option<String>) {
     let Profile { crf, .. } = profile(output);
     match &output.rate {
-        Rate::Preset => (crf, None),
-        Rate::Crf(crf) => (Some(*crf), None),
-        Rate::Bitrate(bits) => (None, Some(bits.to_string())),
+        RateControl::Preset => (crf, None),
+        RateControl::Crf(crf) => (Some(*crf), None),
+        RateControl::Bitrate(bits) => (None, Some(bits.to_string())),
     }
 }
 
@@ -160,7 +160,7 @@ mod tests {
             "encoder": "libvpx-vp9-software", "quality": "high", "pixelFormat": "yuva420p", "crf": 60
         });
         let output = read("webm", &webm).unwrap();
-        assert_eq!((output.alpha, output.rate), (Alpha::Kept, Rate::Crf(60)));
+        assert_eq!((output.alpha, output.rate), (Alpha::Kept, RateControl::Crf(60)));
         assert_eq!(read("mp4", &Value::Null).unwrap().codec.name(), "h264");
         for (format, encoder, pixels, codec, alpha) in [
             ("mp4", "libx264-software", "yuv420p", "h264", Alpha::None),
@@ -191,12 +191,12 @@ mod tests {
     }
 
     #[test]
-    fn by_products_that_cannot_be_made_are_refused_before_anything_is_drawn() {
+    fn side_outputs_that_cannot_be_made_are_refused_before_anything_is_drawn() {
         let chunks = [FrameRange { start: 30, end: 60 }];
-        let read = |plan: &Value| extras(plan, &chunks, (640, 360));
+        let read = |plan: &Value| side_outputs(plan, &chunks, (640, 360));
         let made = read(&json!({"poster": 59, "preview": {"width": 320, "height": 180}})).unwrap();
-        assert_eq!(made, Extras { poster: Some(59), preview: Some((320, 180)) });
-        assert_eq!(read(&json!({})).unwrap(), Extras::default());
+        assert_eq!(made, SideOutputs { poster: Some(59), preview: Some((320, 180)) });
+        assert_eq!(read(&json!({})).unwrap(), SideOutputs::default());
         for plan in [
             json!({"poster": 60}),
             json!({"poster": -1}),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::config::Settings;
-use crate::config::output::{Codec, Output, Rate};
+use crate::config::output::{Codec, Output, RateControl};
 use crate::error::{Error, Result};
 use crate::frame::Fps;
 
@@ -41,7 +41,7 @@ pub(super) fn check(settings: &Settings, frames: u32, size: (u32, u32), dir: &Pa
 }
 
 fn bytes_of_a_frame(output: &Output, (width, height): (u32, u32), fps: Fps) -> Option<u64> {
-    if let Rate::Bitrate(bits) = output.rate {
+    if let RateControl::Bitrate(bits) = output.rate {
         let (num, den) = (u64::from(fps.num), u64::from(fps.den));
         return Some((u64::from(bits) * den).div_ceil(8 * num));
     }

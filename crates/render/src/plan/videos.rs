@@ -8,13 +8,13 @@ use crate::error::{Error, Result};
 use crate::frame::Fps;
 use crate::plan::layout::{self, Dimensions, Extracted, Manifest, VideoEntry, Videos};
 use crate::video::is_name;
-use crate::video::lookup::Show;
+use crate::video::lookup::VideoTrack;
 
 /// The rates that a plan of any maker may ask for.
 const RATES: std::ops::RangeInclusive<f64> = 0.05..=20.0;
 
 /// The videos of the plan in `dir`; a plan without the file has none.
-pub(super) fn open_videos(dir: &Path, manifest: &Manifest) -> Result<Vec<Show>> {
+pub(super) fn open_videos(dir: &Path, manifest: &Manifest) -> Result<Vec<VideoTrack>> {
     let path = dir.join(layout::VIDEOS_JSON);
     if !path.is_file() {
         return Ok(Vec::new());
@@ -24,14 +24,14 @@ pub(super) fn open_videos(dir: &Path, manifest: &Manifest) -> Result<Vec<Show>> 
     let Dimensions { fps_num, fps_den, .. } = manifest.dimensions;
     // Frame rates that are none are refused where the rest of the plan is looked at.
     let Some(fps) = Fps::exact(fps_num, fps_den) else { return Ok(Vec::new()) };
-    shows(videos, fps, &dir.join(layout::VIDEO_FRAMES))
+    tracks(videos, fps, &dir.join(layout::VIDEO_FRAMES))
 }
 
 fn invalid(reason: impl Into<String>) -> Error {
     Error::VideoMetadata { reason: reason.into() }
 }
 
-fn shows(videos: Videos, fps: Fps, frames_dir: &Path) -> Result<Vec<Show>> {
+fn tracks(videos: Videos, fps: Fps, frames_dir: &Path) -> Result<Vec<VideoTrack>> {
     let count = videos.extracted.len();
     let mut frames: BTreeMap<String, Extracted> =
         videos.extracted.into_iter().map(|frames| (frames.video_id.clone(), frames)).collect();
@@ -46,8 +46,8 @@ fn shows(videos: Videos, fps: Fps, frames_dir: &Path) -> Result<Vec<Show>> {
             return Err(invalid(reason));
         };
         let id = video.id.clone();
-        let show = show(video, &frames, fps, frames_dir);
-        found.push(show.map_err(|reason| invalid(format!("video \"{id}\": {reason}")))?);
+        let track = track(video, &frames, fps, frames_dir);
+        found.push(track.map_err(|reason| invalid(format!("video \"{id}\": {reason}")))?);
     }
     match frames.keys().next() {
         Some(id) => Err(invalid(format!("the frames of \"{id}\" belong to no video"))),
@@ -55,12 +55,12 @@ fn shows(videos: Videos, fps: Fps, frames_dir: &Path) -> Result<Vec<Show>> {
     }
 }
 
-fn show(
+fn track(
     video: VideoEntry,
     extracted: &Extracted,
     fps: Fps,
     frames_dir: &Path,
-) -> std::result::Result<Show, String> {
+) -> std::result::Result<VideoTrack, String> {
     let VideoEntry { id, src, start, end, media_start, repeats, has_audio: _, playback_rate } =
         video;
     let Extracted { frame_pattern, total_frames, frames_dir: name, metadata, .. } = extracted;
@@ -88,7 +88,7 @@ fn show(
     }
     let playable = metadata.video_stream_duration_seconds.unwrap_or(duration);
     let cycle = repeats.then_some(playable - media_start).filter(|cycle| *cycle > 0.0);
-    let show = Show {
+    let track = VideoTrack {
         dir: frames_dir.join(name),
         id,
         src,
@@ -103,13 +103,13 @@ fn show(
         height: metadata.height,
         duration,
     };
-    match (0..show.frames).map(|number| show.file(number)).find(|file| !file.is_file()) {
-        _ if show.frames == 0 => Err("it has no frames".into()),
+    match (0..track.frames).map(|number| track.file(number)).find(|file| !file.is_file()) {
+        _ if track.frames == 0 => Err("it has no frames".into()),
         Some(file) => {
             let name = file.file_name().unwrap_or_default().display().to_string();
             Err(format!("{name} is not in the plan"))
         }
-        None => Ok(show),
+        None => Ok(track),
     }
 }
 
@@ -136,7 +136,7 @@ mod tests {
         })
     }
 
-    fn check(change: impl FnOnce(&mut Value)) -> Result<Vec<Show>> {
+    fn check(change: impl FnOnce(&mut Value)) -> Result<Vec<VideoTrack>> {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("v")).unwrap();
         for frame in ["frame_00001.jpg", "frame_00002.jpg"] {
@@ -145,19 +145,19 @@ mod tests {
         let mut value = videos();
         change(&mut value);
         let videos = serde_json::from_value(value).unwrap();
-        shows(videos, Fps { num: 30, den: 1 }, dir.path())
+        tracks(videos, Fps { num: 30, den: 1 }, dir.path())
     }
 
     #[test]
     fn a_plan_of_another_maker_plays_videos_as_recorded() {
-        let shows = check(|_| {}).unwrap();
-        assert_eq!((shows.len(), shows[0].rate, shows[0].frames), (1, 1.0, 2));
-        assert_eq!(shows[0].cycle, None);
+        let tracks = check(|_| {}).unwrap();
+        assert_eq!((tracks.len(), tracks[0].rate, tracks[0].frames), (1, 1.0, 2));
+        assert_eq!(tracks[0].cycle, None);
     }
 
     #[test]
     fn videos_that_share_frames_name_the_directory() {
-        let shows = check(|value| {
+        let tracks = check(|value| {
             let (mut video, mut frames) =
                 (value["videos"][0].clone(), value["extracted"][0].clone());
             video["id"] = json!("a/b");
@@ -167,7 +167,7 @@ mod tests {
             value["extracted"].as_array_mut().unwrap().push(frames);
         })
         .unwrap();
-        assert_eq!(shows[0].dir, shows[1].dir);
+        assert_eq!(tracks[0].dir, tracks[1].dir);
     }
 
     #[test]

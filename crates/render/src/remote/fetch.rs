@@ -19,7 +19,7 @@ use crate::hash::hex;
 use crate::remote::guard::{Guarded, NotPublic};
 use crate::remote::{Authorities, Limits, Net, Reach};
 
-const MOST_REDIRECTS: usize = 5;
+const MAX_REDIRECTS: usize = 5;
 /// Downloads that run at the same time.
 const PARALLEL: usize = 6;
 /// How long a server may take to accept a connection.
@@ -154,7 +154,7 @@ impl Fetcher {
     fn attempt(&self, wanted: &Wanted) -> Result<Arrived, Failure> {
         let started = Instant::now();
         let mut url = wanted.url.clone();
-        for _ in 0..=MOST_REDIRECTS {
+        for _ in 0..=MAX_REDIRECTS {
             check(&url)?;
             let left = self.left().min(self.limits.request.saturating_sub(started.elapsed()));
             if left.is_zero() {
@@ -171,7 +171,7 @@ impl Fetcher {
                 status => return refused(format!("its server answers with status {status}")),
             }
         }
-        refused(format!("it is redirected more than {MOST_REDIRECTS} times"))
+        refused(format!("it is redirected more than {MAX_REDIRECTS} times"))
     }
 
     fn keep(

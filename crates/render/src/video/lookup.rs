@@ -9,7 +9,7 @@ use crate::video::window::position;
 
 /// A video whose frames are in a plan.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Show {
+pub(crate) struct VideoTrack {
     /// The element's render id.
     pub(crate) id: String,
     /// Its source as the document names it.
@@ -34,12 +34,12 @@ pub(crate) struct Show {
 
 /// What the page is told to show: the number of a video in the plan, and of its frame, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub(crate) struct Due(pub(crate) usize, pub(crate) u32);
+pub(crate) struct VideoFrameRef(pub(crate) usize, pub(crate) u32);
 
 /// A start that was added up in another order may differ by this much from the page's own.
 const SAME_MOMENT: f64 = 1e-6;
 
-impl Show {
+impl VideoTrack {
     /// The extracted frame that frame `index` of the composition shows, if the video is there at all.
     fn frame_at(&self, index: u32, fps: Fps) -> Option<u32> {
         let time = fps.seconds(index);
@@ -64,9 +64,11 @@ impl Show {
 }
 
 /// What each video shows at frame `index`.
-pub(crate) fn frames_at(shows: &[Show], index: u32, fps: Fps) -> Vec<Due> {
-    let due = |(number, show): (usize, &Show)| Some(Due(number, show.frame_at(index, fps)?));
-    shows.iter().enumerate().filter_map(due).collect()
+pub(crate) fn frames_at(tracks: &[VideoTrack], index: u32, fps: Fps) -> Vec<VideoFrameRef> {
+    let due = |(number, track): (usize, &VideoTrack)| {
+        Some(VideoFrameRef(number, track.frame_at(index, fps)?))
+    };
+    tracks.iter().enumerate().filter_map(due).collect()
 }
 
 #[cfg(test)]
@@ -75,8 +77,8 @@ mod tests {
 
     const FPS: Fps = Fps { num: 30, den: 1 };
 
-    fn show(start: f64, end: f64, rate: f64, cycle: Option<f64>, frames: u32) -> Show {
-        Show {
+    fn track(start: f64, end: f64, rate: f64, cycle: Option<f64>, frames: u32) -> VideoTrack {
+        VideoTrack {
             id: "v".into(),
             src: "v.mp4".into(),
             start,
@@ -95,15 +97,15 @@ mod tests {
 
     #[test]
     fn a_frame_of_the_composition_names_one_of_the_video() {
-        let trim = show(1.0, 4.0, 1.0, None, 90);
-        let fast = show(0.0, 3.0, 2.0, None, 179);
-        let slow = show(0.0, 3.0, 0.5, None, 45);
-        let odd = show(0.0, 3.0, 1.37, None, 122);
-        let held = show(0.0, 15.0, 1.0, None, 300);
-        let looped = show(0.0, 15.0, 1.0, Some(6.0), 180);
-        let begun = show(-5.0, 15.0, 2.0, Some(10.0), 300);
-        let off_grid = show(1.01, 2.0, 1.0, None, 30);
-        for (what, show, index, expected) in [
+        let trim = track(1.0, 4.0, 1.0, None, 90);
+        let fast = track(0.0, 3.0, 2.0, None, 179);
+        let slow = track(0.0, 3.0, 0.5, None, 45);
+        let odd = track(0.0, 3.0, 1.37, None, 122);
+        let held = track(0.0, 15.0, 1.0, None, 300);
+        let looped = track(0.0, 15.0, 1.0, Some(6.0), 180);
+        let begun = track(-5.0, 15.0, 2.0, Some(10.0), 300);
+        let off_grid = track(1.01, 2.0, 1.0, None, 30);
+        for (what, track, index, expected) in [
             ("before", &trim, 29, None),
             ("first", &trim, 30, Some(0)),
             ("last", &trim, 119, Some(89)),
@@ -123,7 +125,7 @@ mod tests {
             ("behind an odd start", &off_grid, 31, Some(0)),
             ("a frame later", &off_grid, 32, Some(1)),
         ] {
-            assert_eq!(show.frame_at(index, FPS), expected, "{what}");
+            assert_eq!(track.frame_at(index, FPS), expected, "{what}");
         }
     }
 
@@ -132,13 +134,13 @@ mod tests {
         // 0.28 × 25 is 7.000000000000001 or 6.999999999999999, as the compiler likes.
         let fps = Fps { num: 25, den: 1 };
         for start in [0.0, 0.04, 0.28, 1.16, 33.32] {
-            let show = show(start, 1000.0, 1.0, None, 30_000);
+            let track = track(start, 1000.0, 1.0, None, 30_000);
             let first = (start * 25.0).round();
             for index in 0..2000_u32 {
                 if f64::from(index) >= first {
                     let expected = f64::from(index) - first;
                     assert_eq!(
-                        show.frame_at(index, fps).map(f64::from),
+                        track.frame_at(index, fps).map(f64::from),
                         Some(expected),
                         "{start} {index}"
                     );
@@ -146,16 +148,16 @@ mod tests {
             }
         }
         let ntsc = Fps { num: 30000, den: 1001 };
-        let show = show(0.0, 10_000.0, 1.0, None, 300_000);
+        let track = track(0.0, 10_000.0, 1.0, None, 300_000);
         for index in 0..200_000 {
-            assert_eq!(show.frame_at(index, ntsc), Some(index));
+            assert_eq!(track.frame_at(index, ntsc), Some(index));
         }
     }
 
     #[test]
     fn a_frame_is_a_file_counted_from_one() {
-        let show = show(0.0, 1.0, 1.0, None, 30);
-        assert_eq!(show.file(0), PathBuf::from("/plan/video-frames/v/frame_00001.jpg"));
-        assert_eq!(show.file(99_999), PathBuf::from("/plan/video-frames/v/frame_100000.jpg"));
+        let track = track(0.0, 1.0, 1.0, None, 30);
+        assert_eq!(track.file(0), PathBuf::from("/plan/video-frames/v/frame_00001.jpg"));
+        assert_eq!(track.file(99_999), PathBuf::from("/plan/video-frames/v/frame_100000.jpg"));
     }
 }

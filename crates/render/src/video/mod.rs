@@ -18,7 +18,7 @@ use crate::frame::{Fps, FrameRange};
 use crate::media::Clip;
 use crate::plan::layout::{ColorSpace, Extracted, VideoEntry, VideoMetadata, Videos};
 use crate::tools::Tools;
-use crate::video::stills::{Made, Reel};
+use crate::video::stills::{ExtractionJob, Made};
 use crate::video::window::{Unshowable, Window, window};
 
 /// As many sources are read at once; each FFmpeg uses what cores there are anyway.
@@ -66,7 +66,7 @@ pub(crate) async fn extract(
     let shown: Vec<&Clip> = seen.iter().map(|seen| seen.clip).collect();
     sources::leave_out(&request, &shown)?;
     let entries = seen.iter().map(|seen| {
-        let Reel { dir, .. } = &reels[seen.reel];
+        let ExtractionJob { dir, .. } = &reels[seen.reel];
         entries(&request, seen, dir, &made[seen.reel])
     });
     let (videos, extracted) = entries.unzip();
@@ -74,8 +74,8 @@ pub(crate) async fn extract(
 }
 
 /// Decides what is extracted: one reel for all clips that show a source from the same moment on.
-fn select<'a>(request: &Request<'a>) -> Result<(Vec<Seen<'a>>, Vec<Reel<'a>>)> {
-    let (mut seen, mut reels) = (Vec::new(), Vec::<Reel<'a>>::new());
+fn select<'a>(request: &Request<'a>) -> Result<(Vec<Seen<'a>>, Vec<ExtractionJob<'a>>)> {
+    let (mut seen, mut reels) = (Vec::new(), Vec::<ExtractionJob<'a>>::new());
     for clip in request.clips {
         let source = request.sources.get(&clip.file);
         let with_picture = source.and_then(|source| Some((source, source.picture.as_ref()?)));
@@ -95,7 +95,7 @@ fn select<'a>(request: &Request<'a>) -> Result<(Vec<Seen<'a>>, Vec<Reel<'a>>)> {
             FrameFormat::Auto | FrameFormat::Jpg if has_alpha(picture) => Still::Png,
             FrameFormat::Auto | FrameFormat::Jpg => Still::Jpeg,
         };
-        let reel = Reel {
+        let reel = ExtractionJob {
             clip,
             picture,
             // A container may last longer than its pictures; then nobody knows how many there should be.

@@ -15,7 +15,7 @@ use crate::video::{sources, unusable};
 
 /// A part of a source to be extracted once, whoever shows it.
 #[derive(Debug, Clone)]
-pub(super) struct Reel<'a> {
+pub(super) struct ExtractionJob<'a> {
     /// The first clip that shows it, for errors.
     pub(super) clip: &'a Clip,
     pub(super) picture: &'a Picture,
@@ -30,7 +30,7 @@ pub(super) struct Reel<'a> {
     pub(super) dir: String,
 }
 
-impl Reel<'_> {
+impl ExtractionJob<'_> {
     /// Whether the longer of two reels begins with the other.
     pub(super) fn shows_the_same(&self, other: &Self) -> bool {
         self.clip.file == other.clip.file
@@ -59,8 +59,8 @@ const END_SECONDS: f64 = 2.0;
 const MISSING_SECONDS: f64 = 0.5;
 
 /// Refuses what cannot fit into the plan, before anything is decoded. No picture is smaller than what is reckoned here.
-pub(super) fn refuse_too_many(reels: &[Reel<'_>], limit: u64) -> Result<()> {
-    let bytes = |reel: &Reel<'_>| u64::from(reel.frames).saturating_mul(least_bytes(reel));
+pub(super) fn refuse_too_many(reels: &[ExtractionJob<'_>], limit: u64) -> Result<()> {
+    let bytes = |reel: &ExtractionJob<'_>| u64::from(reel.frames).saturating_mul(least_bytes(reel));
     let total = reels.iter().map(bytes).fold(0, u64::saturating_add);
     let largest = reels.iter().max_by_key(|reel| bytes(reel));
     match largest.filter(|_| total > limit) {
@@ -76,7 +76,7 @@ pub(super) fn refuse_too_many(reels: &[Reel<'_>], limit: u64) -> Result<()> {
 
 /// What a picture takes at least: headers, and two bits for each of the six blocks of a macroblock of one colour; PNG packs
 /// such a picture to a thousandth.
-fn least_bytes(reel: &Reel<'_>) -> u64 {
+fn least_bytes(reel: &ExtractionJob<'_>) -> u64 {
     let pixels = u64::from(reel.picture.width) * u64::from(reel.picture.height);
     match reel.still {
         Still::Jpeg => 300 + pixels * 12 / 8 / 256,
@@ -85,10 +85,14 @@ fn least_bytes(reel: &Reel<'_>) -> u64 {
 }
 
 /// Extracts a reel into a directory of its own below `frames_dir`.
-pub(super) async fn extract(tools: &Tools, reel: &Reel<'_>, frames_dir: &Path) -> Result<Made> {
+pub(super) async fn extract(
+    tools: &Tools,
+    reel: &ExtractionJob<'_>,
+    frames_dir: &Path,
+) -> Result<Made> {
     let dir = frames_dir.join(&reel.dir);
     fs::create_dir_all(&dir).map_err(Error::io("make", &dir))?;
-    let Reel { from, frames, fps, .. } = *reel;
+    let ExtractionJob { from, frames, fps, .. } = *reel;
     let mut made = attempt(tools, reel, Wanted::Window { from, frames, fps }, &dir).await?;
     if made == 0 && frames == 1 {
         // The moment is behind the last picture, which is held.
@@ -116,8 +120,13 @@ pub(super) async fn extract(tools: &Tools, reel: &Reel<'_>, frames_dir: &Path) -
 }
 
 /// Runs FFmpeg and counts the frames that are there afterwards.
-async fn attempt(tools: &Tools, reel: &Reel<'_>, wanted: Wanted, dir: &Path) -> Result<u32> {
-    let Reel { clip, picture, still, frames, fps, .. } = reel;
+async fn attempt(
+    tools: &Tools,
+    reel: &ExtractionJob<'_>,
+    wanted: Wanted,
+    dir: &Path,
+) -> Result<u32> {
+    let ExtractionJob { clip, picture, still, frames, fps, .. } = reel;
     let cmd = command(tools.ffmpeg(), &clip.file, picture, wanted, *still, dir);
     let limit = LIMIT + LIMIT_PER_SECOND.mul_f64(f64::from(*frames) / fps.as_f64());
     tracing::debug!(command = %cmd, "extracting frames");

@@ -13,7 +13,7 @@ use tokio::io::{AsyncSeekExt, AsyncWriteExt, BufWriter};
 
 use crate::s3::failure::explain;
 use crate::s3::{DIGEST, Object};
-use crate::{About, Error, Result};
+use crate::{Error, Metadata, Result};
 
 const PART: u64 = 16 << 20;
 const PARTS_AT_ONCE: usize = 4;
@@ -26,12 +26,12 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 const ACTION: &str = "read";
 
 /// Fills the existing file `to` and returns what is said of the object.
-pub(super) async fn download(client: &Client, object: Object<'_>, to: &Path) -> Result<About> {
+pub(super) async fn download(client: &Client, object: Object<'_>, to: &Path) -> Result<Metadata> {
     let first = match get(client, object, 0, PART - 1, None).await {
         Ok(first) => first,
         // There is no first byte in an empty object.
         Err(Error::Refused { reason, .. }) if reason.contains("InvalidRange") => {
-            return Ok(About::default());
+            return Ok(Metadata::default());
         }
         Err(error) => return Err(error),
     };
@@ -51,7 +51,7 @@ pub(super) async fn download(client: &Client, object: Object<'_>, to: &Path) -> 
         .buffer_unordered(PARTS_AT_ONCE)
         .try_collect::<()>()
         .await?;
-    Ok(About { sha256, labels: labels.into_iter().collect() })
+    Ok(Metadata { sha256, labels: labels.into_iter().collect() })
 }
 
 async fn get(

@@ -21,10 +21,10 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use crate::s3::body::Source;
 use crate::s3::failure::explain;
 use crate::s3::upload::{Target, Unfinished};
-use crate::{About, Error, Fetched, Limits, Result, Store, Uri, archive};
+use crate::{Error, Fetched, Limits, Metadata, Result, Store, Uri, archive};
 
 pub use crate::s3::body::Sent;
-pub use crate::s3::reach::Reach;
+pub use crate::s3::reach::RetryProfile;
 
 /// The metadata that holds an object's digest.
 const DIGEST: &str = "sha256";
@@ -64,7 +64,7 @@ pub async fn sdk_config(region: Option<String>) -> SdkConfig {
 /// An object that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
-    pub about: About,
+    pub about: Metadata,
     pub bytes: u64,
     /// When it was written, if the server says so.
     pub modified: Option<SystemTime>,
@@ -74,19 +74,19 @@ pub struct Stored {
 #[derive(Debug, Clone)]
 pub struct S3Store {
     client: Client,
-    reach: Reach,
+    reach: RetryProfile,
     owner: Option<String>,
     unfinished: Arc<Unfinished>,
 }
 
 impl S3Store {
     /// Connects as the environment says: region, credentials, and `AWS_ENDPOINT_URL_S3` for a server that is not Amazon's.
-    pub async fn from_env(reach: Reach) -> Self {
+    pub async fn from_env(reach: RetryProfile) -> Self {
         Self::from_config(&sdk_config(None).await, reach)
     }
 
     /// Connects with what [`sdk_config`] has found.
-    pub fn from_config(config: &SdkConfig, reach: Reach) -> Self {
+    pub fn from_config(config: &SdkConfig, reach: RetryProfile) -> Self {
         // Other servers rarely have a name for each bucket.
         let is_another_server = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]
             .iter()
@@ -97,7 +97,7 @@ impl S3Store {
     }
 
     /// Connects with these credentials to this place, as patient as `reach` says.
-    pub fn new(config: &SdkConfig, addressing: Addressing, reach: Reach) -> Self {
+    pub fn new(config: &SdkConfig, addressing: Addressing, reach: RetryProfile) -> Self {
         let config = aws_sdk_s3::config::Builder::from(config)
             .behavior_version(BehaviorVersion::latest())
             .http_client(http_client())
@@ -162,7 +162,7 @@ impl S3Store {
             (said, known) => known.or(said),
         };
         Ok(Some(Stored {
-            about: About { sha256, labels },
+            about: Metadata { sha256, labels },
             bytes: head.content_length.and_then(|length| u64::try_from(length).ok()).unwrap_or(0),
             modified: head.last_modified.and_then(|time| SystemTime::try_from(time).ok()),
         }))
@@ -173,7 +173,7 @@ impl S3Store {
         &self,
         from: &Path,
         uri: &Uri,
-        about: &About,
+        about: &Metadata,
         sent: &Sent,
     ) -> Result<()> {
         let to = Target {
@@ -246,11 +246,11 @@ impl Store for S3Store {
         self.tree_within(uri, scratch, Limits::default()).await
     }
 
-    async fn look(&self, uri: &Uri) -> Result<Option<About>> {
+    async fn look(&self, uri: &Uri) -> Result<Option<Metadata>> {
         Ok(self.head(uri).await?.map(|stored| stored.about))
     }
 
-    async fn put_file(&self, from: &Path, uri: &Uri, about: &About) -> Result<()> {
+    async fn put_file(&self, from: &Path, uri: &Uri, about: &Metadata) -> Result<()> {
         self.put_counted(from, uri, about, &Sent::default()).await
     }
 
@@ -264,6 +264,6 @@ impl Store for S3Store {
         let dir = tempfile::Builder::new().prefix("packed-").tempdir_in(folder).map_err(scratch)?;
         let packed = dir.path().join("tree.tar.gz");
         archive::pack(from, &packed).await?;
-        self.put_file(&packed, uri, &About::default()).await
+        self.put_file(&packed, uri, &Metadata::default()).await
     }
 }

@@ -8,11 +8,11 @@ use aws_config::timeout::TimeoutConfig;
 
 /// Who reaches for the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
+pub enum RetryProfile {
     /// The function, beside its bucket: what is slow is broken, and somebody waits behind a deadline.
     Function,
     /// A person, over whatever line they have: what is slow is usual, and what is lost for a minute comes back.
-    Person,
+    Interactive,
 }
 
 /// The slowest line, in bytes a second and for each part, that a person's upload gets through.
@@ -21,12 +21,12 @@ const SLOWEST_LINE: u64 = 8 << 10;
 /// For sending one body; one that stalls is given up sooner.
 const BODY_LIMIT: Duration = Duration::from_mins(5);
 
-impl Reach {
+impl RetryProfile {
     /// Tries for one request, and the waits between them; a person's add up to more than a minute.
     pub(super) fn retries(self) -> RetryConfig {
         let (tries, first, longest) = match self {
             Self::Function => (5, Duration::from_millis(200), Duration::from_secs(5)),
-            Self::Person => (12, Duration::from_secs(1), Duration::from_secs(20)),
+            Self::Interactive => (12, Duration::from_secs(1), Duration::from_secs(20)),
         };
         RetryConfig::standard()
             .with_max_attempts(tries)
@@ -38,7 +38,7 @@ impl Reach {
     pub(super) fn times(self) -> TimeoutConfig {
         let (connect, answer) = match self {
             Self::Function => (Duration::from_secs(5), Duration::from_secs(30)),
-            Self::Person => (Duration::from_secs(10), Duration::from_mins(1)),
+            Self::Interactive => (Duration::from_secs(10), Duration::from_mins(1)),
         };
         TimeoutConfig::builder().connect_timeout(connect).read_timeout(answer).build()
     }
@@ -48,7 +48,7 @@ impl Reach {
     pub(super) fn stalls(self) -> StalledStreamProtectionConfig {
         let grace = match self {
             Self::Function => Duration::from_secs(8),
-            Self::Person => Duration::from_mins(2),
+            Self::Interactive => Duration::from_mins(2),
         };
         StalledStreamProtectionConfig::enabled().grace_period(grace).build()
     }
@@ -57,7 +57,7 @@ impl Reach {
     pub(super) fn multipart_from(self) -> u64 {
         match self {
             Self::Function => 64 << 20,
-            Self::Person => 8 << 20,
+            Self::Interactive => 8 << 20,
         }
     }
 
@@ -65,7 +65,7 @@ impl Reach {
     pub(super) fn part(self) -> u64 {
         match self {
             Self::Function => 16 << 20,
-            Self::Person => 8 << 20,
+            Self::Interactive => 8 << 20,
         }
     }
 
@@ -73,7 +73,7 @@ impl Reach {
     pub(super) fn body_limit(self, length: u64) -> Duration {
         match self {
             Self::Function => BODY_LIMIT,
-            Self::Person => BODY_LIMIT + Duration::from_secs(length / SLOWEST_LINE),
+            Self::Interactive => BODY_LIMIT + Duration::from_secs(length / SLOWEST_LINE),
         }
     }
 }

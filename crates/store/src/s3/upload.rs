@@ -19,12 +19,12 @@ use tokio::task::JoinSet;
 use crate::blocking::blocking;
 use crate::s3::body::Source;
 use crate::s3::failure::explain;
-use crate::s3::{DIGEST, Object, Reach};
-use crate::{About, Error, Result};
+use crate::s3::{DIGEST, Object, RetryProfile};
+use crate::{Error, Metadata, Result};
 
 const PARTS_AT_ONCE: usize = 4;
 /// S3 takes no more parts than this.
-const MOST_PARTS: u64 = 10_000;
+const MAX_PARTS: u64 = 10_000;
 
 /// How long taking back a broken upload may take.
 const ABORT_LIMIT: Duration = Duration::from_secs(5);
@@ -39,15 +39,15 @@ pub(super) type Unfinished = Mutex<JoinSet<()>>;
 pub(super) struct Target<'a> {
     pub(super) client: &'a Client,
     pub(super) object: Object<'a>,
-    pub(super) reach: Reach,
+    pub(super) reach: RetryProfile,
     pub(super) unfinished: &'a Unfinished,
 }
 
-pub(super) async fn upload(from: Source<'_>, to: Target<'_>, about: &About) -> Result<()> {
+pub(super) async fn upload(from: Source<'_>, to: Target<'_>, about: &Metadata) -> Result<()> {
     let metadata = tokio::fs::metadata(from.path).await.map_err(reading(from.path))?;
     let length = metadata.len();
     let part = (length > to.reach.multipart_from())
-        .then(|| to.reach.part().max(length.div_ceil(MOST_PARTS)));
+        .then(|| to.reach.part().max(length.div_ceil(MAX_PARTS)));
     let digests = digests(from.path.to_owned(), part).await?;
     if let Some(expected) = about.sha256.as_ref().filter(|said| **said != digests.whole) {
         let (uri, expected, actual) = (to.object.uri.clone(), expected.clone(), digests.whole);
@@ -213,7 +213,7 @@ impl Drop for Pending<'_> {
     }
 }
 
-fn patient(reach: Reach, length: u64) -> aws_sdk_s3::config::Builder {
+fn patient(reach: RetryProfile, length: u64) -> aws_sdk_s3::config::Builder {
     let times = TimeoutConfig::builder().read_timeout(reach.body_limit(length)).build();
     aws_sdk_s3::Config::builder().timeout_config(times)
 }

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use futures::{StreamExt, TryStreamExt, stream};
-use render::ByProduct;
-use render::assemble::{ChunkFile, Outlook, Parts, assemble, outlook};
+use render::SideOutput;
+use render::assemble::{AssemblySpec, ChunkFile, Parts, assemble, spec};
 use render::config::output::Format;
-use store::{About, Store, Uri};
+use store::{Metadata, Store, Uri};
 
 use crate::dispatch::{Facts, Worker, beside, beside_chunk, check_format, ms};
 use crate::error::{Error, Result};
@@ -49,11 +49,11 @@ impl<S: Store> Worker<'_, S> {
             fetching_audio
         )?;
         check_format(&plan, format)?;
-        let outlook = outlook(&plan)?;
+        let spec = spec(&plan)?;
         if let (true, Uri::File(directory)) = (format.is_directory(), output) {
             check_replaceable(directory)?;
         }
-        let poster = self.fetch_by_products(work, chunks, &outlook, &mut files).await?;
+        let poster = self.fetch_side_outputs(work, chunks, &spec, &mut files).await?;
         let fetch = Some(ms(start));
         let working = Instant::now();
         // A directory of pictures and a file alike; its place has a name of its own.
@@ -64,10 +64,10 @@ impl<S: Store> Worker<'_, S> {
         let spent = Some(ms(working));
         let storing = Instant::now();
         let mut stored = [None, None];
-        for (uri, kind) in stored.iter_mut().zip(ByProduct::ALL) {
-            if assembled.by_products.contains(&kind) {
+        for (uri, kind) in stored.iter_mut().zip(SideOutput::ALL) {
+            if assembled.side_outputs.contains(&kind) {
                 let to = beside(output, kind);
-                self.store.put_file(&kind.beside(&out), &to, &About::default()).await?;
+                self.store.put_file(&kind.beside(&out), &to, &Metadata::default()).await?;
                 *uri = Some(to.to_string());
             }
         }
@@ -82,7 +82,7 @@ impl<S: Store> Worker<'_, S> {
             }
             self.store.put_tree(&out, output).await?;
         } else {
-            self.store.put_file(&out, output, &About::default()).await?;
+            self.store.put_file(&out, output, &Metadata::default()).await?;
         }
         let facts = Facts {
             fetch,
@@ -122,22 +122,22 @@ impl<S: Store> Worker<'_, S> {
     }
 
     /// Fetches what lies beside the chunks: the small video of each, and the poster, which is answered.
-    async fn fetch_by_products(
+    async fn fetch_side_outputs(
         &self,
         work: &Path,
         chunks: &[Uri],
-        outlook: &Outlook,
+        spec: &AssemblySpec,
         files: &mut [ChunkFile],
     ) -> Result<Option<PathBuf>> {
-        let poster = outlook.poster.and_then(|index| chunks.get(index));
-        let poster =
-            match poster.map(|uri| beside_chunk(uri, &outlook.plan_hash, ByProduct::Poster)) {
-                Some(uri) => Some(self.store.file(&uri, work).await?.path),
-                None => None,
-            };
-        if outlook.has_previews {
+        let poster = spec.poster.and_then(|index| chunks.get(index));
+        let poster = match poster.map(|uri| beside_chunk(uri, &spec.plan_hash, SideOutput::Poster))
+        {
+            Some(uri) => Some(self.store.file(&uri, work).await?.path),
+            None => None,
+        };
+        if spec.has_previews {
             let uris = chunks.iter();
-            let uris = uris.map(|uri| beside_chunk(uri, &outlook.plan_hash, ByProduct::Preview));
+            let uris = uris.map(|uri| beside_chunk(uri, &spec.plan_hash, SideOutput::Preview));
             let fetching = uris.map(|uri| async move { self.store.file(&uri, work).await });
             let fetched: Vec<_> =
                 stream::iter(fetching).buffered(FETCHES_AT_ONCE).try_collect().await?;

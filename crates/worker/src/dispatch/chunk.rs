@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use render::chunk::render_chunk;
 use render::config::output::Format;
-use store::{About, Store, Uri};
+use store::{Metadata, Store, Uri};
 
 use crate::dispatch::{Facts, Worker, beside_chunk, check_format, ms};
 use crate::error::Result;
@@ -63,14 +63,14 @@ impl<S: Store> Worker<'_, S> {
             (CHUNK_INDEX, index.to_string()),
             (FRAMES, report.frames_encoded.to_string()),
         ];
-        let about = About {
+        let about = Metadata {
             sha256: Some(report.sha256.clone()),
             labels: labels.map(|(name, value)| (name.to_owned(), value)).into(),
         };
         // The chunk comes last: who finds it finds the rest.
-        for by_product in &report.by_products {
-            let to = beside_chunk(&uri, plan_hash, *by_product);
-            self.store.put_file(&by_product.beside(&out), &to, &About::default()).await?;
+        for side_output in &report.side_outputs {
+            let to = beside_chunk(&uri, plan_hash, *side_output);
+            self.store.put_file(&side_output.beside(&out), &to, &Metadata::default()).await?;
         }
         self.store.put_file(&out, &uri, &about).await?;
         let facts = Facts {
@@ -104,7 +104,7 @@ impl<S: Store> Worker<'_, S> {
                 return None;
             }
         };
-        let About { sha256, labels } = about;
+        let Metadata { sha256, labels } = about;
         let is_this = labels.get(PLAN_HASH).is_some_and(|hash| hash == plan_hash)
             && labels.get(CHUNK_INDEX).is_some_and(|found| *found == index.to_string());
         let frames = labels.get(FRAMES)?.parse().ok()?;

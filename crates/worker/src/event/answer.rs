@@ -79,15 +79,15 @@ impl Answer {
 
 /// A few warnings and how many more there are: all of them are in the log.
 fn bounded<S: serde::Serializer>(warnings: &[String], serializer: S) -> Result<S::Ok, S::Error> {
-    const MOST: usize = 3;
-    const LONGEST: usize = 100;
+    const MAX_WARNINGS: usize = 3;
+    const MAX_WARNING_BYTES: usize = 100;
     let mut told: Vec<String> = warnings
         .iter()
-        .take(MOST)
-        .map(|warning| warning[..warning.floor_char_boundary(LONGEST)].to_owned())
+        .take(MAX_WARNINGS)
+        .map(|warning| warning[..warning.floor_char_boundary(MAX_WARNING_BYTES)].to_owned())
         .collect();
-    if warnings.len() > MOST {
-        told.push(format!("and {} more", warnings.len() - MOST));
+    if warnings.len() > MAX_WARNINGS {
+        told.push(format!("and {} more", warnings.len() - MAX_WARNINGS));
     }
     told.serialize(serializer)
 }

@@ -147,8 +147,8 @@ impl Fields {
 
 /// A value as it may stand in a message: its beginning, if it is long.
 fn shown(value: &Value) -> String {
-    const LONGEST: usize = 80;
+    const MAX_SHOWN_BYTES: usize = 80;
     let text = value.to_string();
-    let end = text.floor_char_boundary(LONGEST);
+    let end = text.floor_char_boundary(MAX_SHOWN_BYTES);
     if end < text.len() { format!("{}…", &text[..end]) } else { text }
 }

@@ -13,7 +13,7 @@ use crate::event::fields::Fields;
 pub(crate) use answer::Answer;
 
 /// How deep an event may lie in what Step Functions wraps around it.
-const DEEPEST: usize = 4;
+const MAX_DEPTH: usize = 4;
 
 const ACTIONS: [&str; 3] = ["plan", "renderChunk", "assemble"];
 
@@ -55,7 +55,7 @@ pub(crate) struct Label {
 }
 
 /// What is longer is no name that we gave.
-const LONGEST_NAME: usize = 128;
+const MAX_NAME_BYTES: usize = 128;
 
 impl Label {
     /// What can be said of a payload, also of one that is no event.
@@ -64,7 +64,7 @@ impl Label {
             ACTIONS.into_iter().find(|action| level["Action"].as_str() == Some(*action))
         };
         let mut level = payload;
-        for _ in 0..DEEPEST {
+        for _ in 0..MAX_DEPTH {
             let wrapped = ["Payload", "Input"].into_iter().find_map(|name| level.get(name));
             match wrapped {
                 Some(wrapped) if action(level).is_none() => level = wrapped,
@@ -73,7 +73,7 @@ impl Label {
         }
         let name = |field: &str| {
             let text = level[field].as_str()?;
-            Some(text[..text.floor_char_boundary(LONGEST_NAME)].to_owned())
+            Some(text[..text.floor_char_boundary(MAX_NAME_BYTES)].to_owned())
         };
         Self {
             action: action(level).unwrap_or_default(),
@@ -132,7 +132,7 @@ impl Event {
 /// Finds the level that says what to do.
 fn unwrap(value: Value) -> Result<Fields> {
     let mut fields = Fields::new(value, "")?;
-    for _ in 0..DEEPEST {
+    for _ in 0..MAX_DEPTH {
         if fields.is_action(&ACTIONS) {
             return Ok(fields);
         }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// More than the function writes.
-const LONGEST: usize = 2000;
+const MAX_BYTES: usize = 2000;
 
 /// What stands before the payload where Lambda could not name the kind of failure.
 const PAYLOAD: &str = "Returned payload: ";
@@ -18,8 +18,8 @@ pub(super) fn readable(cause: &str) -> String {
         .filter(|word| !word.is_empty())
         .collect();
     let mut text = words.join(" ");
-    if text.len() > LONGEST {
-        text.truncate(text.floor_char_boundary(LONGEST));
+    if text.len() > MAX_BYTES {
+        text.truncate(text.floor_char_boundary(MAX_BYTES));
         text.push('…');
     }
     text

@@ -12,7 +12,7 @@ use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent, HistoryEventType};
 use store::SdkConfig;
 
 use crate::error::{Error, Result};
-use crate::submit::history::{Event, Happening};
+use crate::submit::history::{Event, EventKind};
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 const ANSWER_LIMIT: Duration = Duration::from_secs(20);
@@ -162,7 +162,7 @@ fn event(event: HistoryEvent) -> Event {
     let what = match event.r#type {
         Type::MapIterationStarted => {
             let index = event.map_iteration_started_event_details.map_or(0, |told| told.index);
-            Happening::Iteration { index: u32::try_from(index).unwrap_or_default() }
+            EventKind::Iteration { index: u32::try_from(index).unwrap_or_default() }
         }
         Type::MapIterationSucceeded
         | Type::MapIterationFailed
@@ -170,12 +170,12 @@ fn event(event: HistoryEvent) -> Event {
         | Type::MapStateSucceeded
         | Type::MapStateFailed
         | Type::MapStateAborted
-        | Type::MapStateExited => Happening::IterationOver,
-        Type::TaskScheduled => Happening::Scheduled,
-        Type::TaskStarted => Happening::Started,
+        | Type::MapStateExited => EventKind::IterationOver,
+        Type::TaskScheduled => EventKind::Scheduled,
+        Type::TaskStarted => EventKind::Started,
         Type::TaskSucceeded => {
             let output = event.task_succeeded_event_details.and_then(|told| told.output);
-            Happening::Succeeded { output: told(output) }
+            EventKind::Succeeded { output: told(output) }
         }
         Type::TaskFailed => match event.task_failed_event_details {
             Some(failed) => failure(failed.error, failed.cause),
@@ -196,10 +196,10 @@ fn event(event: HistoryEvent) -> Event {
         Type::ExecutionSucceeded
         | Type::ExecutionFailed
         | Type::ExecutionAborted
-        | Type::ExecutionTimedOut => Happening::Over,
+        | Type::ExecutionTimedOut => EventKind::Over,
         _ => match event.state_entered_event_details {
-            Some(entered) => Happening::Entered { state: entered.name },
-            None => Happening::Other,
+            Some(entered) => EventKind::Entered { state: entered.name },
+            None => EventKind::Other,
         },
     };
     Event {
@@ -210,8 +210,8 @@ fn event(event: HistoryEvent) -> Event {
     }
 }
 
-fn failure(error: Option<String>, cause: Option<String>) -> Happening {
-    Happening::Failed { error: error.unwrap_or_default(), cause: cause.unwrap_or_default() }
+fn failure(error: Option<String>, cause: Option<String>) -> EventKind {
+    EventKind::Failed { error: error.unwrap_or_default(), cause: cause.unwrap_or_default() }
 }
 
 /// What a failed request means: worth another try, or not.

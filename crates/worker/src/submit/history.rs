@@ -14,11 +14,11 @@ pub(super) struct Event {
     pub(super) previous: i64,
     /// Milliseconds since 1970.
     pub(super) at: i64,
-    pub(super) what: Happening,
+    pub(super) what: EventKind,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Happening {
+pub(super) enum EventKind {
     Entered {
         state: String,
     },
@@ -74,7 +74,7 @@ impl Stage {
 
 /// Which piece of work an event belongs to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(super) struct TaskId {
     pub(super) chunk: Option<u32>,
     pub(super) stage: Option<Stage>,
 }
@@ -93,14 +93,14 @@ pub(super) struct Plan {
 /// A try that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Failure {
-    pub(super) place: Place,
+    pub(super) place: TaskId,
     pub(super) error: String,
     pub(super) cause: String,
 }
 
 /// What is worth a line of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum News {
+pub(super) enum Notice {
     /// This failed and is tried again.
     Retry(Failure),
     Warning(String),
@@ -121,11 +121,11 @@ pub(super) struct Progress {
     last: i64,
     /// When it happened.
     pub(super) latest: i64,
-    places: BTreeMap<i64, Place>,
+    places: BTreeMap<i64, TaskId>,
     /// When each try that is under way began.
-    running: BTreeMap<Place, i64>,
+    running: BTreeMap<TaskId, i64>,
     /// What failed and was not tried again so far, with the event that said so.
-    failed: BTreeMap<Place, (i64, Failure)>,
+    failed: BTreeMap<TaskId, (i64, Failure)>,
     stage: Option<Stage>,
     pub(super) plan: Option<Plan>,
     done: BTreeSet<u32>,
@@ -137,7 +137,7 @@ pub(super) struct Progress {
 
 impl Progress {
     /// Takes in a page of events. Those that were in an earlier page change nothing.
-    pub(super) fn take(&mut self, events: Vec<Event>) -> Vec<News> {
+    pub(super) fn take(&mut self, events: Vec<Event>) -> Vec<Notice> {
         let mut news = Vec::new();
         for event in events {
             if event.id > self.last {
@@ -147,34 +147,34 @@ impl Progress {
         news
     }
 
-    fn apply(&mut self, event: Event, news: &mut Vec<News>) {
+    fn apply(&mut self, event: Event, news: &mut Vec<Notice>) {
         let Event { id, previous, at, what } = event;
         let before = self.places.get(&previous).copied().unwrap_or_default();
         let place = match &what {
-            Happening::Entered { state } => Place { stage: Stage::of_state(state), ..before },
-            Happening::Iteration { index } => Place { chunk: Some(*index), stage: None },
-            Happening::IterationOver => Place::default(),
+            EventKind::Entered { state } => TaskId { stage: Stage::of_state(state), ..before },
+            EventKind::Iteration { index } => TaskId { chunk: Some(*index), stage: None },
+            EventKind::IterationOver => TaskId::default(),
             _ => before,
         };
         (self.last, self.latest) = (id, self.latest.max(at));
         self.places.insert(id, place);
         match what {
-            Happening::Entered { .. } => {
+            EventKind::Entered { .. } => {
                 self.used.transitions += 1;
                 self.stage = self.stage.max(place.stage);
             }
-            Happening::Scheduled => {
+            EventKind::Scheduled => {
                 self.used.requests += 1;
                 self.running.insert(place, at);
                 if let Some((_, failure)) = self.failed.remove(&place) {
                     self.used.transitions += 1;
                     self.retries += 1;
-                    news.push(News::Retry(failure));
+                    news.push(Notice::Retry(failure));
                 }
             }
-            Happening::Started => drop(self.running.insert(place, at)),
-            Happening::Succeeded { output } => self.succeeded(place, at, &output, news),
-            Happening::Failed { error, cause } => {
+            EventKind::Started => drop(self.running.insert(place, at)),
+            EventKind::Succeeded { output } => self.succeeded(place, at, &output, news),
+            EventKind::Failed { error, cause } => {
                 let took = self.ended(place, at);
                 if error == BUSY {
                     self.used.requests = self.used.requests.saturating_sub(1);
@@ -183,29 +183,31 @@ impl Progress {
                 }
                 self.failed.insert(place, (id, Failure { place, error, cause }));
             }
-            Happening::Over => {
+            EventKind::Over => {
                 self.is_over = true;
                 // Nobody hears of these any more.
                 let open: Vec<_> = self.running.keys().copied().collect();
                 self.used.ms += open.into_iter().map(|place| self.ended(place, at)).sum::<u64>();
             }
-            Happening::Iteration { .. } | Happening::IterationOver | Happening::Other => {}
+            EventKind::Iteration { .. } | EventKind::IterationOver | EventKind::Other => {}
         }
     }
 
     /// How long the try at `place` took, from its start to `at`; 0 if nobody saw it start.
-    fn ended(&mut self, place: Place, at: i64) -> u64 {
+    fn ended(&mut self, place: TaskId, at: i64) -> u64 {
         self.running.remove(&place).map_or(0, |since| span(since, at))
     }
 
-    fn succeeded(&mut self, place: Place, at: i64, output: &str, news: &mut Vec<News>) {
+    fn succeeded(&mut self, place: TaskId, at: i64, output: &str, news: &mut Vec<Notice>) {
         let took = self.ended(place, at);
         let answer: Value = serde_json::from_str(output).unwrap_or_default();
         let answer = &answer["Payload"];
         let number = |field: &str| answer[field].as_u64().and_then(|n| u32::try_from(n).ok());
         self.used.ms += answer["DurationMs"].as_u64().unwrap_or(took);
         let warnings = answer["Warnings"].as_array().into_iter().flatten();
-        news.extend(warnings.filter_map(Value::as_str).map(|text| News::Warning(text.to_owned())));
+        news.extend(
+            warnings.filter_map(Value::as_str).map(|text| Notice::Warning(text.to_owned())),
+        );
         match place.stage {
             Some(Stage::Planning) => {
                 self.plan =
@@ -251,10 +253,10 @@ impl Progress {
 }
 
 /// Lambda ends every invocation after this time.
-const LONGEST_MS: u64 = 900_000;
+const MAX_MS: u64 = 900_000;
 
 fn span(from: i64, to: i64) -> u64 {
-    u64::try_from(to - from).unwrap_or(0).min(LONGEST_MS)
+    u64::try_from(to - from).unwrap_or(0).min(MAX_MS)
 }
 
 #[cfg(test)]

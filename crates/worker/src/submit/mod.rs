@@ -29,14 +29,14 @@ use crate::signals::Signals;
 use crate::submit::cloud::Started;
 use crate::submit::deployment::Deployment;
 use crate::submit::naming::Arn;
-use crate::submit::order::Order;
+use crate::submit::order::Submission;
 use crate::submit::session::{Render, Session};
 use crate::submit::show::Show;
 use crate::submit::upload::upload;
 
 /// Renders a project on a deployed stack.
 pub(crate) async fn submit(args: &SubmitArgs, mut signals: Signals) -> Result<()> {
-    let order = signals.unless_stopped(Box::pin(Order::check(args))).await?;
+    let order = signals.unless_stopped(Box::pin(Submission::check(args))).await?;
     let show = if args.json { Show::Silent } else { Show::for_stderr() };
     let session = signals.unless_stopped(Box::pin(Session::connect(order.machine()?))).await?;
     let sending = Box::pin(send(args, &order, &session, &show));
@@ -75,7 +75,7 @@ pub(crate) async fn submit(args: &SubmitArgs, mut signals: Signals) -> Result<()
         line(&format!("watch it with: {}", render.watch_command()));
         return if args.json { print(&render.summary()) } else { Ok(()) };
     }
-    let seen = session.see_through(&render, &show, &mut signals).await;
+    let seen = session.watch_to_end(&render, &show, &mut signals).await;
     seen.map_err(|error| error.of_execution(&render.execution))
 }
 
@@ -98,7 +98,7 @@ pub(crate) async fn watch(args: &WatchArgs, mut signals: Signals) -> Result<()> 
         deployment: args.stack.deployment.clone(),
         wants_json: args.json,
     };
-    let seen = session.see_through(&render, &show, &mut signals).await;
+    let seen = session.watch_to_end(&render, &show, &mut signals).await;
     seen.map_err(|error| error.of_execution(&render.execution))
 }
 
@@ -108,7 +108,12 @@ fn likely_format(output: &Path) -> Format {
 }
 
 /// Packs the project, brings it up, and returns what the execution gets.
-async fn send(args: &SubmitArgs, order: &Order, session: &Session, show: &Show) -> Result<String> {
+async fn send(
+    args: &SubmitArgs,
+    order: &Submission,
+    session: &Session,
+    show: &Show,
+) -> Result<String> {
     let name = order.name.as_str();
     if !order.has_new_name
         && session.cloud.describe(&order.machine()?.execution(name)).await?.is_some()
@@ -127,7 +132,12 @@ async fn send(args: &SubmitArgs, order: &Order, session: &Session, show: &Show) 
 }
 
 /// Starts the execution, which would be called `expected`, and returns what it is called.
-async fn start(session: &Session, order: &Order, input: &str, expected: &str) -> Result<String> {
+async fn start(
+    session: &Session,
+    order: &Submission,
+    input: &str,
+    expected: &str,
+) -> Result<String> {
     match session.cloud.start(&order.state_machine, &order.name, input).await? {
         Started::As { execution } => Ok(execution),
         // The answer to an earlier try was lost, and the render is over already: nobody else has a name of ours.

@@ -8,7 +8,7 @@ use aws_sdk_sfn::primitives::{DateTime, DateTimeFormat};
 use crate::error::{Error, Result};
 
 /// The longest name that Step Functions takes.
-const LONGEST: usize = 80;
+const MAX_NAME_CHARS: usize = 80;
 
 /// What a render is called that nobody gave a name: the time, for people, and a number that no other has.
 pub(super) fn new_name(now: SystemTime) -> String {
@@ -21,10 +21,10 @@ pub(super) fn new_name(now: SystemTime) -> String {
 /// The given name, if it can stand in an ARN and in the keys of objects.
 pub(super) fn checked_name(name: &str) -> Result<String> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    if name.is_empty() || name.len() > LONGEST || !name.chars().all(is_plain) {
+    if name.is_empty() || name.len() > MAX_NAME_CHARS || !name.chars().all(is_plain) {
         return Err(Error::Argument {
             argument: format!("--name {name}"),
-            reason: format!("must be 1 to {LONGEST} letters, digits, - and _"),
+            reason: format!("must be 1 to {MAX_NAME_CHARS} letters, digits, - and _"),
         });
     }
     Ok(name.to_owned())

@@ -12,7 +12,7 @@ use crate::cli::SubmitArgs;
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::local::project_and_entry;
-use crate::place::{check_by_products, output_path};
+use crate::place::{check_side_outputs, output_path};
 use crate::submit::deployment::{Deployment, nowhere};
 use crate::submit::naming::{Arn, checked_name, new_name};
 use crate::submit::outcome::PACKED;
@@ -22,11 +22,11 @@ use crate::submit::project::Project;
 const CHUNK_SIZE: u32 = 240;
 
 /// The most bytes that start an execution. Step Functions takes somewhat more, but what goes from state to state grows.
-const LONGEST_INPUT: usize = 200 << 10;
+const MAX_INPUT_BYTES: usize = 200 << 10;
 
 /// To hold one is to know that its project, its config and its places are in order.
 #[derive(Debug)]
-pub(super) struct Order {
+pub(super) struct Submission {
     pub(super) project: Project,
     config: Map<String, Value>,
     format: Format,
@@ -40,7 +40,7 @@ pub(super) struct Order {
     pub(super) has_new_name: bool,
 }
 
-impl Order {
+impl Submission {
     pub(super) async fn check(args: &SubmitArgs) -> Result<Self> {
         let (root, entry) = project_and_entry(&args.project)?;
         let given = args.output.as_deref();
@@ -49,7 +49,7 @@ impl Order {
         let format = settings.output.format;
         let output = given.map(|output| output_path(output, format)).transpose()?;
         if let Some(output) = &output {
-            check_by_products(&settings, output)?;
+            check_side_outputs(&settings, output)?;
         }
         let name = args.name.as_deref().map(checked_name).transpose()?;
         // Told both places, nobody needs the file of a deployment.
@@ -119,11 +119,11 @@ impl Order {
             input["MaxConcurrency"] = most.into();
         }
         let length = input.to_string().len();
-        if length > LONGEST_INPUT {
+        if length > MAX_INPUT_BYTES {
             return Err(Error::Argument {
                 argument: "--variables".to_owned(),
                 reason: format!(
-                    "with them, the input of the render has {length} bytes, and at most {LONGEST_INPUT} are taken"
+                    "with them, the input of the render has {length} bytes, and at most {MAX_INPUT_BYTES} are taken"
                 ),
             });
         }

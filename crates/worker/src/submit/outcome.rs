@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
-use render::ByProduct;
+use render::SideOutput;
 use render::config::output::Format;
 use serde_json::{Value, json};
 use store::{Limits, S3Store, Store, Uri};
@@ -32,20 +32,20 @@ pub(super) fn video(execution: &Execution) -> Result<Uri> {
 }
 
 /// What an execution makes besides its video, as its input says.
-pub(super) fn by_products(execution: &Execution) -> Vec<ByProduct> {
+pub(super) fn side_outputs(execution: &Execution) -> Vec<SideOutput> {
     let input: Value = serde_json::from_str(&execution.input).unwrap_or_default();
-    let named = |kind: &ByProduct| match kind {
-        ByProduct::Poster => "poster",
-        ByProduct::Preview => "preview",
+    let named = |kind: &SideOutput| match kind {
+        SideOutput::Poster => "poster",
+        SideOutput::Preview => "preview",
     };
-    ByProduct::ALL.into_iter().filter(|kind| !input["Config"][named(kind)].is_null()).collect()
+    SideOutput::ALL.into_iter().filter(|kind| !input["Config"][named(kind)].is_null()).collect()
 }
 
 /// Brings the video beside `output`, checks it, and gives it that name; then what was made besides it.
 pub(super) async fn fetch(
     store: &S3Store,
     video: &Uri,
-    by_products: &[ByProduct],
+    side_outputs: &[SideOutput],
     output: &Path,
 ) -> Result<()> {
     let is_packed = matches!(video, Uri::S3 { key, .. } if key.ends_with(PACKED));
@@ -64,8 +64,8 @@ pub(super) async fn fetch(
     } else {
         fetch_file(store, video, output).await?;
     }
-    for by_product in by_products {
-        fetch_file(store, &beside(video, *by_product), &by_product.beside(output)).await?;
+    for side_output in side_outputs {
+        fetch_file(store, &beside(video, *side_output), &side_output.beside(output)).await?;
     }
     Ok(())
 }
@@ -132,8 +132,8 @@ pub(super) fn line(ended: &Ended, place: &str) -> String {
 pub(super) fn summary(ended: &Ended, arn: &str, video: &Uri, output: Option<&Path>) -> Value {
     let Ended { execution, progress, elapsed, dollars, warnings } = ended;
     let plan = progress.plan.as_ref();
-    let made = by_products(execution);
-    let place = |kind: ByProduct| {
+    let made = side_outputs(execution);
+    let place = |kind: SideOutput| {
         let there = || beside(video, kind).to_string();
         let here = output.map(|output| kind.beside(output).display().to_string());
         made.contains(&kind).then(|| here.unwrap_or_else(there))
@@ -144,8 +144,8 @@ pub(super) fn summary(ended: &Ended, arn: &str, video: &Uri, output: Option<&Pat
         "executionArn": arn,
         "output": output.map(|output| output.display().to_string()),
         "outputS3Uri": video.to_string(),
-        "poster": place(ByProduct::Poster),
-        "preview": place(ByProduct::Preview),
+        "poster": place(SideOutput::Poster),
+        "preview": place(SideOutput::Preview),
         "planHash": plan.map(|plan| &plan.hash),
         "frames": plan.map(|plan| plan.frames),
         "duration": plan.map(|plan| seconds(plan.frames, plan.fps)),

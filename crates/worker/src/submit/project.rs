@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use render::ByProduct;
+use render::SideOutput;
 use render::plan::SKIPPED;
 use sha2::{Digest, Sha256};
 use store::{Limits, Member};
@@ -19,7 +19,7 @@ const PRIVATE_PREFIXES: [&str; 2] = [".env.", ".framewright"];
 
 /// A block of an archive, of which a file takes one and as many as it fills; one with a long name takes three more.
 const BLOCK: u64 = 512;
-const LONGEST_SHORT_NAME: usize = 100;
+const MAX_SHORT_NAME_BYTES: usize = 100;
 
 /// The files of a project, in the order of their names.
 #[derive(Debug)]
@@ -158,7 +158,7 @@ impl Walk<'_> {
     /// Whether a render makes it, or has made it.
     fn is_made(&self, path: &Path) -> bool {
         self.output.is_some_and(|output| {
-            output == path || ByProduct::ALL.iter().any(|kind| kind.beside(output) == path)
+            output == path || SideOutput::ALL.iter().any(|kind| kind.beside(output) == path)
         })
     }
 
@@ -185,7 +185,7 @@ impl Walk<'_> {
         if self.members.len() as u64 == most {
             return Err(too_large(format!("it has more than the {most} files that are taken")));
         }
-        let headers = if name.len() > LONGEST_SHORT_NAME { 4 } else { 1 };
+        let headers = if name.len() > MAX_SHORT_NAME_BYTES { 4 } else { 1 };
         self.unpacked += (headers + metadata.len().div_ceil(BLOCK)) * BLOCK;
         self.members.push(Member { name, path });
         Ok(())

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_sdk_sfn::config::ProvideCredentials;
 use serde_json::{Value, json};
-use store::{Reach, S3Store};
+use store::{RetryProfile, S3Store};
 
 use crate::error::{Error, Result};
 use crate::local::{environment, print};
@@ -59,7 +59,8 @@ impl Session {
         }
         let endpoint = environment().remove(ENDPOINT).filter(|endpoint| !endpoint.is_empty());
         let cloud = Cloud::connect(&config, endpoint.as_ref());
-        let store = S3Store::from_config(&config, Reach::Person).owned_by(place.account);
+        let store =
+            S3Store::from_config(&config, RetryProfile::Interactive).owned_by(place.account);
         Ok(Self { cloud, store })
     }
 
@@ -70,7 +71,7 @@ impl Session {
 
     /// Watches a render to its end and fetches its video. Whatever ends this before, the render goes on, unless a person
     /// wants it stopped.
-    pub(super) async fn see_through(
+    pub(super) async fn watch_to_end(
         &self,
         render: &Render,
         show: &Show,
@@ -125,8 +126,8 @@ impl Session {
         let video = outcome::video(&ended.execution)?;
         let output = render.output.as_deref();
         if let Some(output) = output {
-            let by_products = outcome::by_products(&ended.execution);
-            let fetching = outcome::fetch(&self.store, &video, &by_products, output);
+            let side_outputs = outcome::side_outputs(&ended.execution);
+            let fetching = outcome::fetch(&self.store, &video, &side_outputs, output);
             let fetched = signals.unless_stopped(Box::pin(fetching)).await;
             if fetched.is_err() {
                 line(&format!("the video is {video}; fetch it with: {}", render.watch_command()));

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use store::{About, S3Store, Sent, Stored, Uri};
+use store::{Metadata, S3Store, Sent, Stored, Uri};
 
 use crate::error::Result;
 use crate::submit::project::Packed;
@@ -39,7 +39,7 @@ pub(super) async fn upload(
         return Ok(Upload::WasThere);
     }
     let sent = Sent::default();
-    let about = About { sha256: Some(packed.sha256.clone()), ..About::default() };
+    let about = Metadata { sha256: Some(packed.sha256.clone()), ..Metadata::default() };
     let sending = store.put_counted(&packed.file, uri, &about, &sent);
     tokio::pin!(sending);
     let mut looks = tokio::time::interval(LOOK_EVERY);
@@ -75,8 +75,10 @@ mod tests {
         let now = SystemTime::UNIX_EPOCH + 1000 * day;
         let sha256 = "5d4a0ecd0c8e3c1c".repeat(4);
         let packed = Packed { file: "x".into(), bytes: 10, sha256: sha256.clone() };
-        let about =
-            |sha256: Option<&str>| About { sha256: sha256.map(str::to_owned), labels: [].into() };
+        let about = |sha256: Option<&str>| Metadata {
+            sha256: sha256.map(str::to_owned),
+            labels: [].into(),
+        };
         for (digest, bytes, modified, expected) in [
             (Some(sha256.as_str()), 10, Some(now - 13 * day), true),
             (Some(&sha256), 10, Some(now), true),

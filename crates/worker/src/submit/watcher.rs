@@ -6,19 +6,19 @@ use crate::error::{Error, Result};
 use crate::submit::cause::readable;
 use crate::submit::cloud::{Cloud, Execution, History, Status};
 use crate::submit::cost;
-use crate::submit::history::{BUSY, Event, Failure, News, Place, Progress, Stage};
+use crate::submit::history::{BUSY, Event, Failure, Notice, Progress, Stage, TaskId};
 use crate::submit::show::{Show, View};
 
 /// Between two looks while something happens; longer and longer while nothing does.
 const FIRST_WAIT: Duration = Duration::from_secs(2);
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
+const MAX_WAIT: Duration = Duration::from_secs(10);
 
 const SHOW_EVERY: Duration = Duration::from_secs(1);
 
 /// Looks in a row that may fail: what the network does for some minutes ends nothing.
-const MOST_FAILURES: u32 = 30;
+const MAX_FAILURES: u32 = 30;
 /// Looks until an execution that was just started must be found, and until the end of one that is over.
-const MOST_LATE: u32 = 5;
+const MAX_LATE: u32 = 5;
 
 /// A render that is watched.
 #[derive(Debug)]
@@ -75,7 +75,7 @@ impl<'a> Watcher<'a> {
             match self.look().await {
                 Ok(Some(found)) if found.status != Status::Running => {
                     late += 1;
-                    if self.progress.is_over || late == MOST_LATE {
+                    if self.progress.is_over || late == MAX_LATE {
                         return Ok(self.ended(found));
                     }
                     // The end is not in the history yet, or behind a page that has moved.
@@ -84,7 +84,7 @@ impl<'a> Watcher<'a> {
                 Ok(Some(running)) => (failures, last_seen) = (0, Some(running)),
                 Ok(None) => {
                     late += 1;
-                    if late == MOST_LATE {
+                    if late == MAX_LATE {
                         let argument = self.execution.to_owned();
                         let reason = "there is no such execution".to_owned();
                         return Err(Error::Argument { argument, reason });
@@ -92,7 +92,7 @@ impl<'a> Watcher<'a> {
                 }
                 Err(error @ Error::CloudUnavailable { .. }) => {
                     failures += 1;
-                    if failures == MOST_FAILURES {
+                    if failures == MAX_FAILURES {
                         return Err(error);
                     }
                     if failures == 1 {
@@ -102,7 +102,7 @@ impl<'a> Watcher<'a> {
                 Err(error) => return Err(error),
             }
             let is_still = self.progress.latest == before;
-            wait = if is_still { LONGEST_WAIT.min(wait * 3 / 2) } else { FIRST_WAIT };
+            wait = if is_still { MAX_WAIT.min(wait * 3 / 2) } else { FIRST_WAIT };
             self.pause(wait, last_seen.as_ref()).await;
         }
     }
@@ -160,12 +160,12 @@ impl<'a> Watcher<'a> {
         }
         for news in news {
             match news {
-                News::Warning(text) => {
+                Notice::Warning(text) => {
                     let text = readable(&text);
                     self.show.say(&format!("warning: {text}"));
                     self.warnings.push(text);
                 }
-                News::Retry(failure) => self.retried(&failure),
+                Notice::Retry(failure) => self.retried(&failure),
             }
         }
     }
@@ -184,7 +184,7 @@ impl<'a> Watcher<'a> {
     }
 
     /// What a piece of work is called.
-    fn label(&self, place: Place) -> String {
+    fn label(&self, place: TaskId) -> String {
         label(place, self.progress.plan.as_ref().map(|plan| plan.chunks))
     }
 
@@ -224,7 +224,7 @@ impl<'a> Watcher<'a> {
     }
 }
 
-pub(super) fn label(place: Place, chunks: Option<u32>) -> String {
+pub(super) fn label(place: TaskId, chunks: Option<u32>) -> String {
     match (place.stage, place.chunk) {
         (Some(Stage::Rendering), Some(index)) => match chunks {
             Some(count) => format!("chunk {} of {count}", index + 1),

@@ -13,7 +13,7 @@ pub(crate) enum Coverage {
 }
 
 /// No font is larger than this when it is unpacked.
-const LARGEST: u64 = 256 << 20;
+const MAX_BYTES: u64 = 256 << 20;
 
 impl Coverage {
     pub(crate) fn has(&self, character: char) -> bool {
@@ -102,7 +102,7 @@ fn woff2_cmap(font: &[u8]) -> Option<Vec<u8>> {
     let (start, length) = cmap?;
     let packed = font.get(at..at.checked_add(u32_at(font, 20)?)?)?;
     let mut plain = Vec::new();
-    let end = u64::try_from(start.checked_add(length)?).ok().filter(|end| *end <= LARGEST)?;
+    let end = u64::try_from(start.checked_add(length)?).ok().filter(|end| *end <= MAX_BYTES)?;
     let mut unpacked = brotli_decompressor::Decompressor::new(packed, 1 << 16).take(end);
     unpacked.read_to_end(&mut plain).ok()?;
     plain.get(start..).filter(|table| table.len() == length).map(<[u8]>::to_vec)

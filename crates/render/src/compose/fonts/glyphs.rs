@@ -1,7 +1,7 @@
 //! Characters of the text that no font of the page can draw.
 
 /// What a reader of the warning has to find again.
-const MOST_NAMED: usize = 8;
+const MAX_NAMED: usize = 8;
 const CONTEXT: usize = 24;
 
 /// Whether a character has a picture of its own: not a blank, a control, a joiner, or a choice of variant.
@@ -24,10 +24,10 @@ pub(super) fn warning(text: &str, is_drawn: impl Fn(char) -> bool) -> Option<Str
     let first = *missing.first()?;
     let named: Vec<String> = missing
         .iter()
-        .take(MOST_NAMED)
+        .take(MAX_NAMED)
         .map(|c| format!("\"{c}\" (U+{:04X})", u32::from(*c)))
         .collect();
-    let rest = missing.len().saturating_sub(MOST_NAMED);
+    let rest = missing.len().saturating_sub(MAX_NAMED);
     let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
     Some(format!(
         "no font of the page draws {}{more}, as in \"{}\": another font of the worker is taken, or an empty box drawn",

@@ -23,7 +23,7 @@ use crate::compose::fonts::face::{Face, nearest};
 use crate::compose::fonts::names::Name;
 use crate::compose::fonts::requests::{Requests, Wanted, wanted};
 use crate::compose::fonts::service::{Offer, Query};
-use crate::config::FontCare;
+use crate::config::FontPolicy;
 use crate::error::{Error, Result};
 use crate::remote::Net;
 use crate::remote::fetch::{Failure, Fetcher};
@@ -43,8 +43,8 @@ pub(crate) struct Setting<'a> {
     pub(crate) net: &'a Net,
     /// Where files arrive.
     pub(crate) scratch: &'a Path,
-    pub(crate) system_fonts: FontCare,
-    pub(crate) missing_fonts: FontCare,
+    pub(crate) system_fonts: FontPolicy,
+    pub(crate) missing_fonts: FontPolicy,
     /// Text that the page may show beside its own: the variables' values.
     pub(crate) variables: &'a str,
 }
@@ -112,8 +112,8 @@ impl Work<'_> {
             );
             let selector = stack.selector.clone();
             match self.setting.system_fonts {
-                FontCare::Refuse => return Err(Error::SystemFont { selector, reason }),
-                FontCare::Warn => self.warnings.push(format!("{selector}: {reason}")),
+                FontPolicy::Refuse => return Err(Error::SystemFont { selector, reason }),
+                FontPolicy::Warn => self.warnings.push(format!("{selector}: {reason}")),
             }
         }
         Ok(())
@@ -222,7 +222,9 @@ impl Work<'_> {
         };
         match self.ask(&query, |offer| !is_bundled(offer))? {
             Ok(faces) => Ok(faces),
-            Err(Failure::Unavailable(reason)) if self.setting.missing_fonts == FontCare::Refuse => {
+            Err(Failure::Unavailable(reason))
+                if self.setting.missing_fonts == FontPolicy::Refuse =>
+            {
                 let selector = family.selector.clone();
                 let weights = list(&query.weights);
                 let reason = format!(
@@ -255,7 +257,7 @@ impl Work<'_> {
             Err(failure) => failure,
         };
         let (family, selector) = (one.family.clone(), one.selector.clone());
-        let is_fatal = one.is_first && self.setting.missing_fonts == FontCare::Refuse;
+        let is_fatal = one.is_first && self.setting.missing_fonts == FontPolicy::Refuse;
         match failure {
             Failure::Local(error) => Err(error),
             Failure::Refused(reason) if is_fatal => Err(Error::FontMissing {

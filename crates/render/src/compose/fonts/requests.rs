@@ -7,7 +7,7 @@ use crate::compose::fonts::names::{Name, Shorthand, families, shorthand};
 use crate::compose::stylesheet::{Declaration, Sheet, split_at_commas};
 
 /// Variables that refer to variables, and so on.
-const DEEPEST: usize = 8;
+const MAX_DEPTH: usize = 8;
 
 /// Everything that is asked for.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -83,7 +83,7 @@ impl Requests {
     /// Resolves variables, each to every value it has anywhere: which of them holds is known to the browser only.
     pub(super) fn resolve(&mut self) {
         for (selector, value) in std::mem::take(&mut self.raw) {
-            for names in self.alternatives(&value, DEEPEST) {
+            for names in self.alternatives(&value, MAX_DEPTH) {
                 let stack = Stack { selector: shortened(&selector), names };
                 if !stack.names.is_empty() && !self.stacks.contains(&stack) {
                     self.stacks.push(stack);

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::remote::fetch::{Failure, Fetcher, Wanted};
 
 /// A stylesheet of fonts is small.
-const LARGEST_SHEET: u64 = 4 << 20;
+const MAX_SHEET_BYTES: u64 = 4 << 20;
 
 /// Which faces of a family are asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,7 +112,7 @@ fn sheet(
     fetcher: &Fetcher,
     url: std::result::Result<Url, Failure>,
 ) -> std::result::Result<(String, Url), Failure> {
-    let arrived = fetcher.fetch(&Wanted { url: url?, most: LARGEST_SHEET })?;
+    let arrived = fetcher.fetch(&Wanted { url: url?, most: MAX_SHEET_BYTES })?;
     let read = fs::read(&arrived.file).map_err(Error::io("read", &arrived.file));
     let bytes = read.map_err(Failure::Local)?;
     Ok((String::from_utf8_lossy(&bytes).into_owned(), arrived.url))

@@ -11,7 +11,7 @@ use crate::plan::tree;
 
 /// Files that may hold text for the screen. A larger one is a library or data, not words.
 const TEXTS: [&str; 9] = ["html", "htm", "js", "mjs", "json", "css", "txt", "srt", "vtt"];
-const LARGEST: u64 = 2 << 20;
+const MAX_BYTES: u64 = 2 << 20;
 
 /// The text that the document itself shows.
 pub(super) fn visible(document: &Document) -> String {
@@ -39,7 +39,7 @@ pub(super) fn possible(site: &Path, given: &[&str]) -> Result<BTreeSet<char>> {
         let file = site.join(&name);
         let extension = file.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
         let length = fs::metadata(&file).map_err(Error::io("look at", &file))?.len();
-        if TEXTS.contains(&extension.as_str()) && length <= LARGEST {
+        if TEXTS.contains(&extension.as_str()) && length <= MAX_BYTES {
             let bytes = fs::read(&file).map_err(Error::io("read", &file))?;
             add(&String::from_utf8_lossy(&bytes), &mut found);
         }

@@ -13,7 +13,7 @@ use dom_query::{Document, NodeRef};
 use serde_json::{Map, Value};
 
 use crate::compose::assets::{Base, has_scheme, normalized};
-use crate::compose::css::{Place, places, rewrite};
+use crate::compose::css::{CssSpan, places, rewrite};
 use crate::compose::html::{escape_attribute, json_in_script};
 use crate::compose::nested::mount::mount;
 use crate::compose::nested::scene::{Scene, Script, declared_id, load};
@@ -209,8 +209,8 @@ impl Collected {
         }
         for style in &scene.styles {
             let scoped = rewrite(&style.css, &places(&style.css), |place| match place {
-                Place::Selectors(at) => Some(scope.list(&style.css[at.clone()])),
-                Place::Url { .. } => None,
+                CssSpan::Selectors(at) => Some(scope.list(&style.css[at.clone()])),
+                CssSpan::Url { .. } => None,
             });
             let media = style
                 .media

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 
 /// A place in the document that names files of other hosts.
 #[derive(Debug)]
-pub(super) struct Place<'a> {
+pub(super) struct UrlSlot<'a> {
     pub(super) node: NodeRef<'a>,
     pub(super) element: String,
     pub(super) slot: Slot,
@@ -45,7 +45,7 @@ const ATTRIBUTES: [(&str, &str, Role); 11] = [
 ];
 
 /// Every place of `document` that can hold a URL, in the order in which they are fetched.
-pub(super) fn places<'a>(document: &'a Document) -> Vec<Place<'a>> {
+pub(super) fn places<'a>(document: &'a Document) -> Vec<UrlSlot<'a>> {
     let mut found = Vec::new();
     let mut push = |node: &NodeRef<'a>, slot: Slot| {
         // What Chrome never shows, since it runs scripts, is not asked for.
@@ -53,7 +53,7 @@ pub(super) fn places<'a>(document: &'a Document) -> Vec<Place<'a>> {
         if node.ancestors_it(None).any(|above| is(&above)) {
             return;
         }
-        found.push(Place { node: *node, element: describe(node), slot });
+        found.push(UrlSlot { node: *node, element: describe(node), slot });
     };
     for (selector, name, role) in ATTRIBUTES {
         for node in document.select(selector).nodes() {

@@ -14,7 +14,7 @@ use std::path::Path;
 use dom_query::{Document, NodeRef};
 use url::Url;
 
-use crate::compose::remote::find::{Place, Slot, is_hint, places, remote, source_set};
+use crate::compose::remote::find::{Slot, UrlSlot, is_hint, places, remote, source_set};
 use crate::compose::remote::kind::{Format, Role, check_media_file};
 use crate::compose::remote::sheets::{LocalSheets, role_of};
 use crate::compose::stylesheet::{self, Link, edit, parse};
@@ -25,9 +25,9 @@ use crate::remote::fetch::{Arrived, Failure, Fetcher, Wanted, shown};
 /// The folder of fetched files, in the page's root.
 pub(crate) const FOLDER: &str = "_remote_media";
 /// Scripts and stylesheets are read into memory by everybody.
-const LARGEST_TEXT: u64 = 64 << 20;
+const MAX_TEXT_BYTES: u64 = 64 << 20;
 /// Stylesheets that import stylesheets, and so on.
-const DEEPEST: usize = 8;
+const MAX_DEPTH: usize = 8;
 
 /// A file that has to be fetched, and for whom.
 #[derive(Debug, Clone)]
@@ -98,7 +98,7 @@ fn drop_hints(document: &Document) -> bool {
 }
 
 /// The URLs of a place as they are written, with their bytes and what they are for.
-fn links_of(place: &Place<'_>, value: &str) -> Vec<(Role, Link)> {
+fn links_of(place: &UrlSlot<'_>, value: &str) -> Vec<(Role, Link)> {
     match place.slot {
         Slot::Attribute { role, .. } => {
             vec![(role, Link { span: 0..value.len(), url: value.to_owned() })]
@@ -111,7 +111,7 @@ fn links_of(place: &Place<'_>, value: &str) -> Vec<(Role, Link)> {
     }
 }
 
-fn value_of(place: &Place<'_>) -> String {
+fn value_of(place: &UrlSlot<'_>) -> String {
     match place.slot {
         Slot::Attribute { name, .. } => place.node.attr(name).unwrap_or_default().to_string(),
         Slot::SourceSet => place.node.attr("srcset").unwrap_or_default().to_string(),
@@ -120,7 +120,7 @@ fn value_of(place: &Place<'_>) -> String {
     }
 }
 
-fn needs_of(place: &Place<'_>) -> Result<Vec<Need>> {
+fn needs_of(place: &UrlSlot<'_>) -> Result<Vec<Need>> {
     let mut needs = Vec::new();
     for (role, link) in links_of(place, &value_of(place)) {
         if let Some(url) = remote(&link.url, None, &place.element)? {
@@ -138,7 +138,7 @@ fn needs_of(place: &Place<'_>) -> Result<Vec<Need>> {
 fn gather(fetcher: &Fetcher, needs: Vec<Need>, dir: &Path) -> Result<Held> {
     let mut held = Held { files: BTreeMap::new() };
     let mut needs = needs;
-    for _ in 0..DEEPEST {
+    for _ in 0..MAX_DEPTH {
         let mut fresh: Vec<Need> = Vec::new();
         for need in needs {
             let key = key(&need.url);
@@ -165,12 +165,12 @@ fn gather(fetcher: &Fetcher, needs: Vec<Need>, dir: &Path) -> Result<Held> {
         }
     }
     let what = needs.first().map(what).unwrap_or_default();
-    Err(Error::RemoteRefused { what, reason: format!("imports are more than {DEEPEST} deep") })
+    Err(Error::RemoteRefused { what, reason: format!("imports are more than {MAX_DEPTH} deep") })
 }
 
 fn wanted(fetcher: &Fetcher, need: &Need) -> Wanted {
     let most = match need.role {
-        Role::Script | Role::Style => LARGEST_TEXT,
+        Role::Script | Role::Style => MAX_TEXT_BYTES,
         _ => fetcher.limits().bytes,
     };
     let mut url = need.url.clone();
@@ -292,7 +292,7 @@ impl Names<'_> {
     }
 }
 
-fn rewrite(place: &Place<'_>, names: &mut Names<'_>) -> Result<bool> {
+fn rewrite(place: &UrlSlot<'_>, names: &mut Names<'_>) -> Result<bool> {
     let value = value_of(place);
     let is_css = matches!(place.slot, Slot::StyleAttribute | Slot::StyleText);
     let mut edits = Vec::new();

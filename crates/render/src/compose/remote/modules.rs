@@ -14,12 +14,12 @@ use crate::compose::html::{describe, json_in_script};
 use crate::compose::remote::find::remote;
 use crate::compose::remote::kind::{Role, check_media_file};
 use crate::compose::remote::specifiers::specifiers;
-use crate::compose::remote::{FOLDER, LARGEST_TEXT, Need, error};
+use crate::compose::remote::{FOLDER, MAX_TEXT_BYTES, Need, error};
 use crate::error::{Error, Result};
 use crate::remote::fetch::{Fetcher, Wanted};
 
 /// Modules of one page; a library that is not bundled has hundreds.
-const MOST: usize = 2000;
+const MAX_MODULES: usize = 2000;
 
 /// What has been fetched and what stands for what.
 #[derive(Default)]
@@ -138,7 +138,7 @@ impl Graph {
 
     /// Follows a module of the project.
     fn follow_own(&mut self, site: &Path, path: &str, seen: &mut BTreeSet<String>) -> Result<()> {
-        if !seen.insert(path.to_owned()) || seen.len() > MOST {
+        if !seen.insert(path.to_owned()) || seen.len() > MAX_MODULES {
             return Ok(());
         }
         // One that is not there is missed when the page asks for it.
@@ -165,14 +165,14 @@ impl Graph {
     fn fetch(&mut self, fetcher: &Fetcher, site: &Path) -> Result<()> {
         while !self.waiting.is_empty() {
             let needs = std::mem::take(&mut self.waiting);
-            if self.local.len() + needs.len() > MOST {
+            if self.local.len() + needs.len() > MAX_MODULES {
                 let what = needs[0].element.clone();
-                let reason = format!("it imports more than {MOST} modules; bundle them");
+                let reason = format!("it imports more than {MAX_MODULES} modules; bundle them");
                 return Err(Error::RemoteRefused { what, reason });
             }
             let wanted: Vec<_> = needs
                 .iter()
-                .map(|need| Wanted { url: need.url.clone(), most: LARGEST_TEXT })
+                .map(|need| Wanted { url: need.url.clone(), most: MAX_TEXT_BYTES })
                 .collect();
             for (need, result) in needs.iter().zip(fetcher.fetch_all(&wanted)) {
                 let arrived = result.map_err(|failure| error(failure, need))?;

@@ -8,7 +8,7 @@ use dom_query::Document;
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use crate::compose::remote::find::{Place, Slot, places, remote};
+use crate::compose::remote::find::{Slot, UrlSlot, places, remote};
 use crate::compose::remote::kind::Role;
 use crate::compose::remote::{Names, Need, value_of};
 use crate::compose::stylesheet::{Use, edit, links, parse};
@@ -89,7 +89,7 @@ impl LocalSheets {
     }
 
     /// Reads those that `places` link, and what they import. One that is not there is left for the page to miss.
-    pub(super) fn read(site: &Path, folder: &str, places: &[Place<'_>]) -> Result<Self> {
+    pub(super) fn read(site: &Path, folder: &str, places: &[UrlSlot<'_>]) -> Result<Self> {
         let mut sheets = Self { site: site.to_owned(), texts: BTreeMap::new() };
         for place in places {
             match place.slot {

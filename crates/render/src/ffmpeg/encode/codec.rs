@@ -1,6 +1,6 @@
 //! The arguments of each codec: how it is asked for a quality, for one closed GOP, and for the same bytes on every machine.
 
-use crate::config::output::{Alpha, Codec, Output, Pixels, Quality, Rate};
+use crate::config::output::{Alpha, Codec, Output, PixelFormat, Quality, RateControl};
 use crate::process::Cmd;
 
 /// As many frames are encoded at once on every machine, because what encoders make depends on it.
@@ -43,12 +43,12 @@ pub(crate) fn profile(output: &Output) -> Profile {
         (Codec::Gif, Standard | High) => ("gif-palette", "sierra2_4a", None),
     };
     let pixel_format = match (output.pixels(), output.alpha) {
-        (Pixels::Yuv420, _) => "yuv420p",
-        (Pixels::Yuva420, _) => "yuva420p",
-        (Pixels::Yuv444p10, _) => "yuv444p10le",
-        (Pixels::Yuva444p10, _) => "yuva444p10le",
-        (Pixels::Png, Alpha::Kept) => "rgba",
-        (Pixels::Png, Alpha::None) | (Pixels::Rgb, _) => "rgb24",
+        (PixelFormat::Yuv420, _) => "yuv420p",
+        (PixelFormat::Yuva420, _) => "yuva420p",
+        (PixelFormat::Yuv444p10, _) => "yuv444p10le",
+        (PixelFormat::Yuva444p10, _) => "yuva444p10le",
+        (PixelFormat::Png, Alpha::Kept) => "rgba",
+        (PixelFormat::Png, Alpha::None) | (PixelFormat::Rgb, _) => "rgb24",
     };
     Profile { encoder, preset, crf, pixel_format }
 }
@@ -58,10 +58,10 @@ pub(crate) fn stream(cmd: Cmd, output: &Output, frames: u32) -> Cmd {
     let Profile { encoder: _, preset, crf, pixel_format } = profile(output);
     let gop = format!("-g {frames} -keyint_min {frames} -sc_threshold 0 -bf 0");
     let size = match (&output.rate, crf) {
-        (Rate::Crf(crf), _) => format!("-crf {crf}"),
-        (Rate::Preset, Some(crf)) => format!("-crf {crf}"),
-        (Rate::Preset, None) => String::new(),
-        (Rate::Bitrate(bitrate), _) => format!("-b:v {bitrate}"),
+        (RateControl::Crf(crf), _) => format!("-crf {crf}"),
+        (RateControl::Preset, Some(crf)) => format!("-crf {crf}"),
+        (RateControl::Preset, None) => String::new(),
+        (RateControl::Bitrate(bitrate), _) => format!("-b:v {bitrate}"),
     };
     let colours = format!("{TAGS} -pix_fmt {pixel_format}");
     match output.codec {

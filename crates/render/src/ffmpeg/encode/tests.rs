@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::config::output::{Alpha, Codec, Quality, Rate};
+use crate::config::output::{Alpha, Codec, Quality, RateControl};
 
 fn encoded(output: Output, preview: Option<(u32, u32)>) -> String {
     let encoding = Encoding {
@@ -16,7 +16,7 @@ fn encoded(output: Output, preview: Option<(u32, u32)>) -> String {
     command(&Tools::untested(Path::new("/t")), &encoding, to).to_string()
 }
 
-fn output(format: Format, codec: Codec, alpha: Alpha, rate: Rate) -> Output {
+fn output(format: Format, codec: Codec, alpha: Alpha, rate: RateControl) -> Output {
     Output { format, codec, alpha, quality: Quality::Standard, rate, plays: 0, cfr: false }
 }
 
@@ -32,7 +32,7 @@ fn assert_closed(cmd: &str) {
 
 #[test]
 fn h264_is_one_closed_gop_of_the_exact_colours() {
-    let cmd = encoded(output(Format::Mp4, Codec::H264, Alpha::None, Rate::Preset), None);
+    let cmd = encoded(output(Format::Mp4, Codec::H264, Alpha::None, RateControl::Preset), None);
     assert_closed(&cmd);
     assert!(cmd.starts_with(
         "ffmpeg -v error -nostdin -f rawvideo -pix_fmt yuv420p -color_range tv -colorspace bt709 -s 640x360 \
@@ -43,7 +43,7 @@ fn h264_is_one_closed_gop_of_the_exact_colours() {
 
 #[test]
 fn h265_says_what_players_of_apple_look_for_and_repeats_its_headers() {
-    let rate = Rate::Bitrate(8_000_000);
+    let rate = RateControl::Bitrate(8_000_000);
     let cmd = encoded(output(Format::Mp4, Codec::H265, Alpha::None, rate), None);
     assert_closed(&cmd);
     for part in [
@@ -61,24 +61,24 @@ fn h265_says_what_players_of_apple_look_for_and_repeats_its_headers() {
 
 #[test]
 fn vp9_with_alpha_has_no_frame_that_is_not_shown() {
-    let cmd = encoded(output(Format::Webm, Codec::Vp9, Alpha::Kept, Rate::Crf(20)), None);
+    let cmd = encoded(output(Format::Webm, Codec::Vp9, Alpha::Kept, RateControl::Crf(20)), None);
     assert_closed(&cmd);
     for part in
         ["-pix_fmt yuva420p", "-crf 20 -b:v 0", "-auto-alt-ref 0", "alpha_mode=1", "-f webm"]
     {
         assert!(cmd.contains(part), "{part} is not in {cmd}");
     }
-    let opaque = encoded(output(Format::Webm, Codec::Vp9, Alpha::None, Rate::Preset), None);
+    let opaque = encoded(output(Format::Webm, Codec::Vp9, Alpha::None, RateControl::Preset), None);
     assert!(!opaque.contains("alpha_mode") && !opaque.contains("yuva"), "{opaque}");
 }
 
 #[test]
 fn prores_has_full_chroma_and_alpha_and_pictures_are_not_touched() {
-    let cmd = encoded(output(Format::Mov, Codec::ProRes, Alpha::Kept, Rate::Preset), None);
+    let cmd = encoded(output(Format::Mov, Codec::ProRes, Alpha::Kept, RateControl::Preset), None);
     assert!(cmd.contains("-c:v prores_aw -profile:v 4 -vendor apl0"), "{cmd}");
     assert!(cmd.contains("-pix_fmt yuva444p10le -color_range tv"), "{cmd}");
     let pictures =
-        encoded(output(Format::PngSequence, Codec::Png, Alpha::Kept, Rate::Preset), None);
+        encoded(output(Format::PngSequence, Codec::Png, Alpha::Kept, RateControl::Preset), None);
     assert!(
         pictures.contains("-f image2pipe -c:v png -framerate 30000/1001 -i pipe:0"),
         "{pictures}"
@@ -90,15 +90,15 @@ fn prores_has_full_chroma_and_alpha_and_pictures_are_not_touched() {
 fn a_preview_is_made_of_the_same_pictures_in_the_same_run() {
     for (output, filter) in [
         (
-            output(Format::Mp4, Codec::H264, Alpha::None, Rate::Preset),
+            output(Format::Mp4, Codec::H264, Alpha::None, RateControl::Preset),
             "-vf scale=160:90:in_color_matrix=bt709",
         ),
         (
-            output(Format::Webm, Codec::Vp9, Alpha::Kept, Rate::Preset),
+            output(Format::Webm, Codec::Vp9, Alpha::Kept, RateControl::Preset),
             "premultiply=inplace=1,scale=160:90:in_range=pc",
         ),
         (
-            output(Format::PngSequence, Codec::Png, Alpha::Kept, Rate::Preset),
+            output(Format::PngSequence, Codec::Png, Alpha::Kept, RateControl::Preset),
             "-vf format=gbrap,premultiply=inplace=1",
         ),
     ] {

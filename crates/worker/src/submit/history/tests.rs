@@ -2,40 +2,40 @@ use serde_json::json;
 
 use super::*;
 
-fn entered(state: &str) -> Happening {
-    Happening::Entered { state: state.to_owned() }
+fn entered(state: &str) -> EventKind {
+    EventKind::Entered { state: state.to_owned() }
 }
 
-fn failed(error: &str) -> Happening {
-    Happening::Failed { error: error.to_owned(), cause: format!("because of {error}") }
+fn failed(error: &str) -> EventKind {
+    EventKind::Failed { error: error.to_owned(), cause: format!("because of {error}") }
 }
 
-fn planned(chunks: u32, frames: u32, ms: u64) -> Happening {
+fn planned(chunks: u32, frames: u32, ms: u64) -> EventKind {
     let payload = json!({
         "Action": "plan", "PlanHash": "abc", "ChunkCount": chunks, "TotalFrames": frames, "Fps": 30.0,
         "Width": 1280, "Height": 720, "DurationMs": ms, "Warnings": ["no letter"],
     });
-    Happening::Succeeded { output: json!({"StatusCode": 200, "Payload": payload}).to_string() }
+    EventKind::Succeeded { output: json!({"StatusCode": 200, "Payload": payload}).to_string() }
 }
 
-fn rendered(frames: u32, ms: u64) -> Happening {
+fn rendered(frames: u32, ms: u64) -> EventKind {
     let payload = json!({"Action": "renderChunk", "FramesEncoded": frames, "DurationMs": ms});
-    Happening::Succeeded { output: json!({"Payload": payload}).to_string() }
+    EventKind::Succeeded { output: json!({"Payload": payload}).to_string() }
 }
 
-fn iteration(index: u32) -> Happening {
-    Happening::Iteration { index }
+fn iteration(index: u32) -> EventKind {
+    EventKind::Iteration { index }
 }
 
 /// A history: what happens, which event it follows, and when, in seconds. Ids count from 1.
-fn events(list: Vec<(i64, i64, Happening)>) -> Vec<Event> {
+fn events(list: Vec<(i64, i64, EventKind)>) -> Vec<Event> {
     let numbered = (1..).zip(list);
     numbered.map(|(id, (previous, at, what))| Event { id, previous, at: at * 1000, what }).collect()
 }
 
 /// Two chunks whose events interleave; the second fails once and is tried again.
 fn interleaved() -> Vec<Event> {
-    use Happening as H;
+    use EventKind as H;
     events(vec![
         (0, 0, H::Other),
         (0, 0, entered("Defaults")),
@@ -82,10 +82,10 @@ fn interleaved() -> Vec<Event> {
     ])
 }
 
-fn retry(chunk: u32, error: &str) -> News {
-    let place = Place { chunk: Some(chunk), stage: Some(Stage::Rendering) };
+fn retry(chunk: u32, error: &str) -> Notice {
+    let place = TaskId { chunk: Some(chunk), stage: Some(Stage::Rendering) };
     let cause = format!("because of {error}");
-    News::Retry(Failure { place, error: error.to_owned(), cause })
+    Notice::Retry(Failure { place, error: error.to_owned(), cause })
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn events_of_interleaved_chunks_are_counted_where_they_belong() {
     let news = progress.take(interleaved());
     assert_eq!(
         news,
-        [News::Warning("no letter".to_owned()), retry(1, "STORE_UNAVAILABLE")],
+        [Notice::Warning("no letter".to_owned()), retry(1, "STORE_UNAVAILABLE")],
         "it is the second chunk that was tried again"
     );
     assert!(progress.is_over);
@@ -142,17 +142,17 @@ fn a_failure_that_ends_the_render_is_no_retry_and_is_found_again() {
     let fatal = |id, previous, what| Event { id, previous, at: 12_000, what };
     list[22] = fatal(23, 22, failed("PAGE_SCRIPT_ERROR"));
     list.extend([
-        fatal(24, 23, Happening::IterationOver),
-        fatal(25, 24, Happening::IterationOver),
+        fatal(24, 23, EventKind::IterationOver),
+        fatal(25, 24, EventKind::IterationOver),
         fatal(26, 25, entered("Failed")),
-        fatal(27, 26, Happening::Over),
+        fatal(27, 26, EventKind::Over),
     ]);
     let mut progress = Progress::default();
     let news = progress.take(list);
-    assert_eq!(news, [News::Warning("no letter".to_owned())]);
+    assert_eq!(news, [Notice::Warning("no letter".to_owned())]);
     assert_eq!(progress.retries, 0);
     let place = progress.failure("PAGE_SCRIPT_ERROR", "").unwrap().place;
-    assert_eq!(place, Place { chunk: Some(1), stage: Some(Stage::Rendering) });
+    assert_eq!(place, TaskId { chunk: Some(1), stage: Some(Stage::Rendering) });
     assert_eq!(progress.failure("PLAN_TOO_LARGE", ""), None);
     // The other chunk was still running when the render ended.
     assert_eq!(progress.used(i64::MAX).ms, 3500 + 5000 + 5000);
@@ -178,12 +178,12 @@ fn what_comes_after_the_chunks_belongs_to_none_of_them() {
     let mut progress = Progress::default();
     progress.take(list);
     let place = progress.failure("IO_FAILED", "").unwrap().place;
-    assert_eq!(place, Place { chunk: None, stage: Some(Stage::Assembling) });
+    assert_eq!(place, TaskId { chunk: None, stage: Some(Stage::Assembling) });
 }
 
 #[test]
 fn of_two_chunks_that_failed_alike_the_one_with_the_cause_ended_the_render() {
-    let failed = |cause: &str| Happening::Failed { error: "X".into(), cause: cause.into() };
+    let failed = |cause: &str| EventKind::Failed { error: "X".into(), cause: cause.into() };
     let mut list = interleaved()[..22].to_vec();
     let also = |id, previous, what| Event { id, previous, at: 12_000, what };
     // Event 21 belongs to chunk 0, event 22 to chunk 1.

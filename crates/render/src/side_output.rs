@@ -9,14 +9,14 @@ use crate::config::output::Format;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum ByProduct {
+pub enum SideOutput {
     /// One frame as Chrome drew it.
     Poster,
     /// The same frames, small.
     Preview,
 }
 
-impl ByProduct {
+impl SideOutput {
     pub const ALL: [Self; 2] = [Self::Poster, Self::Preview];
 
     fn suffix(self) -> &'static str {
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_by_product_is_called_like_what_it_belongs_to() {
+    fn a_side_output_is_called_like_what_it_belongs_to() {
         for (name, expected) in [
             ("video.mp4", "video.poster.png"),
             ("my.video.webm", "my.video.poster.png"),
@@ -66,9 +66,9 @@ mod tests {
             ("v1.2", "v1.2.poster.png"),
             (".mp4", ".mp4.poster.png"),
         ] {
-            assert_eq!(ByProduct::Poster.name_beside(name), expected);
+            assert_eq!(SideOutput::Poster.name_beside(name), expected);
         }
-        let preview = ByProduct::Preview.beside(Path::new("/a/0001.mov"));
+        let preview = SideOutput::Preview.beside(Path::new("/a/0001.mov"));
         assert_eq!(preview, Path::new("/a/0001.preview.mp4"));
     }
 }

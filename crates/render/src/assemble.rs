@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::ffmpeg::concat::Sound;
 use crate::ffmpeg::source::{Source, probe_source};
 use crate::plan::layout;
-use crate::plan::open::{PlanSummary, open_outline};
+use crate::plan::open::{PlanSummary, open_summary};
 use crate::plan::output::SideOutputs;
 use crate::side_output::SideOutput;
 use crate::tools::Tools;
@@ -61,7 +61,7 @@ pub struct AssemblySpec {
 
 /// Reads what joining the plan in `plan_dir` takes and makes.
 pub fn spec(plan_dir: &Path) -> Result<AssemblySpec> {
-    let summary = open_outline(plan_dir)?;
+    let summary = open_summary(plan_dir)?;
     let SideOutputs { poster, preview } = summary.side_outputs;
     let has = |poster: u32| {
         let mut chunks = summary.chunks.iter();
@@ -83,8 +83,8 @@ pub async fn assemble(
     out: &Path,
 ) -> Result<Assembled> {
     let start = Instant::now();
-    let mut summary = open_outline(plan_dir)?;
-    let Parts { chunks, audio, poster, cfr } = parts;
+    let mut summary = open_summary(plan_dir)?;
+    let Parts { chunks, audio, poster: _, cfr } = parts;
     summary.output.cfr |= cfr;
     if let Some(reason) = summary.output.refuses_cfr() {
         return Err(Error::Config { field: "cfr".to_owned(), reason });
@@ -96,34 +96,14 @@ pub async fn assemble(
         .prefix(".assemble-work-")
         .tempdir_in(folder)
         .map_err(Error::io("make a work directory in", folder))?;
+    let audio = open_audio(tools, plan_dir, &summary, audio.as_deref()).await?;
     let samples = in_frames(summary.manifest.total_frames, summary.fps);
-    let audio = if summary.output.format.has_sound() {
-        find_audio(plan_dir, &summary, audio.as_deref())?
-    } else {
-        None
-    };
-    let source = match &audio {
-        Some(file) => Some(open_audio(tools, file).await?),
-        None => None,
-    };
-    let sound = audio.as_deref().zip(source.as_ref());
-    let sound = sound.map(|(file, source)| Sound { file, source, samples });
-    let joint = JoinContext { tools, summary: &summary, sound, work: work.path() };
+    let sound = audio.as_ref().map(|(file, source)| Sound { file, source, samples });
+    let context = JoinContext { tools, summary: &summary, sound, work: work.path() };
     let paths: Vec<_> = chunks.iter().map(|chunk| chunk.path.clone()).collect();
-    let joined = join(joint, &paths).await?;
+    let joined = join(context, &paths).await?;
     let bytes = bytes_of(&joined)?;
-    let mut side_outputs = Vec::new();
-    if let Some(size) = summary.side_outputs.preview {
-        let made = join::preview(joint, &check_previews(chunks)?, size).await?;
-        side_outputs.push((SideOutput::Preview, made));
-    }
-    if summary.side_outputs.poster.is_some() {
-        let missing = || Error::ChunkList { reason: "the poster is missing".to_owned() };
-        let poster = poster.as_ref().ok_or_else(missing)?;
-        let copy = work.path().join("poster.png");
-        fs::copy(poster, &copy).map_err(Error::io("copy", poster))?;
-        side_outputs.push((SideOutput::Poster, copy));
-    }
+    let side_outputs = make_side_outputs(context, parts).await?;
     for (side_output, made) in &side_outputs {
         let to = side_output.beside(out);
         fs::rename(made, &to).map_err(Error::io("write", &to))?;
@@ -135,6 +115,27 @@ pub async fn assemble(
         duration_ms: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
         side_outputs: side_outputs.into_iter().map(|(side_output, _)| side_output).collect(),
     })
+}
+
+/// Makes what the plan wants beside the video, in the work directory.
+async fn make_side_outputs(
+    context: JoinContext<'_>,
+    parts: &Parts,
+) -> Result<Vec<(SideOutput, PathBuf)>> {
+    let SideOutputs { poster, preview } = context.summary.side_outputs;
+    let mut made = Vec::new();
+    if let Some(size) = preview {
+        let chunks = check_previews(&parts.chunks)?;
+        made.push((SideOutput::Preview, join::preview(context, &chunks, size).await?));
+    }
+    if poster.is_some() {
+        let missing = || Error::ChunkList { reason: "the poster is missing".to_owned() };
+        let poster = parts.poster.as_ref().ok_or_else(missing)?;
+        let copy = context.work.join("poster.png");
+        fs::copy(poster, &copy).map_err(Error::io("copy", poster))?;
+        made.push((SideOutput::Poster, copy));
+    }
+    Ok(made)
 }
 
 /// Bytes of a file, or of the files in a directory.
@@ -167,11 +168,20 @@ fn find_audio(
     }
 }
 
-/// What the file with the sound holds, which another maker may have written.
-async fn open_audio(tools: &Tools, file: &Path) -> Result<Source> {
+/// The file with the sound, which another maker may have written, and what it holds; none where the format has no sound.
+async fn open_audio(
+    tools: &Tools,
+    plan_dir: &Path,
+    summary: &PlanSummary,
+    given: Option<&Path>,
+) -> Result<Option<(PathBuf, Source)>> {
+    if !summary.output.format.has_sound() {
+        return Ok(None);
+    }
+    let Some(file) = find_audio(plan_dir, summary, given)? else { return Ok(None) };
     let invalid = |reason| Error::PlanArtifactInvalid { artifact: "the sound".to_owned(), reason };
-    match probe_source(tools, file).await {
-        Ok(source) if source.sound.is_some() => Ok(source),
+    match probe_source(tools, &file).await {
+        Ok(source) if source.sound.is_some() => Ok(Some((file, source))),
         Ok(_silent) => Err(invalid("it has no audio stream".to_owned())),
         Err(Error::Command { exit_code: Some(_), stderr, .. }) => Err(invalid(stderr)),
         Err(error) => Err(error),

@@ -15,15 +15,14 @@ use crate::config::output::Format;
 use crate::error::{Error, Result};
 use crate::ffmpeg;
 use crate::ffmpeg::encode::{Encoder, Encoding, Targets};
-use crate::ffmpeg::probe::{is_rate, probe_video};
-use crate::frame::FrameRange;
 use crate::hash::sha256_file;
 use crate::page::{self, PageSource};
 use crate::plan::PRODUCER_VERSION;
-use crate::plan::open::{PlanSummary, PlannedChunk, open_chunk};
+use crate::plan::open::{PlanSummary, PlannedChunk, label, open_chunk};
 use crate::plan::output::SideOutputs;
 use crate::side_output::SideOutput;
 use crate::tools::Tools;
+use crate::verify::{ExpectedVideo, verify_video};
 
 /// How a chunk is rendered on this machine. None of it changes a byte of the result.
 #[derive(Debug, Clone, Copy)]
@@ -122,12 +121,16 @@ pub async fn render_chunk(
 
     let verifying = Instant::now();
     let PlannedChunk { summary, range, .. } = &chunk;
-    let size = (summary.manifest.dimensions.width, summary.manifest.dimensions.height);
-    let size = (size.0 * summary.scale, size.1 * summary.scale);
-    verify_chunk(tools, &files.video, *range, summary, (size, summary.output.format)).await?;
+    let expected = ExpectedVideo {
+        frames: range.len(),
+        size: summary.frame_size(),
+        fps: summary.fps,
+        format: summary.output.format,
+    };
+    verify_video(tools, &files.video, expected).await?;
     if let Some(size) = summary.side_outputs.preview {
-        let small = files.of(SideOutput::Preview);
-        verify_chunk(tools, &small, *range, summary, (size, Format::Mp4)).await?;
+        let expected = ExpectedVideo { size, format: Format::Mp4, ..expected };
+        verify_video(tools, &files.of(SideOutput::Preview), expected).await?;
     }
     let hashed = files.video.clone();
     let sha256 = tokio::task::spawn_blocking(move || sha256_file(&hashed))
@@ -140,8 +143,8 @@ pub async fn render_chunk(
         start_frame: range.start,
         end_frame: range.end,
         frames_encoded: range.len(),
-        width: size.0,
-        height: size.1,
+        width: expected.size.0,
+        height: expected.size.1,
         duration_ms: ms(start),
         plan_hash_ms,
         session_boot_ms: u64::try_from(captured.boot.as_millis()).unwrap_or(u64::MAX),
@@ -210,7 +213,8 @@ async fn draw_and_encode(
     files: &Files<'_>,
     options: ChunkOptions<'_>,
 ) -> Result<Made> {
-    let PlannedChunk { summary, encoder, range, strictness, page_dir, tracks } = chunk;
+    let PlannedChunk { summary, variables, runtime_env, range, strictness, page_dir, tracks } =
+        chunk;
     let PlanSummary { output, side_outputs: SideOutputs { poster, preview }, .. } = summary;
     let poster = poster.filter(|poster| (range.start..range.end).contains(poster));
     let dimensions = &summary.manifest.dimensions;
@@ -220,8 +224,8 @@ async fn draw_and_encode(
         root: page_dir,
         runtime: tools.runtime(),
         fps: summary.fps,
-        variables: encoder.variables.as_ref(),
-        env: &encoder.runtime_env,
+        variables: variables.as_ref(),
+        env: runtime_env,
         tracks,
         alpha: output.alpha,
     };
@@ -281,40 +285,6 @@ async fn draw_and_encode(
     ending.await.expect("ending a browser does not panic");
     finished?;
     Ok(Made { captured, workers, capture_ms, encode_ms, frame_hashes, side_outputs })
-}
-
-/// What a chunk's file says about itself, so that one of another plan or in another place is noticed when joining.
-pub(crate) fn label(plan_hash: &str, index: u32) -> String {
-    format!("plan {plan_hash} chunk {index}")
-}
-
-/// Checks that a chunk's file has exactly the frames of `range` in the right size, starts with a key frame and has the exact
-/// rate.
-async fn verify_chunk(
-    tools: &Tools,
-    video: &Path,
-    range: FrameRange,
-    summary: &PlanSummary,
-    (size, format): ((u32, u32), Format),
-) -> Result<()> {
-    let (found, fps) = (probe_video(tools, video).await?, summary.fps);
-    let wrong = |what, expected: String, found: String| {
-        Err(Error::Verify { what, path: video.to_owned(), expected, found })
-    };
-    if found.packets != range.len() {
-        return wrong("frames of", range.len().to_string(), found.packets.to_string());
-    }
-    if (found.width, found.height) != size {
-        let found = format!("{}x{}", found.width, found.height);
-        return wrong("size of", format!("{}x{}", size.0, size.1), found);
-    }
-    if !found.starts_with_key {
-        return wrong("the first frame of", "a key frame".into(), "none".into());
-    }
-    if !is_rate(&found.frame_rate, fps, format) {
-        return wrong("frame rate of", fps.to_string(), found.frame_rate);
-    }
-    Ok(())
 }
 
 fn ms(start: Instant) -> u64 {

@@ -6,10 +6,10 @@ pub mod resolution;
 
 use serde_json::{Map, Value};
 
-use crate::config::fields::{Fields, refuse};
+use crate::config::fields::Fields;
 use crate::config::output::Output;
 use crate::config::resolution::Resolution;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, refuse_config as refuse};
 use crate::frame::{ChunkSizing, Fps, Moment, Span};
 
 /// The plan's size limit where the config does not set one: 2 GiB.

@@ -3,8 +3,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::plan::size::Breakdown;
-
 pub type Result<T> = std::result::Result<T, Error>;
 
 #[derive(Debug, thiserror::Error)]
@@ -63,8 +61,9 @@ pub enum Error {
     Variable { name: String, reason: String },
 
     // The plan.
-    #[error("the plan has {} bytes, the limit is {limit}: {breakdown}", breakdown.total_bytes)]
-    PlanTooLarge { limit: u64, breakdown: Breakdown },
+    /// `parts` says which files make it so large.
+    #[error("the plan has {bytes} bytes, the limit is {limit}: {parts}")]
+    PlanTooLarge { bytes: u64, limit: u64, parts: String },
     #[error(
         "{element}: with its {frames} frames, the videos need at least {bytes} bytes; the plan's limit is {limit}"
     )]
@@ -141,6 +140,11 @@ pub enum Error {
     ChunkList { reason: String },
     #[error("chunk {index} has sha256 {actual}, its worker answered {expected}")]
     ChunkDigest { index: usize, expected: String, actual: String },
+}
+
+/// Refuses a config field.
+pub(crate) fn refuse_config<T>(field: &str, reason: impl Into<String>) -> Result<T> {
+    Err(Error::Config { field: field.to_owned(), reason: reason.into() })
 }
 
 impl Error {

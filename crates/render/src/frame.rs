@@ -26,6 +26,9 @@ const RATES: [(u32, u32); 13] = [
     (120, 1),
 ];
 
+/// Samples a second in the mix and in the video's sound.
+pub(crate) const SAMPLE_RATE: u32 = 48_000;
+
 /// The longest timeline: one day.
 const MAX_SECONDS: f64 = 86_400.0;
 

@@ -31,7 +31,9 @@ mod media;
 mod page;
 mod process;
 mod side_output;
+mod verify;
 mod video;
+mod video_track;
 
 pub mod assemble;
 pub mod chunk;

@@ -1,21 +1,15 @@
-//! What is joined is what was planned: checked before and after.
+//! What is joined is what was planned.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::assemble::ChunkFile;
-use crate::chunk::label;
 use crate::config::output::Format;
 use crate::error::{Error, Result};
-use crate::ffmpeg::probe::{Video, is_rate, probe_video};
 use crate::hash::sha256_file;
 use crate::plan::open::PlanSummary;
+use crate::plan::open::label;
 use crate::tools::Tools;
-
-/// Width and height of a frame.
-pub(super) fn frame_size(summary: &PlanSummary) -> (u32, u32) {
-    let dimensions = &summary.manifest.dimensions;
-    (dimensions.width * summary.scale, dimensions.height * summary.scale)
-}
+use crate::verify::{ExpectedVideo, verify_video};
 
 /// The container of a chunk.
 fn chunk_format(format: Format) -> Format {
@@ -58,9 +52,13 @@ pub(super) async fn check_chunks(
                 return Err(Error::ChunkDigest { index, expected: expected.clone(), actual });
             }
         }
-        let found = probe_video(tools, path).await?;
-        let kind = (frame_size(summary), chunk_format(summary.output.format));
-        check_video(path, &found, summary, kind, range.len())?;
+        let expected = ExpectedVideo {
+            frames: range.len(),
+            size: summary.frame_size(),
+            fps: summary.fps,
+            format: chunk_format(summary.output.format),
+        };
+        let found = verify_video(tools, path, expected).await?;
         let own = label(&summary.manifest.plan_hash, u32::try_from(index).unwrap_or(u32::MAX));
         // Chunks of other makers say nothing about themselves.
         match found.comment.filter(|comment| comment.starts_with("plan ")) {
@@ -71,51 +69,6 @@ pub(super) async fn check_chunks(
             }
             _ => {}
         }
-    }
-    Ok(())
-}
-
-/// Checks that a video has exactly `frames` frames of `planned` width and height, evenly spaced.
-pub(super) fn check_video(
-    path: &Path,
-    found: &Video,
-    summary: &PlanSummary,
-    (planned, format): ((u32, u32), Format),
-    frames: u32,
-) -> Result<()> {
-    let wrong = |what, expected: String, found: String| {
-        Err(Error::Verify { what, path: path.to_owned(), expected, found })
-    };
-    let Video {
-        codec: _,
-        width,
-        height,
-        frame_rate,
-        average_frame_rate,
-        packets,
-        starts_with_key,
-        comment: _,
-    } = found;
-    if *packets != frames {
-        return wrong("frames of", frames.to_string(), packets.to_string());
-    }
-    if !starts_with_key {
-        return wrong("the first frame of", "a key frame".into(), "none".into());
-    }
-    if (*width, *height) != planned {
-        return wrong(
-            "size of",
-            format!("{}x{}", planned.0, planned.1),
-            format!("{width}x{height}"),
-        );
-    }
-    let is_rate = |printed: &str| is_rate(printed, summary.fps, format);
-    if !is_rate(frame_rate) || !is_rate(average_frame_rate) {
-        return wrong(
-            "frame rate of",
-            summary.fps.to_string(),
-            format!("{frame_rate} (average {average_frame_rate})"),
-        );
     }
     Ok(())
 }

@@ -4,7 +4,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::assemble::check::{check_video, frame_size};
 use crate::config::output::{Alpha, Codec, Format, Output, Quality, RateControl};
 use crate::error::{Error, Result};
 use crate::ffmpeg::concat::{self, Joining, Sound};
@@ -12,6 +11,7 @@ use crate::ffmpeg::probe::{check_sound, probe_sounds, probe_video};
 use crate::plan::open::PlanSummary;
 use crate::process::run;
 use crate::tools::Tools;
+use crate::verify::{ExpectedVideo, verify_video};
 
 /// Joining takes as long as the disk, and encoding as long as the processor; whoever has less time says so.
 const LIMIT: Duration = Duration::from_hours(24);
@@ -27,21 +27,21 @@ pub(super) struct JoinContext<'a> {
 }
 
 /// Joins the plan's chunks to a file or a directory in the work directory.
-pub(super) async fn join(joint: JoinContext<'_>, chunks: &[PathBuf]) -> Result<PathBuf> {
-    let output = &joint.summary.output;
-    let list = write_list(joint.work, "chunks.txt", chunks)?;
+pub(super) async fn join(context: JoinContext<'_>, chunks: &[PathBuf]) -> Result<PathBuf> {
+    let output = &context.summary.output;
+    let list = write_list(context.work, "chunks.txt", chunks)?;
     match output.format {
         Format::Mp4 | Format::Mov | Format::Webm => {
-            video(joint, output, &list, frame_size(joint.summary), "joined").await
+            video(context, output, &list, context.summary.frame_size(), "joined").await
         }
-        Format::PngSequence => pictures(joint, &list).await,
-        Format::Gif => gif(joint, &list).await,
+        Format::PngSequence => pictures(context, &list).await,
+        Format::Gif => gif(context, &list).await,
     }
 }
 
 /// Joins the chunks' small videos.
 pub(super) async fn preview(
-    joint: JoinContext<'_>,
+    context: JoinContext<'_>,
     chunks: &[PathBuf],
     size: (u32, u32),
 ) -> Result<PathBuf> {
@@ -54,8 +54,8 @@ pub(super) async fn preview(
         plays: 0,
         cfr: false,
     };
-    let list = write_list(joint.work, "previews.txt", chunks)?;
-    video(joint, &output, &list, size, "preview").await
+    let list = write_list(context.work, "previews.txt", chunks)?;
+    video(context, &output, &list, size, "preview").await
 }
 
 fn write_list(work: &Path, name: &str, files: &[PathBuf]) -> Result<PathBuf> {
@@ -76,9 +76,9 @@ async fn video(
     let joined = work.join(name);
     let joining = Joining { list, fps: summary.fps, output, sound };
     run(&concat::command(tools, joining, &joined), LIMIT).await?;
-    let found = probe_video(tools, &joined).await?;
-    let kind = (size, output.format);
-    check_video(&joined, &found, summary, kind, summary.manifest.total_frames)?;
+    let frames = summary.manifest.total_frames;
+    let expected = ExpectedVideo { frames, size, fps: summary.fps, format: output.format };
+    verify_video(tools, &joined, expected).await?;
     if let Some(sound) = sound {
         check_sound(&joined, &probe_sounds(tools, &joined).await?, output.format, sound.samples)?;
     }
@@ -119,7 +119,7 @@ async fn gif(
     let frames = summary.manifest.total_frames;
     run(&concat::gif(tools, joining, &palette, frames, &joined), LIMIT).await?;
     let found = probe_video(tools, &joined).await?;
-    if found.packets != frames || (found.width, found.height) != frame_size(summary) {
+    if found.packets != frames || (found.width, found.height) != summary.frame_size() {
         return Err(Error::Verify {
             what: "frames of",
             path: joined,

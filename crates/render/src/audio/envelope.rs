@@ -1,6 +1,7 @@
 //! How loud a sound is at each sample: a factor, or straight lines between points.
 
 use crate::audio::sample;
+use crate::frame::SAMPLE_RATE;
 use crate::media::Volume;
 
 /// Twelve decibels: no sound is made louder than that.
@@ -22,7 +23,7 @@ impl Envelope {
         };
         for (seconds, factor) in given.iter().filter(|(s, f)| s.is_finite() && f.is_finite()) {
             let point = (sample::exact(*seconds), factor.clamp(0.0, LOUDEST));
-            let near = SAME_TIME * f64::from(sample::RATE);
+            let near = SAME_TIME * f64::from(SAMPLE_RATE);
             match points.last_mut().filter(|last| point.0 - last.0 <= near) {
                 Some(last) => *last = point,
                 None => points.push(point),

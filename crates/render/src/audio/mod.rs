@@ -63,7 +63,7 @@ pub(crate) async fn mix(
         let spool = Spool::open(&path)?;
         let parts = parts(need, &source, spool.samples)?;
         track = blocking(move || {
-            for VolumeProbe { slot, supply, offset, envelope } in &parts {
+            for MixPart { slot, supply, offset, envelope } in &parts {
                 track.add(*slot, *supply, &spool, *offset, envelope)?;
             }
             Ok(track)
@@ -78,23 +78,23 @@ pub(crate) async fn mix(
 }
 
 /// One sound, with all that mixing has to know of it.
-struct VolumeProbe {
+struct MixPart {
     slot: Slot,
     supply: Supply,
     offset: u64,
     envelope: Envelope,
 }
 
-fn parts(need: &Need<'_>, source: &Source, decoded: u64) -> Result<Vec<VolumeProbe>> {
-    let heard = |used: &Use<'_>| {
-        Ok(VolumeProbe {
+fn parts(need: &Need<'_>, source: &Source, decoded: u64) -> Result<Vec<MixPart>> {
+    let part = |used: &Use<'_>| {
+        Ok(MixPart {
             slot: used.slot,
             supply: need.supply(used, source, decoded)?,
             offset: need.offset(used),
             envelope: Envelope::new(&used.sound.volume),
         })
     };
-    need.uses.iter().map(heard).collect()
+    need.uses.iter().map(part).collect()
 }
 
 /// Decodes what is needed of a file to `spool`.

@@ -1,9 +1,6 @@
 //! Time as samples: where on the grid of the mix a moment lies, and how many samples a video lasts.
 
-use crate::frame::Fps;
-
-/// Samples a second in the mix and in the video's sound.
-pub(crate) const RATE: u32 = 48_000;
+use crate::frame::{Fps, SAMPLE_RATE};
 
 /// Ten days: what an author puts farther away than that is as silent as what lies there.
 const FARTHEST: f64 = 864_000.0;
@@ -11,7 +8,7 @@ const FARTHEST: f64 = 864_000.0;
 /// How many samples last as long as `frames` frames, to the nearest one.
 pub(crate) fn in_frames(frames: u32, fps: Fps) -> u64 {
     let (num, den) = (u64::from(fps.num), u64::from(fps.den));
-    (2 * u64::from(frames) * den * u64::from(RATE) + num) / (2 * num)
+    (2 * u64::from(frames) * den * u64::from(SAMPLE_RATE) + num) / (2 * num)
 }
 
 /// The sample nearest to a moment in seconds.
@@ -21,7 +18,7 @@ pub(crate) fn at(seconds: f64) -> i64 {
 
 /// A moment in seconds as samples and parts of one.
 pub(crate) fn exact(seconds: f64) -> f64 {
-    seconds.clamp(-FARTHEST, FARTHEST) * f64::from(RATE)
+    seconds.clamp(-FARTHEST, FARTHEST) * f64::from(SAMPLE_RATE)
 }
 
 /// The whole number nearest to a count of samples.

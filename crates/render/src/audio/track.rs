@@ -9,6 +9,7 @@ use crate::audio::envelope::Envelope;
 use crate::audio::place::{Segment, Slot, Supply};
 use crate::audio::sample;
 use crate::error::{Error, Result};
+use crate::frame::SAMPLE_RATE;
 
 /// A sample of both channels, each as a 32-bit number.
 pub(crate) const SAMPLE_BYTES: u64 = 8;
@@ -143,7 +144,7 @@ fn note(excess: Option<Excess>, at: u64, value: f32) -> Option<Excess> {
 impl Excess {
     pub(crate) fn warning(&self) -> String {
         let Self { peak, peak_at, first_at, samples } = self;
-        let seconds = |at: u64| sample::float(at) / f64::from(sample::RATE);
+        let seconds = |at: u64| sample::float(at) / f64::from(SAMPLE_RATE);
         format!(
             "the sound is up to {:.1} dB too loud, at {:.3} s, and is cut off there: {samples} samples from {:.3} s on",
             20.0 * peak.log10(),

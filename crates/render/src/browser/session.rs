@@ -13,7 +13,7 @@ use crate::frame::Fps;
 use crate::page::server::Server;
 use crate::page::{self, SeekResult};
 use crate::tools::Tools;
-use crate::video::lookup::frames_at;
+use crate::video_track::frames_at;
 
 /// The tick of frame 0, in milliseconds: above every tick that getting ready can take.
 pub(super) const FIRST_FRAME_MS: f64 = 1_000_000.0;

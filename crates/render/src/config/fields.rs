@@ -6,65 +6,28 @@ use std::str::FromStr;
 use serde_json::{Map, Value};
 
 use crate::config::resolution::Resolution;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, refuse_config as refuse};
 use crate::frame::Fps;
-
-pub(super) fn refuse<T>(field: &str, reason: impl Into<String>) -> Result<T> {
-    Err(Error::Config { field: field.to_owned(), reason: reason.into() })
-}
 
 /// The fields of a config that nobody has read yet.
 pub(super) struct Fields {
     rest: Map<String, Value>,
+    /// The names that were asked for: those that are known.
+    known: Vec<&'static str>,
 }
-
-const KNOWN: [&str; 32] = [
-    "fps",
-    "width",
-    "height",
-    "format",
-    "codec",
-    "alpha",
-    "loop",
-    "frames",
-    "poster",
-    "preview",
-    "mute",
-    "quality",
-    "crf",
-    "bitrate",
-    "videoFrameFormat",
-    "outputResolution",
-    "outputResolutionAspectAgnostic",
-    "chunkSize",
-    "maxParallelChunks",
-    "targetChunkFrames",
-    "runtimeCap",
-    "rejectOnSystemFonts",
-    "failClosedFontFetch",
-    "hdrMode",
-    "cfr",
-    "engineConfig",
-    "entryFile",
-    "strictness",
-    "planDirSizeLimitBytes",
-    "outputSizeLimitBytes",
-    "variables",
-    "strictVariables",
-];
 
 impl Fields {
     pub(super) fn of(config: &Map<String, Value>) -> Self {
-        Self { rest: config.clone() }
+        Self { rest: config.clone(), known: Vec::new() }
     }
 
     /// A field that is there and not `null`.
-    pub(super) fn take(&mut self, name: &str) -> Option<Value> {
-        debug_assert!(KNOWN.contains(&name), "{name} is missing from KNOWN");
+    pub(super) fn take(&mut self, name: &'static str) -> Option<Value> {
+        self.known.push(name);
         self.rest.remove(name).filter(|value| !value.is_null())
     }
 
-    pub(super) fn text(&mut self, name: &str) -> Result<Option<String>> {
+    pub(super) fn text(&mut self, name: &'static str) -> Result<Option<String>> {
         match self.take(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
@@ -72,7 +35,7 @@ impl Fields {
         }
     }
 
-    pub(super) fn bool(&mut self, name: &str) -> Result<Option<bool>> {
+    pub(super) fn bool(&mut self, name: &'static str) -> Result<Option<bool>> {
         match self.take(name) {
             None => Ok(None),
             Some(Value::Bool(value)) => Ok(Some(value)),
@@ -80,7 +43,7 @@ impl Fields {
         }
     }
 
-    pub(super) fn int(&mut self, name: &str, min: u32, max: u32) -> Result<Option<u32>> {
+    pub(super) fn int(&mut self, name: &'static str, min: u32, max: u32) -> Result<Option<u32>> {
         let Some(value) = self.take(name) else { return Ok(None) };
         let whole = value.as_u64().or_else(|| value.as_f64().and_then(whole));
         match whole.and_then(|n| u32::try_from(n).ok()).filter(|n| (min..=max).contains(n)) {
@@ -91,7 +54,7 @@ impl Fields {
         }
     }
 
-    pub(super) fn bytes(&mut self, name: &str) -> Result<Option<u64>> {
+    pub(super) fn bytes(&mut self, name: &'static str) -> Result<Option<u64>> {
         let Some(value) = self.take(name) else { return Ok(None) };
         match value.as_u64().filter(|n| *n > 0) {
             Some(n) => Ok(Some(n)),
@@ -99,7 +62,11 @@ impl Fields {
         }
     }
 
-    pub(super) fn choice(&mut self, name: &str, allowed: &[&str]) -> Result<Option<String>> {
+    pub(super) fn choice(
+        &mut self,
+        name: &'static str,
+        allowed: &[&str],
+    ) -> Result<Option<String>> {
         match self.text(name)? {
             Some(text) if !allowed.contains(&text.as_str()) => {
                 refuse(name, format!("must be one of {}, not \"{text}\"", allowed.join(", ")))
@@ -145,7 +112,11 @@ impl Fields {
     }
 
     /// A field that is read from text; a number is its own text.
-    pub(super) fn parsed<T: FromStr>(&mut self, name: &str, shape: &str) -> Result<Option<T>> {
+    pub(super) fn parsed<T: FromStr>(
+        &mut self,
+        name: &'static str,
+        shape: &str,
+    ) -> Result<Option<T>> {
         let Some(value) = self.take(name) else { return Ok(None) };
         let text = match &value {
             Value::String(text) => text.clone(),
@@ -203,7 +174,7 @@ impl Fields {
     pub(super) fn nothing_left(self) -> Result<()> {
         match self.rest.keys().next() {
             None => Ok(()),
-            Some(key) => refuse(key, format!("is unknown; known are {}", KNOWN.join(", "))),
+            Some(key) => refuse(key, format!("is unknown; known are {}", self.known.join(", "))),
         }
     }
 }

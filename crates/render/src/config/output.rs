@@ -1,7 +1,7 @@
 //! What a render makes: container, codec and transparency, and which of their combinations there are.
 
-use crate::config::fields::{Fields, refuse};
-use crate::error::Result;
+use crate::config::fields::Fields;
+use crate::error::{Result, refuse_config as refuse};
 use crate::frame::Fps;
 
 /// The files a render can make, by the names they have in a config.

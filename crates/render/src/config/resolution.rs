@@ -1,7 +1,6 @@
 //! The size of the output by name, drawn from the same page with more pixels.
 
-use crate::config::fields::refuse;
-use crate::error::Result;
+use crate::error::{Result, refuse_config as refuse};
 
 /// Sizes by name.
 const SIZES: [(&str, u32, u32); 12] = [

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::audio::sample::RATE;
 use crate::config::output::{Alpha, Codec, Format, Output, Quality};
 use crate::ffmpeg::encode::stream;
 use crate::ffmpeg::sound::{input, to_stereo};
 use crate::ffmpeg::source::Source;
 use crate::frame::Fps;
+use crate::frame::SAMPLE_RATE;
 use crate::process::Cmd;
 use crate::tools::Tools;
 
@@ -81,10 +81,10 @@ fn gop(fps: Fps) -> u32 {
 fn with_sound(cmd: Cmd, Sound { file, source, samples }: Sound<'_>, format: Format) -> Cmd {
     // At these bit rates nobody tells it from the original, for music in stereo. Whoever cuts a ProRes cuts samples.
     let codec = match format {
-        Format::Mov => format!("pcm_s24le -movie_timescale {RATE}"),
+        Format::Mov => format!("pcm_s24le -movie_timescale {SAMPLE_RATE}"),
         Format::Webm => "libopus -b:a 160k".to_owned(),
         Format::Mp4 | Format::PngSequence | Format::Gif => {
-            format!("aac -b:a 192k -movie_timescale {RATE}")
+            format!("aac -b:a 192k -movie_timescale {SAMPLE_RATE}")
         }
     };
     input(cmd, file, source)

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::audio::sample::RATE;
 use crate::config::output::Format;
 use crate::error::{Error, Result};
 use crate::frame::Fps;
+use crate::frame::SAMPLE_RATE;
 use crate::process::{Cmd, run};
 use crate::tools::Tools;
 
@@ -205,16 +205,16 @@ pub(crate) fn check_sound(
     match format {
         // Matroska counts milliseconds.
         Format::Webm => check_stream(path, found, ("opus", 1000), samples, OPUS_PACKET),
-        Format::Mov => check_stream(path, found, ("pcm_s24le", RATE), samples, 0),
+        Format::Mov => check_stream(path, found, ("pcm_s24le", SAMPLE_RATE), samples, 0),
         Format::Mp4 | Format::PngSequence | Format::Gif => {
-            check_stream(path, found, ("aac", RATE), samples, 0)
+            check_stream(path, found, ("aac", SAMPLE_RATE), samples, 0)
         }
     }
 }
 
 /// Checks the sound of a plan in the same way.
 pub(crate) fn check_mix(path: &Path, found: &[SoundStream], samples: u64) -> Result<()> {
-    check_stream(path, found, ("flac", RATE), samples, 0)
+    check_stream(path, found, ("flac", SAMPLE_RATE), samples, 0)
 }
 
 fn check_stream(
@@ -224,7 +224,7 @@ fn check_stream(
     samples: u64,
     tolerance: u64,
 ) -> Result<()> {
-    let steps = |samples: u64| i64::try_from(samples * u64::from(clock) / u64::from(RATE));
+    let steps = |samples: u64| i64::try_from(samples * u64::from(clock) / u64::from(SAMPLE_RATE));
     let (end, off) = (steps(samples).unwrap_or(i64::MAX), steps(tolerance).unwrap_or(0));
     let expected = SoundStream {
         codec: codec.to_owned(),

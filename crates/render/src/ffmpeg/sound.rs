@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use crate::audio::sample::RATE;
 use crate::ffmpeg::source::{Sound, Source};
+use crate::frame::SAMPLE_RATE;
 use crate::process::Cmd;
 use crate::tools::Tools;
 
@@ -56,7 +56,7 @@ pub(crate) fn to_stereo(sound: Option<&Sound>) -> String {
         _ => "",
     };
     format!(
-        "{mono}aresample={RATE}:async=1:first_pts=0:rematrix_maxval=1,aformat=sample_fmts=flt:channel_layouts=stereo"
+        "{mono}aresample={SAMPLE_RATE}:async=1:first_pts=0:rematrix_maxval=1,aformat=sample_fmts=flt:channel_layouts=stereo"
     )
 }
 
@@ -72,7 +72,7 @@ fn tempo_steps(rate: f64) -> Vec<f64> {
 /// Packs the samples of `raw` from the one numbered `from` on, 32-bit integers of which 24 bits count, without loss.
 pub(crate) fn flac(tools: &Tools, raw: &Path, from: u64, out: &Path) -> Cmd {
     let cmd = Cmd::new(tools.ffmpeg())
-        .words(&format!("-v error -nostdin -f s32le -ar {RATE} -ac 2 -i"))
+        .words(&format!("-v error -nostdin -f s32le -ar {SAMPLE_RATE} -ac 2 -i"))
         .arg(raw);
     let cmd = match from {
         0 => cmd,

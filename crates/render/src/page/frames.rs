@@ -8,7 +8,7 @@ use hyper::body::Bytes;
 use hyper::header::{self, HeaderValue};
 
 use crate::page::files::content_type;
-use crate::video::lookup::VideoTrack;
+use crate::video_track::VideoTrack;
 
 /// Below this path a frame is called by two numbers: the video's in the plan, and its own in the video. No project has a
 /// folder of this name.

@@ -15,7 +15,7 @@ use crate::config::output::Alpha;
 use crate::error::Result;
 use crate::frame::Fps;
 use crate::page::server::{Injection, Server};
-use crate::video::lookup::{VideoFrameRef, VideoTrack};
+use crate::video_track::{VideoFrameRef, VideoTrack};
 
 /// Everything of a page that is the same for each of its browsers.
 #[derive(Debug)]

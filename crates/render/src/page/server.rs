@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::page::files::{JAVASCRIPT, Range, content_type, decode_path, parse_range, read_part};
 use crate::page::frames;
 use crate::page::inject::inject;
-use crate::video::lookup::VideoTrack;
+use crate::video_track::VideoTrack;
 
 /// Scripts that the HTML gets on its way to the page. They are put in by reference, so that an author's line numbers stay
 /// what they are.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::hash::sha256_hex;
-use crate::plan::canonical::canonical_json;
+use crate::plan::hash::canonical_json;
 use crate::plan::tree;
 
 /// sha256 over the canonical families and how many bytes of each are installed.
@@ -22,5 +22,5 @@ pub(super) fn font_snapshot(fonts: &Path) -> Result<String> {
             families.insert(family.to_owned(), sum.into());
         }
     }
-    Ok(sha256_hex(canonical_json(&families.into()).as_bytes()))
+    Ok(sha256_hex(canonical_json(&families).as_bytes()))
 }

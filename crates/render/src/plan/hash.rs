@@ -2,12 +2,19 @@
 
 use std::path::Path;
 
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::hash::{hex, sha256_file};
 use crate::plan::layout::{self, Dimensions};
 use crate::plan::tree;
+
+/// The one text that stands for a value in a hash: JSON as RFC 8785 writes it, with sorted keys, no blanks, and numbers as
+/// JavaScript prints them.
+pub(crate) fn canonical_json(value: &impl Serialize) -> String {
+    serde_json_canonicalizer::to_string(value).expect("plan files have nothing that JSON has not")
+}
 
 /// What goes into the digest besides the files under their own names.
 #[derive(Debug, Clone, Copy)]
@@ -66,7 +73,10 @@ fn digest(
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::hash::sha256_hex;
 
     #[test]
     fn the_plan_format_s_own_vector_is_met() {
@@ -91,5 +101,73 @@ mod tests {
             },
         );
         assert_eq!(found, "995b4105a1a629965e85dc5d92c6aab9b888e39acdb14369d1bc781aa3247a94");
+    }
+
+    #[test]
+    fn keys_are_sorted_by_utf16_units_at_every_depth() {
+        let value = json!({"b": {"z": 1, "a": [true, null]}, "a": 4.0, "\u{ffff}": 1, "😀": 2});
+        assert_eq!(
+            canonical_json(&value),
+            "{\"a\":4,\"b\":{\"a\":[true,null],\"z\":1},\"😀\":2,\"\u{ffff}\":1}"
+        );
+    }
+
+    #[test]
+    fn strings_keep_what_json_stringify_keeps() {
+        assert_eq!(
+            canonical_json(&json!("\u{2028}\u{7f}\"\\\n\u{1}")),
+            "\"\u{2028}\u{7f}\\\"\\\\\\n\\u0001\""
+        );
+    }
+
+    #[test]
+    fn a_manifest_hashes_to_the_vector_of_the_content_addressed_format() {
+        let manifest = json!({
+            "protocol": {
+                "schemaVersion": 2,
+                "artifactLayout": "content-addressed-plan-v2",
+                "hashSchema": "hyperframes-plan-manifest-hash-v2",
+            },
+            "sourcePlanV1Hash": "a".repeat(64),
+            "chunkCount": 2,
+            "totalFrames": 60,
+            "fps": 30,
+            "width": 640,
+            "height": 360,
+            "format": "mp4",
+            "ffmpegVersion": "ffmpeg version 6.1.1",
+            "producerVersion": "0.8.10",
+            "limitations": { "videoDependencyMode": "exact-rendered-frames" },
+            "artifacts": [
+                { "path": "plan.json", "sha256": "b".repeat(64), "sizeBytes": 10, "chunks": "all", "assembler": true },
+                {
+                    "path": "video-frames/v1/frame_00001.jpg",
+                    "sha256": "c".repeat(64),
+                    "sizeBytes": 11,
+                    "chunks": [0],
+                    "assembler": false,
+                },
+            ],
+        });
+        let text = format!("hyperframes-plan-manifest-hash-v2\0{}", canonical_json(&manifest));
+        let expected = "5a9701eb76e9e4d4299ed2c378131edbed76faf61d179fa60884d43e40910552";
+        assert_eq!(sha256_hex(text.as_bytes()), expected);
+    }
+
+    #[test]
+    fn numbers_are_printed_as_javascript_prints_them() {
+        for (value, text) in [
+            (0.0, "0"),
+            (-0.0, "0"),
+            (1.0, "1"),
+            (-2.25, "-2.25"),
+            (1e21, "1e+21"),
+            (1e20, "100000000000000000000"),
+            (1e-6, "0.000001"),
+            (1.25e-7, "1.25e-7"),
+            (0.1 + 0.2, "0.30000000000000004"),
+        ] {
+            assert_eq!(canonical_json(&value), text);
+        }
     }
 }

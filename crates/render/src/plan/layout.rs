@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use crate::frame::{Fps, FrameRange};
@@ -85,17 +85,19 @@ pub(crate) struct Composition {
 }
 
 /// `meta/encoder.json`: how every chunk is captured and encoded.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+///
+/// Plans of other makers may leave out what they do not know of, and plans that are only joined the whole file.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub(crate) struct EncoderPlan {
     pub(crate) capture_mode: String,
     pub(crate) force_screenshot: bool,
-    pub(crate) device_scale_factor: f64,
+    pub(crate) device_scale_factor: Option<f64>,
     pub(crate) use_layered_hdr_composite: bool,
     pub(crate) browser_gpu_mode: String,
     pub(crate) warmup_ticks: u32,
-    pub(crate) encoder: String,
-    pub(crate) quality: String,
+    pub(crate) encoder: Option<String>,
+    pub(crate) quality: Option<String>,
     pub(crate) ffmpeg_version: String,
     pub(crate) preset: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -103,14 +105,14 @@ pub(crate) struct EncoderPlan {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) bitrate: Option<String>,
     pub(crate) gop_size: u32,
-    #[serde(rename = "closedGop")]
     pub(crate) closed_gop: bool,
     pub(crate) force_keyframes: String,
-    pub(crate) pixel_format: String,
+    pub(crate) pixel_format: Option<String>,
     pub(crate) chunk_size: u32,
     pub(crate) chunk_count: u32,
     /// Settings of the planner's environment that the page may depend on. Absent in no valid plan.
-    pub(crate) runtime_env: BTreeMap<String, String>,
+    #[serde(deserialize_with = "object")]
+    pub(crate) runtime_env: Option<BTreeMap<String, String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) variables: Option<Map<String, Value>>,
     /// Whether page errors end the render; absent in plans of other makers, which do not let them.
@@ -127,6 +129,18 @@ pub(crate) struct EncoderPlan {
     pub(crate) poster: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) preview: Option<Preview>,
+}
+
+/// What is no object counts as absent.
+fn object<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<BTreeMap<String, String>>, D::Error> {
+    match Value::deserialize(deserializer)? {
+        object @ Value::Object(_) => {
+            serde_json::from_value(object).map(Some).map_err(serde::de::Error::custom)
+        }
+        _ => Ok(None),
+    }
 }
 
 /// The size of the small video beside the video.

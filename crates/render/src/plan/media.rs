@@ -21,10 +21,10 @@ use crate::ffmpeg::source::{Source, is_text, probe_source};
 use crate::frame::FrameRange;
 use crate::media::{Clip, Repeat, Sound, Volume};
 use crate::plan::ask::Point;
-use crate::plan::layout::{self, Videos};
+use crate::plan::layout;
 use crate::tools::Tools;
-use crate::video;
-use crate::video::lookup::VideoTrack;
+use crate::video::{self, ExtractedVideo};
+use crate::video_track::VideoTrack;
 
 /// Files that are read at the same time.
 const PROBES: usize = 4;
@@ -165,7 +165,7 @@ impl Media {
         (settings, total_frames, frames): (&Settings, u32, FrameRange),
         page_dir: &Path,
         out: &Path,
-    ) -> Result<Videos> {
+    ) -> Result<Vec<ExtractedVideo>> {
         let request = video::Request {
             clips,
             sources: &self.sources,

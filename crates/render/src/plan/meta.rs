@@ -12,8 +12,8 @@ use crate::config::output::Format;
 use crate::config::{Settings, Strictness};
 use crate::error::{Error, Result};
 use crate::ffmpeg::encode::{Profile, profile};
-use crate::plan::canonical::canonical_json;
 use crate::plan::fonts::font_snapshot;
+use crate::plan::hash::canonical_json;
 use crate::plan::layout::{
     self, ChunkEntry, Composition, Dimensions, EncoderPlan, Manifest, Preview, Protocol, Videos,
 };
@@ -51,8 +51,6 @@ pub(super) fn write_meta(
     write(out, layout::COMPOSITION_JSON, &pretty(&composition))?;
     write(out, layout::CHUNKS_JSON, &pretty(&chunks))?;
     write(out, layout::VIDEOS_JSON, &pretty(videos))?;
-    let encoder =
-        serde_json::to_value(encoder).expect("an encoder plan has nothing that JSON has not");
     write(out, layout::ENCODER_JSON, &canonical_json(&encoder))
 }
 
@@ -69,12 +67,12 @@ fn encoder_plan(
     EncoderPlan {
         capture_mode: "beginframe".to_owned(),
         force_screenshot: false,
-        device_scale_factor: f64::from(planned.scale),
+        device_scale_factor: Some(f64::from(planned.scale)),
         use_layered_hdr_composite: false,
         browser_gpu_mode: "software".to_owned(),
         warmup_ticks: 60,
-        encoder: encoder.to_owned(),
-        quality: settings.output.quality.name().to_owned(),
+        encoder: Some(encoder.to_owned()),
+        quality: Some(settings.output.quality.name().to_owned()),
         ffmpeg_version: planned.ffmpeg_version.clone(),
         preset: preset.to_owned(),
         crf,
@@ -82,10 +80,10 @@ fn encoder_plan(
         gop_size: chunk_size,
         closed_gop: true,
         force_keyframes: "n=0".to_owned(),
-        pixel_format: pixel_format.to_owned(),
+        pixel_format: Some(pixel_format.to_owned()),
         chunk_size,
         chunk_count: u32::try_from(planned.chunks.len()).expect("at most 256 chunks"),
-        runtime_env,
+        runtime_env: Some(runtime_env),
         variables: settings.variables.clone(),
         strictness: Some(match settings.strictness {
             Strictness::Strict => "strict".to_owned(),

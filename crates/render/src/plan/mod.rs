@@ -1,8 +1,7 @@
 //! plan: a project becomes a directory that says everything a chunk needs, named by its digest.
 
 mod ask;
-pub(crate) mod canonical;
-mod fonts;
+pub(crate) mod fonts;
 pub(crate) mod hash;
 pub(crate) mod layout;
 mod media;
@@ -141,7 +140,8 @@ pub async fn plan(
     warnings.extend(mixed.unwrap_or_default());
     // After the mix, since the files of videos are taken away here.
     let wanted = (settings, total_frames, frames);
-    let videos = media.extract(tools, &videos, wanted, &page_dir, out).await?;
+    let extracted = media.extract(tools, &videos, wanted, &page_dir, out).await?;
+    let videos = videos::entries(&extracted, settings.fps);
 
     let promoted = out.join(layout::COMPILED);
     fs::rename(&page_dir, &promoted).map_err(Error::io("move", &page_dir))?;

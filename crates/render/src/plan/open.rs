@@ -1,10 +1,11 @@
 //! Reading a plan back: every check that a chunk makes before it starts a browser, in the order of the plan format.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::config::Strictness;
 use crate::config::output::{Format, Output};
@@ -15,7 +16,7 @@ use crate::plan::hash::{Identity, plan_digest};
 use crate::plan::layout::{self, ChunkEntry, Dimensions, EncoderPlan, Manifest, Protocol};
 use crate::plan::output::{self, SideOutputs};
 use crate::plan::videos;
-use crate::video::lookup::VideoTrack;
+use crate::video_track::VideoTrack;
 
 impl<'a> From<&'a Manifest> for Identity<'a> {
     fn from(manifest: &'a Manifest) -> Self {
@@ -43,11 +44,20 @@ pub(crate) struct PlanSummary {
     pub(crate) side_outputs: SideOutputs,
 }
 
+impl PlanSummary {
+    /// Width and height of a frame.
+    pub(crate) fn frame_size(&self) -> (u32, u32) {
+        let Dimensions { width, height, .. } = self.manifest.dimensions;
+        (width * self.scale, height * self.scale)
+    }
+}
+
 /// One chunk of a plan on disk. To hold one is to know that the plan is whole and hashes to what it says.
 #[derive(Debug)]
 pub(crate) struct PlannedChunk {
     pub(crate) summary: PlanSummary,
-    pub(crate) encoder: EncoderPlan,
+    pub(crate) variables: Option<Map<String, Value>>,
+    pub(crate) runtime_env: BTreeMap<String, String>,
     pub(crate) range: FrameRange,
     pub(crate) strictness: Strictness,
     pub(crate) page_dir: PathBuf,
@@ -56,19 +66,22 @@ pub(crate) struct PlannedChunk {
 }
 
 /// Reads `plan.json` and `meta/chunks.json`.
-pub(crate) fn open_outline(dir: &Path) -> Result<PlanSummary> {
+pub(crate) fn open_summary(dir: &Path) -> Result<PlanSummary> {
     let manifest = open_manifest(dir)?;
     let chunks = open_chunks(dir)?;
     // Plans of other makers may come to be joined without it.
     let encoder = match read_json(dir, layout::ENCODER_JSON) {
-        Ok(encoder) => encoder,
-        Err(Error::PlanArtifactMissing { .. }) => Value::Null,
-        Err(error) => return Err(error),
+        Err(Error::PlanArtifactMissing { .. }) => EncoderPlan::default(),
+        read => read?,
     };
     summary(manifest, &chunks, &encoder)
 }
 
-fn summary(manifest: Manifest, chunks: &[ChunkEntry], encoder: &Value) -> Result<PlanSummary> {
+fn summary(
+    manifest: Manifest,
+    chunks: &[ChunkEntry],
+    encoder: &EncoderPlan,
+) -> Result<PlanSummary> {
     let invalid = |reason: String| Error::PlanArtifactInvalid {
         artifact: layout::CHUNKS_JSON.into(),
         reason,
@@ -98,7 +111,7 @@ fn summary(manifest: Manifest, chunks: &[ChunkEntry], encoder: &Value) -> Result
         let reason = format!("dimensions {fps_num}/{fps_den} {width}x{height} cannot be rendered");
         return Err(Error::PlanArtifactInvalid { artifact: layout::PLAN_JSON.into(), reason });
     };
-    let factor = encoder.get("deviceScaleFactor").and_then(Value::as_f64).unwrap_or(1.0);
+    let factor = encoder.device_scale_factor.unwrap_or(1.0);
     let scale = (1..=MAX_SCALE).find(|scale| (f64::from(*scale) - factor).abs() < f64::EPSILON);
     let Some(scale) = scale.filter(|scale| width.max(height) * scale <= MAX_SIDE) else {
         let reason = format!("deviceScaleFactor is {factor}, which cannot be rendered");
@@ -113,7 +126,7 @@ fn summary(manifest: Manifest, chunks: &[ChunkEntry], encoder: &Value) -> Result
 /// Opens chunk `index` of the plan in `dir` for a worker whose FFmpeg is `ffmpeg_version`.
 pub(crate) fn open_chunk(dir: &Path, index: u32, ffmpeg_version: &str) -> Result<PlannedChunk> {
     let manifest = open_manifest(dir)?;
-    let encoder_value: Value = read_json(dir, layout::ENCODER_JSON)?;
+    let encoder: EncoderPlan = read_json(dir, layout::ENCODER_JSON)?;
     let chunks = open_chunks(dir)?;
     let tracks = videos::open_videos(dir, &manifest)?;
     let entry = usize::try_from(index)
@@ -129,36 +142,34 @@ pub(crate) fn open_chunk(dir: &Path, index: u32, ffmpeg_version: &str) -> Result
         let (planned, actual) = (manifest.ffmpeg_version, ffmpeg_version.to_owned());
         return Err(Error::FfmpegVersion { planned, actual });
     }
-    if encoder_value["browserGpuMode"] != "software" {
-        let renderer = encoder_value["browserGpuMode"].to_string();
+    if encoder.browser_gpu_mode != "software" {
+        let renderer = encoder.browser_gpu_mode;
         return Err(Error::GpuNotSoftware { vendor: "as the plan asks".into(), renderer });
     }
-    if !encoder_value["runtimeEnv"].is_object() {
-        return Err(Error::RuntimeEnvMissing);
-    }
+    let runtime_env = encoder.runtime_env.clone().ok_or(Error::RuntimeEnvMissing)?;
     let actual = plan_digest(dir, (&manifest).into())?;
     if actual != manifest.plan_hash {
         return Err(Error::PlanHash { expected: manifest.plan_hash, actual });
     }
-    let invalid = |reason: String| Error::PlanArtifactInvalid {
-        artifact: layout::ENCODER_JSON.into(),
-        reason,
-    };
-    let encoder: EncoderPlan = serde_json::from_value(encoder_value.clone())
-        .map_err(|error| invalid(error.to_string()))?;
     let strictness = match encoder.strictness.as_deref() {
         Some("strict") => Strictness::Strict,
         _ => Strictness::BestEffort,
     };
     let range = entry.range();
     Ok(PlannedChunk {
-        summary: summary(manifest, &chunks, &encoder_value)?,
-        encoder,
+        summary: summary(manifest, &chunks, &encoder)?,
+        variables: encoder.variables,
+        runtime_env,
         range,
         strictness,
         page_dir,
         tracks,
     })
+}
+
+/// What a chunk's file says about itself, so that one of another plan or in another place is noticed when joining.
+pub(crate) fn label(plan_hash: &str, index: u32) -> String {
+    format!("plan {plan_hash} chunk {index}")
 }
 
 /// What the plan in `dir` says it makes, unless it cannot be read, which whoever opens it will say.
@@ -175,14 +186,17 @@ fn open_manifest(dir: &Path) -> Result<Manifest> {
             return Err(Error::PlanProtocol { found: protocol.to_string() });
         }
     }
-    from_value(value, layout::PLAN_JSON)
+    serde_json::from_value(value).map_err(|error| Error::PlanArtifactInvalid {
+        artifact: layout::PLAN_JSON.into(),
+        reason: error.to_string(),
+    })
 }
 
 fn open_chunks(dir: &Path) -> Result<Vec<ChunkEntry>> {
-    from_value(read_json(dir, layout::CHUNKS_JSON)?, layout::CHUNKS_JSON)
+    read_json(dir, layout::CHUNKS_JSON)
 }
 
-fn read_json(dir: &Path, artifact: &str) -> Result<Value> {
+fn read_json<T: DeserializeOwned>(dir: &Path, artifact: &str) -> Result<T> {
     let path = dir.join(artifact);
     let text = match fs::read(&path) {
         Ok(text) => text,
@@ -192,13 +206,6 @@ fn read_json(dir: &Path, artifact: &str) -> Result<Value> {
         Err(error) => return Err(Error::io("read", &path)(error)),
     };
     serde_json::from_slice(&text).map_err(|error| Error::PlanArtifactInvalid {
-        artifact: artifact.to_owned(),
-        reason: error.to_string(),
-    })
-}
-
-fn from_value<T: DeserializeOwned>(value: Value, artifact: &str) -> Result<T> {
-    serde_json::from_value(value).map_err(|error| Error::PlanArtifactInvalid {
         artifact: artifact.to_owned(),
         reason: error.to_string(),
     })

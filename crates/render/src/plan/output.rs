@@ -1,12 +1,10 @@
 //! What is to be made, as a plan says it: written into its files, and read back from them.
 
-use serde_json::Value;
-
-use crate::config::output::{Alpha, Format, MAX_PLAYS, Output, Quality, RateControl, bits};
+use crate::config::output::{Alpha, Codec, Format, MAX_PLAYS, Output, Quality, RateControl, bits};
 use crate::error::{Error, Result};
 use crate::ffmpeg::encode::{Profile, profile};
 use crate::frame::FrameRange;
-use crate::plan::layout;
+use crate::plan::layout::{self, EncoderPlan};
 
 /// What is made besides the video, while its frames are drawn.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -38,90 +36,72 @@ pub(super) fn preview(side: u32, (width, height): (u32, u32)) -> Result<(u32, u3
     Ok((scaled(width), scaled(height)))
 }
 
-/// Reads what the chunks of a plan are encoded to. `encoder` is null where a plan came without it.
-pub(super) fn read(format: &str, encoder: &Value) -> Result<Output> {
-    let invalid = |reason: String| Error::PlanArtifactInvalid {
-        artifact: layout::ENCODER_JSON.into(),
-        reason,
-    };
-    let text = |name: &str| encoder[name].as_str();
+/// What the chunks of a plan are encoded to.
+pub(super) fn read(format: &str, encoder: &EncoderPlan) -> Result<Output> {
     let unknown = |what: &str| Error::Unsupported {
         what: what.to_owned(),
         reason: "this version encodes mp4, mov, webm, png-sequence and gif",
     };
     let format = Format::from_name(format).ok_or_else(|| unknown(format))?;
-    let quality = text("quality").unwrap_or("standard");
+    let quality = encoder.quality.as_deref().unwrap_or("standard");
     let quality = Quality::from_name(quality)
         .ok_or_else(|| invalid(format!("quality is \"{quality}\", which is none")))?;
-    let alpha = match text("pixelFormat") {
+    let alpha = match encoder.pixel_format.as_deref() {
         Some(pixels) if pixels.starts_with("yuva") || pixels == "rgba" => Alpha::Kept,
         _ => Alpha::None,
     };
-    let named =
-        |output: &Output| text("encoder").is_none_or(|name| profile(output).encoder == name);
-    let plain = |codec| Output {
+    let with = |codec: &Codec| Output {
         format,
-        codec,
+        codec: *codec,
         alpha,
         quality,
         rate: RateControl::Preset,
-        plays: 0,
-        cfr: encoder["cfr"] == true,
+        plays: encoder.plays.unwrap_or(0),
+        cfr: encoder.cfr.unwrap_or(false),
     };
-    let output = format.codecs().iter().map(|codec| plain(*codec)).find(named);
-    let output = output.ok_or_else(|| unknown(text("encoder").unwrap_or_default()))?;
-    let largest = output.codec.largest_crf();
-    let rate = match (encoder["crf"].as_u64(), text("bitrate"), largest) {
-        (_, _, None) | (None, None, _) => RateControl::Preset,
+    let named = encoder.encoder.as_deref();
+    let is_named = |output: &Output| named.is_none_or(|name| profile(output).encoder == name);
+    let output = format.codecs().iter().map(with).find(is_named);
+    let output = output.ok_or_else(|| unknown(named.unwrap_or_default()))?;
+    if output.plays > MAX_PLAYS {
+        return Err(invalid(format!("loop is above {MAX_PLAYS}")));
+    }
+    Ok(Output { rate: rate_control(encoder, output.codec)?, ..output })
+}
+
+fn rate_control(encoder: &EncoderPlan, codec: Codec) -> Result<RateControl> {
+    match (encoder.crf, encoder.bitrate.as_deref(), codec.largest_crf()) {
+        (_, _, None) | (None, None, _) => Ok(RateControl::Preset),
         (_, Some(bitrate), _) => {
             let none = || invalid(format!("bitrate is \"{bitrate}\", which is none"));
-            RateControl::Bitrate(bits(bitrate).ok_or_else(none)?)
+            Ok(RateControl::Bitrate(bits(bitrate).ok_or_else(none)?))
         }
-        (Some(crf), None, Some(largest)) => match u8::try_from(crf) {
-            Ok(crf) if u32::from(crf) <= largest => RateControl::Crf(crf),
-            _ => return Err(invalid(format!("crf is {crf}, above {largest}"))),
-        },
-    };
-    let plays = encoder["loop"].as_u64().unwrap_or(0);
-    let plays = u32::try_from(plays).ok().filter(|plays| *plays <= MAX_PLAYS);
-    let plays = plays.ok_or_else(|| invalid(format!("loop is above {MAX_PLAYS}")))?;
-    Ok(Output { rate, plays, ..output })
+        (Some(crf), None, Some(largest)) if u32::from(crf) <= largest => Ok(RateControl::Crf(crf)),
+        (Some(crf), None, Some(largest)) => Err(invalid(format!("crf is {crf}, above {largest}"))),
+    }
 }
 
 /// What a plan of `chunks` with frames of `size` says of its side outputs; plans of other makers have none.
 pub(super) fn side_outputs(
-    encoder: &Value,
+    encoder: &EncoderPlan,
     chunks: &[FrameRange],
     (width, height): (u32, u32),
 ) -> Result<SideOutputs> {
-    let invalid = |reason: String| Error::PlanArtifactInvalid {
-        artifact: layout::ENCODER_JSON.into(),
-        reason,
-    };
-    let number = |value: &Value| value.as_u64().and_then(|n| u32::try_from(n).ok());
-    let poster = match &encoder["poster"] {
-        Value::Null => None,
-        poster => {
-            let drawn = number(poster).filter(|frame| {
-                chunks.iter().any(|range| (range.start..range.end).contains(frame))
-            });
-            Some(
-                drawn
-                    .ok_or_else(|| invalid(format!("poster is {poster}, which no chunk draws")))?,
-            )
-        }
-    };
-    let preview = match &encoder["preview"] {
-        Value::Null => None,
-        preview => {
-            let side = |name: &str, most: u32| {
-                number(&preview[name]).filter(|side| (2..=most).contains(side) && side % 2 == 0)
-            };
-            let found = side("width", width).zip(side("height", height));
-            Some(found.ok_or_else(|| invalid(format!("preview is {preview}, which has no size")))?)
-        }
-    };
-    Ok(SideOutputs { poster, preview })
+    let is_drawn =
+        |frame: u32| chunks.iter().any(|range| (range.start..range.end).contains(&frame));
+    if let Some(poster) = encoder.poster.filter(|frame| !is_drawn(*frame)) {
+        return Err(invalid(format!("poster is {poster}, which no chunk draws")));
+    }
+    let fits = |side: u32, most: u32| (2..=most).contains(&side) && side % 2 == 0;
+    let preview = encoder.preview.map(|preview| (preview.width, preview.height));
+    if let Some((w, h)) = preview.filter(|(w, h)| !fits(*w, width) || !fits(*h, height)) {
+        return Err(invalid(format!("preview is {w}x{h}, which cannot be encoded")));
+    }
+    Ok(SideOutputs { poster: encoder.poster, preview })
+}
+
+fn invalid(reason: String) -> Error {
+    Error::PlanArtifactInvalid { artifact: layout::ENCODER_JSON.into(), reason }
 }
 
 /// The constant rate factor and the bit rate that stand in a plan.
@@ -136,7 +116,7 @@ pub(super) fn rate(output: &Output) -> (Option<u8>, Option<String>) {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -154,6 +134,14 @@ mod tests {
         }
     }
 
+    fn encoder_plan(value: &Value) -> std::result::Result<EncoderPlan, String> {
+        serde_json::from_value(value.clone()).map_err(|error| error.to_string())
+    }
+
+    fn read(format: &str, encoder: &Value) -> std::result::Result<Output, String> {
+        super::read(format, &encoder_plan(encoder)?).map_err(|error| error.to_string())
+    }
+
     #[test]
     fn what_a_plan_of_another_maker_asks_for_is_understood_or_refused_by_its_name() {
         let webm = json!({
@@ -161,7 +149,7 @@ mod tests {
         });
         let output = read("webm", &webm).unwrap();
         assert_eq!((output.alpha, output.rate), (Alpha::Kept, RateControl::Crf(60)));
-        assert_eq!(read("mp4", &Value::Null).unwrap().codec.name(), "h264");
+        assert_eq!(super::read("mp4", &EncoderPlan::default()).unwrap().codec.name(), "h264");
         for (format, encoder, pixels, codec, alpha) in [
             ("mp4", "libx264-software", "yuv420p", "h264", Alpha::None),
             ("mp4", "libx265-software", "yuv420p", "h265", Alpha::None),
@@ -184,8 +172,9 @@ mod tests {
             ("mp4", json!({"bitrate": "fast"}), "bitrate is \"fast\""),
             ("mp4", json!({"quality": "best"}), "quality is \"best\""),
             ("gif", json!({"loop": 4_000_000_000_u64}), "loop is above 65535"),
+            ("mp4", json!({"crf": "18"}), "invalid type"),
         ] {
-            let error = read(format, &encoder).unwrap_err().to_string();
+            let error = read(format, &encoder).unwrap_err();
             assert!(error.contains(says), "{error}");
         }
     }
@@ -193,7 +182,10 @@ mod tests {
     #[test]
     fn side_outputs_that_cannot_be_made_are_refused_before_anything_is_drawn() {
         let chunks = [FrameRange { start: 30, end: 60 }];
-        let read = |plan: &Value| side_outputs(plan, &chunks, (640, 360));
+        let read = |plan: &Value| {
+            let made = side_outputs(&encoder_plan(plan)?, &chunks, (640, 360));
+            made.map_err(|error| error.to_string())
+        };
         let made = read(&json!({"poster": 59, "preview": {"width": 320, "height": 180}})).unwrap();
         assert_eq!(made, SideOutputs { poster: Some(59), preview: Some((320, 180)) });
         assert_eq!(read(&json!({})).unwrap(), SideOutputs::default());
@@ -205,8 +197,7 @@ mod tests {
             json!({"preview": {"width": 3200, "height": 1800}}),
             json!({"preview": "540p"}),
         ] {
-            let error = read(&plan).unwrap_err();
-            assert!(matches!(error, Error::PlanArtifactInvalid { .. }), "{plan}: {error}");
+            read(&plan).unwrap_err();
         }
     }
 }

@@ -5,18 +5,19 @@ use std::fs;
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::plan::{layout, tree};
+use crate::plan::layout;
+use crate::plan::tree;
 
 /// Bytes of a plan by what they are for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Breakdown {
-    pub total_bytes: u64,
-    pub file_count: u64,
-    pub compiled_bytes: u64,
-    pub video_frames_bytes: u64,
-    pub audio_bytes: u64,
-    pub metadata_bytes: u64,
-    pub other_bytes: u64,
+struct Breakdown {
+    total_bytes: u64,
+    file_count: u64,
+    compiled_bytes: u64,
+    video_frames_bytes: u64,
+    audio_bytes: u64,
+    metadata_bytes: u64,
+    other_bytes: u64,
 }
 
 impl fmt::Display for Breakdown {
@@ -42,7 +43,8 @@ impl fmt::Display for Breakdown {
 pub(crate) fn check_size(dir: &Path, limit: u64) -> Result<()> {
     let breakdown = measure(dir)?;
     if breakdown.total_bytes > limit {
-        Err(Error::PlanTooLarge { limit, breakdown })
+        let (bytes, parts) = (breakdown.total_bytes, breakdown.to_string());
+        Err(Error::PlanTooLarge { bytes, limit, parts })
     } else {
         Ok(())
     }

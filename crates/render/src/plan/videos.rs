@@ -1,14 +1,18 @@
-//! Reading `meta/videos.json` back: every entry checked, every frame there.
+//! `meta/videos.json`: written from what was extracted, and read back with every entry checked and every frame there.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use crate::error::{Error, Result};
+use crate::ffmpeg::source::Picture;
 use crate::frame::Fps;
-use crate::plan::layout::{self, Dimensions, Extracted, Manifest, VideoEntry, Videos};
-use crate::video::is_name;
-use crate::video::lookup::VideoTrack;
+use crate::plan::layout::{
+    self, ColorSpace, Dimensions, Extracted, Manifest, VideoEntry, VideoMetadata, Videos,
+};
+use crate::video::window::Window;
+use crate::video::{ExtractedVideo, is_name};
+use crate::video_track::VideoTrack;
 
 /// The rates that a plan of any maker may ask for.
 const RATES: std::ops::RangeInclusive<f64> = 0.05..=20.0;
@@ -25,6 +29,77 @@ pub(super) fn open_videos(dir: &Path, manifest: &Manifest) -> Result<Vec<VideoTr
     // Frame rates that are none are refused where the rest of the plan is looked at.
     let Some(fps) = Fps::exact(fps_num, fps_den) else { return Ok(Vec::new()) };
     tracks(videos, fps, &dir.join(layout::VIDEO_FRAMES))
+}
+
+/// What `meta/videos.json` says of the videos whose frames were extracted at `fps`.
+pub(super) fn entries(extracted: &[ExtractedVideo], fps: Fps) -> Videos {
+    let (videos, extracted) = extracted.iter().map(|video| entry(video, fps)).unzip();
+    Videos { videos, extracted }
+}
+
+fn entry(video: &ExtractedVideo, fps: Fps) -> (VideoEntry, Extracted) {
+    let ExtractedVideo {
+        clip,
+        path,
+        picture,
+        seconds,
+        has_sound,
+        has_alpha,
+        window,
+        dir,
+        extension,
+        frames,
+        width,
+        height,
+    } = video;
+    let Window { start, end, media_start, rate, cycle, frames: _ } = *window;
+    let entry = VideoEntry {
+        id: clip.id.clone(),
+        src: clip.src.clone(),
+        start,
+        end,
+        media_start,
+        repeats: cycle.is_some(),
+        has_audio: *has_sound,
+        playback_rate: rate,
+    };
+    let Picture { transfer, primaries, matrix, .. } = picture;
+    let (nominal, average) = (ratio(&picture.frame_rate), ratio(&picture.average_frame_rate));
+    let extracted = Extracted {
+        video_id: clip.id.clone(),
+        src_path: path.clone(),
+        frame_pattern: format!("frame_%05d.{}", extension),
+        fps: fps.as_f64(),
+        total_frames: *frames,
+        frames_dir: (*dir != clip.id).then(|| dir.clone()),
+        metadata: VideoMetadata {
+            duration_seconds: *seconds,
+            video_stream_duration_seconds: picture.duration,
+            video_stream_start_seconds: picture.start,
+            width: *width,
+            height: *height,
+            fps: average.or(nominal).unwrap_or_default(),
+            video_codec: picture.codec.clone(),
+            has_audio: *has_sound,
+            is_vfr: nominal.zip(average).is_some_and(|(a, b)| (a - b).abs() / a.max(b) > 0.1),
+            has_alpha: *has_alpha,
+            color_space: [transfer, primaries, matrix].iter().any(|part| !part.is_empty()).then(
+                || ColorSpace {
+                    transfer: transfer.clone(),
+                    primaries: primaries.clone(),
+                    matrix: matrix.clone(),
+                },
+            ),
+        },
+    };
+    (entry, extracted)
+}
+
+/// The value of `num/den`, if it is a rate.
+fn ratio(text: &str) -> Option<f64> {
+    let (num, den) = text.split_once('/')?;
+    let value = num.parse::<f64>().ok()? / den.parse::<f64>().ok()?;
+    (value.is_finite() && value > 0.0).then_some(value)
 }
 
 fn invalid(reason: impl Into<String>) -> Error {

@@ -1,6 +1,5 @@
 //! Videos: from the clips of a composition to picture files in the plan, and from a frame's number to the pictures it shows.
 
-pub(crate) mod lookup;
 mod sources;
 mod stills;
 pub(crate) mod window;
@@ -16,7 +15,6 @@ use crate::ffmpeg::extract::{Still, has_alpha};
 use crate::ffmpeg::source::{Picture, Source};
 use crate::frame::{Fps, FrameRange};
 use crate::media::Clip;
-use crate::plan::layout::{ColorSpace, Extracted, VideoEntry, VideoMetadata, Videos};
 use crate::tools::Tools;
 use crate::video::stills::{ExtractionJob, Made};
 use crate::video::window::{Unshowable, Window, window};
@@ -40,14 +38,34 @@ pub(crate) struct Request<'a> {
     pub(crate) plan_limit: u64,
 }
 
+/// A clip whose frames are in `video-frames`.
+#[derive(Debug)]
+pub(crate) struct ExtractedVideo {
+    pub(crate) clip: Clip,
+    /// Of its source, inside the project.
+    pub(crate) path: String,
+    pub(crate) picture: Picture,
+    /// How long the source lasts; 0 where it is not known.
+    pub(crate) seconds: f64,
+    pub(crate) has_sound: bool,
+    pub(crate) has_alpha: bool,
+    pub(crate) window: Window,
+    /// The directory with the frames, and what their names end with.
+    pub(crate) dir: String,
+    pub(crate) extension: &'static str,
+    pub(crate) frames: u32,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+}
+
 /// A clip that is seen, with what is known of its source.
 struct Seen<'a> {
     clip: &'a Clip,
     source: &'a Source,
     picture: &'a Picture,
     window: Window,
-    /// Its place in the list of reels.
-    reel: usize,
+    /// Its place in the list of jobs.
+    job: usize,
 }
 
 /// Extracts the frames of every clip into `frames_dir` and takes the sources that nothing else needs out of the page.
@@ -55,27 +73,40 @@ pub(crate) async fn extract(
     tools: &Tools,
     request: Request<'_>,
     frames_dir: &Path,
-) -> Result<Videos> {
-    let (seen, reels) = select(&request)?;
-    stills::refuse_too_many(&reels, request.plan_limit)?;
-    let made: Vec<Made> = stream::iter(&reels)
-        .map(|reel| stills::extract(tools, reel, frames_dir))
+) -> Result<Vec<ExtractedVideo>> {
+    let (seen, jobs) = select(&request)?;
+    stills::refuse_too_many(&jobs, request.plan_limit)?;
+    let made: Vec<Made> = stream::iter(&jobs)
+        .map(|job| stills::extract(tools, job, frames_dir))
         .buffered(AT_ONCE)
         .try_collect()
         .await?;
     let shown: Vec<&Clip> = seen.iter().map(|seen| seen.clip).collect();
     sources::leave_out(&request, &shown)?;
-    let entries = seen.iter().map(|seen| {
-        let ExtractionJob { dir, .. } = &reels[seen.reel];
-        entries(&request, seen, dir, &made[seen.reel])
+    let made = seen.into_iter().map(|seen| {
+        let Seen { clip, source, picture, window, job } = seen;
+        let Made { frames, still, width, height } = made[job];
+        ExtractedVideo {
+            clip: clip.clone(),
+            path: sources::path_in_project(&request, clip),
+            picture: picture.clone(),
+            seconds: picture.duration.or(source.duration).unwrap_or_default(),
+            has_sound: source.sound.is_some(),
+            has_alpha: has_alpha(picture),
+            window,
+            dir: jobs[job].dir.clone(),
+            extension: still.extension(),
+            frames: window.frames.min(frames),
+            width,
+            height,
+        }
     });
-    let (videos, extracted) = entries.unzip();
-    Ok(Videos { videos, extracted })
+    Ok(made.collect())
 }
 
-/// Decides what is extracted: one reel for all clips that show a source from the same moment on.
+/// Decides what is extracted: one job for all clips that show a source from the same moment on.
 fn select<'a>(request: &Request<'a>) -> Result<(Vec<Seen<'a>>, Vec<ExtractionJob<'a>>)> {
-    let (mut seen, mut reels) = (Vec::new(), Vec::<ExtractionJob<'a>>::new());
+    let (mut seen, mut jobs) = (Vec::new(), Vec::<ExtractionJob<'a>>::new());
     for clip in request.clips {
         let source = request.sources.get(&clip.file);
         let with_picture = source.and_then(|source| Some((source, source.picture.as_ref()?)));
@@ -95,7 +126,7 @@ fn select<'a>(request: &Request<'a>) -> Result<(Vec<Seen<'a>>, Vec<ExtractionJob
             FrameFormat::Auto | FrameFormat::Jpg if has_alpha(picture) => Still::Png,
             FrameFormat::Auto | FrameFormat::Jpg => Still::Jpeg,
         };
-        let reel = ExtractionJob {
+        let job = ExtractionJob {
             clip,
             picture,
             // A container may last longer than its pictures; then nobody knows how many there should be.
@@ -104,18 +135,18 @@ fn select<'a>(request: &Request<'a>) -> Result<(Vec<Seen<'a>>, Vec<ExtractionJob
             from: window.media_start,
             frames: window.frames,
             fps: request.fps,
-            dir: free_name(request.clips, clip, reels.len()),
+            dir: free_name(request.clips, clip, jobs.len()),
         };
-        let same = reels.iter().position(|other| other.shows_the_same(&reel));
+        let same = jobs.iter().position(|other| other.shows_the_same(&job));
         if let Some(place) = same {
-            reels[place].frames = reels[place].frames.max(reel.frames);
+            jobs[place].frames = jobs[place].frames.max(job.frames);
         } else {
-            reels.push(reel);
+            jobs.push(job);
         }
-        let reel = same.unwrap_or(reels.len() - 1);
-        seen.push(Seen { clip, source, picture, window, reel });
+        let job = same.unwrap_or(jobs.len() - 1);
+        seen.push(Seen { clip, source, picture, window, job });
     }
-    Ok((seen, reels))
+    Ok((seen, jobs))
 }
 
 /// The name of a directory: the clip's id where that can be one.
@@ -146,62 +177,4 @@ fn refused(clip: &Clip, unshowable: Unshowable) -> Error {
 fn unusable(clip: &Clip, reason: &str) -> Error {
     let reason = format!("{}: {reason}", clip.src);
     Error::MediaUnusable { element: clip.element.clone(), reason }
-}
-
-fn entries(
-    request: &Request<'_>,
-    seen: &Seen<'_>,
-    dir: &str,
-    made: &Made,
-) -> (VideoEntry, Extracted) {
-    let Seen { clip, source, picture, window, reel: _ } = seen;
-    let Window { start, end, media_start, rate, cycle, frames } = *window;
-    let entry = VideoEntry {
-        id: clip.id.clone(),
-        src: clip.src.clone(),
-        start,
-        end,
-        media_start,
-        repeats: cycle.is_some(),
-        has_audio: source.sound.is_some(),
-        playback_rate: rate,
-    };
-    let Picture { transfer, primaries, matrix, .. } = picture;
-    let (nominal, average) = (ratio(&picture.frame_rate), ratio(&picture.average_frame_rate));
-    let seconds = picture.duration.or(source.duration).unwrap_or_default();
-    let extracted = Extracted {
-        video_id: clip.id.clone(),
-        src_path: sources::path_in_project(request, clip),
-        frame_pattern: format!("frame_%05d.{}", made.still.extension()),
-        fps: request.fps.as_f64(),
-        total_frames: frames.min(made.frames),
-        frames_dir: (dir != clip.id).then(|| dir.to_owned()),
-        metadata: VideoMetadata {
-            duration_seconds: seconds,
-            video_stream_duration_seconds: picture.duration,
-            video_stream_start_seconds: picture.start,
-            width: made.width,
-            height: made.height,
-            fps: average.or(nominal).unwrap_or_default(),
-            video_codec: picture.codec.clone(),
-            has_audio: source.sound.is_some(),
-            is_vfr: nominal.zip(average).is_some_and(|(a, b)| (a - b).abs() / a.max(b) > 0.1),
-            has_alpha: has_alpha(picture),
-            color_space: [transfer, primaries, matrix].iter().any(|part| !part.is_empty()).then(
-                || ColorSpace {
-                    transfer: transfer.clone(),
-                    primaries: primaries.clone(),
-                    matrix: matrix.clone(),
-                },
-            ),
-        },
-    };
-    (entry, extracted)
-}
-
-/// The value of `num/den`, if it is a rate.
-fn ratio(text: &str) -> Option<f64> {
-    let (num, den) = text.split_once('/')?;
-    let value = num.parse::<f64>().ok()? / den.parse::<f64>().ok()?;
-    (value.is_finite() && value > 0.0).then_some(value)
 }

@@ -31,7 +31,7 @@ pub(super) struct ExtractionJob<'a> {
 }
 
 impl ExtractionJob<'_> {
-    /// Whether the longer of two reels begins with the other.
+    /// Whether the longer of two jobs begins with the other.
     pub(super) fn shows_the_same(&self, other: &Self) -> bool {
         self.clip.file == other.clip.file
             && self.still == other.still
@@ -40,7 +40,7 @@ impl ExtractionJob<'_> {
 }
 
 /// What was extracted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Made {
     pub(super) frames: u32,
     pub(super) still: Still,
@@ -59,15 +59,15 @@ const END_SECONDS: f64 = 2.0;
 const MISSING_SECONDS: f64 = 0.5;
 
 /// Refuses what cannot fit into the plan, before anything is decoded. No picture is smaller than what is reckoned here.
-pub(super) fn refuse_too_many(reels: &[ExtractionJob<'_>], limit: u64) -> Result<()> {
-    let bytes = |reel: &ExtractionJob<'_>| u64::from(reel.frames).saturating_mul(least_bytes(reel));
-    let total = reels.iter().map(bytes).fold(0, u64::saturating_add);
-    let largest = reels.iter().max_by_key(|reel| bytes(reel));
+pub(super) fn refuse_too_many(jobs: &[ExtractionJob<'_>], limit: u64) -> Result<()> {
+    let bytes = |job: &ExtractionJob<'_>| u64::from(job.frames).saturating_mul(least_bytes(job));
+    let total = jobs.iter().map(bytes).fold(0, u64::saturating_add);
+    let largest = jobs.iter().max_by_key(|job| bytes(job));
     match largest.filter(|_| total > limit) {
         None => Ok(()),
-        Some(reel) => Err(Error::FramesTooLarge {
-            element: reel.clip.element.clone(),
-            frames: reel.frames,
+        Some(job) => Err(Error::FramesTooLarge {
+            element: job.clip.element.clone(),
+            frames: job.frames,
             bytes: total,
             limit,
         }),
@@ -76,57 +76,57 @@ pub(super) fn refuse_too_many(reels: &[ExtractionJob<'_>], limit: u64) -> Result
 
 /// What a picture takes at least: headers, and two bits for each of the six blocks of a macroblock of one colour; PNG packs
 /// such a picture to a thousandth.
-fn least_bytes(reel: &ExtractionJob<'_>) -> u64 {
-    let pixels = u64::from(reel.picture.width) * u64::from(reel.picture.height);
-    match reel.still {
+fn least_bytes(job: &ExtractionJob<'_>) -> u64 {
+    let pixels = u64::from(job.picture.width) * u64::from(job.picture.height);
+    match job.still {
         Still::Jpeg => 300 + pixels * 12 / 8 / 256,
         Still::Png => 60 + pixels * 3 / 1000,
     }
 }
 
-/// Extracts a reel into a directory of its own below `frames_dir`.
+/// Extracts the frames of a job into a directory of its own below `frames_dir`.
 pub(super) async fn extract(
     tools: &Tools,
-    reel: &ExtractionJob<'_>,
+    job: &ExtractionJob<'_>,
     frames_dir: &Path,
 ) -> Result<Made> {
-    let dir = frames_dir.join(&reel.dir);
+    let dir = frames_dir.join(&job.dir);
     fs::create_dir_all(&dir).map_err(Error::io("make", &dir))?;
-    let ExtractionJob { from, frames, fps, .. } = *reel;
-    let mut made = attempt(tools, reel, Wanted::Window { from, frames, fps }, &dir).await?;
+    let ExtractionJob { from, frames, fps, .. } = *job;
+    let mut made = attempt(tools, job, Wanted::Window { from, frames, fps }, &dir).await?;
     if made == 0 && frames == 1 {
         // The moment is behind the last picture, which is held.
-        let end = reel.picture.duration.unwrap_or(from).min(from);
+        let end = job.picture.duration.unwrap_or(from).min(from);
         for behind in [(end - END_SECONDS).max(0.0), 0.0] {
             if made == 0 {
-                made = attempt(tools, reel, Wanted::Last { behind }, &dir).await?;
+                made = attempt(tools, job, Wanted::Last { behind }, &dir).await?;
             }
         }
     }
     if made == 0 {
-        return Err(unusable(reel.clip, &format!("no picture can be decoded from {from} s on")));
+        return Err(unusable(job.clip, &format!("no picture can be decoded from {from} s on")));
     }
     let seconds = |frames: u32| f64::from(frames) / fps.as_f64();
-    if reel.is_exact && seconds(frames.saturating_sub(made)) > MISSING_SECONDS {
+    if job.is_exact && seconds(frames.saturating_sub(made)) > MISSING_SECONDS {
         let (end, expected) = (from + seconds(made), from + seconds(frames));
         let reason =
             format!("it is cut short: its pictures end at {end:.2} s, not at {expected:.2} s");
-        return Err(unusable(reel.clip, &reason));
+        return Err(unusable(job.clip, &reason));
     }
-    let first = dir.join(format!("frame_00001.{}", reel.still.extension()));
+    let first = dir.join(format!("frame_00001.{}", job.still.extension()));
     let size = probe_source(tools, &first).await?.picture;
-    let size = size.ok_or_else(|| unusable(reel.clip, "its first picture cannot be read back"))?;
-    Ok(Made { frames: made, still: reel.still, width: size.width, height: size.height })
+    let size = size.ok_or_else(|| unusable(job.clip, "its first picture cannot be read back"))?;
+    Ok(Made { frames: made, still: job.still, width: size.width, height: size.height })
 }
 
 /// Runs FFmpeg and counts the frames that are there afterwards.
 async fn attempt(
     tools: &Tools,
-    reel: &ExtractionJob<'_>,
+    job: &ExtractionJob<'_>,
     wanted: Wanted,
     dir: &Path,
 ) -> Result<u32> {
-    let ExtractionJob { clip, picture, still, frames, fps, .. } = reel;
+    let ExtractionJob { clip, picture, still, frames, fps, .. } = job;
     let cmd = command(tools.ffmpeg(), &clip.file, picture, wanted, *still, dir);
     let limit = LIMIT + LIMIT_PER_SECOND.mul_f64(f64::from(*frames) / fps.as_f64());
     tracing::debug!(command = %cmd, "extracting frames");

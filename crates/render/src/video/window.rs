@@ -2,6 +2,7 @@
 
 use crate::frame::{Fps, FrameRange};
 use crate::media::{Clip, Repeat};
+use crate::video_track::position;
 
 /// The part of a source that is shown, and where it lies on the timeline. Frame `n` of it is the picture of the source at
 /// `media_start + n / fps`.
@@ -80,12 +81,6 @@ impl Window {
             frames: rounded(last - first + 1.0).unwrap_or(all),
         }
     }
-}
-
-/// How many frames of the source frame `index` of the timeline is behind `start`, with what floats lose put back.
-pub(crate) fn position(index: u32, start: f64, rate: f64, fps: Fps) -> f64 {
-    const LOST_BY_FLOATS: f64 = 1e-9;
-    (f64::from(index) - start * fps.as_f64()) * rate + LOST_BY_FLOATS
 }
 
 fn last_frame_before(end: f64, fps: Fps) -> Option<u32> {

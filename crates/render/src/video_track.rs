@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::frame::Fps;
-use crate::video::window::position;
 
 /// A video whose frames are in a plan.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +37,12 @@ pub(crate) struct VideoFrameRef(pub(crate) usize, pub(crate) u32);
 
 /// A start that was added up in another order may differ by this much from the page's own.
 const SAME_MOMENT: f64 = 1e-6;
+
+/// How many frames of the source frame `index` of the timeline is behind `start`, with what floats lose put back.
+pub(crate) fn position(index: u32, start: f64, rate: f64, fps: Fps) -> f64 {
+    const LOST_BY_FLOATS: f64 = 1e-9;
+    (f64::from(index) - start * fps.as_f64()) * rate + LOST_BY_FLOATS
+}
 
 impl VideoTrack {
     /// The extracted frame that frame `index` of the composition shows, if the video is there at all.

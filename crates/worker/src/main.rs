@@ -1,27 +1,15 @@
 //! `bootstrap`: the function on Lambda, and the same work on this machine, through one dispatcher.
 
-mod allow;
+mod actions;
 mod cli;
-mod deadline;
-mod dispatch;
 mod error;
-mod event;
-mod journal;
-mod lambda;
-mod local;
-mod observe;
-mod pack;
-mod place;
-mod probe;
-mod progress;
-mod redact;
+mod function;
+mod output;
 mod resources;
-mod signals;
 #[cfg(test)]
 mod state_machine_tests;
-mod still;
 mod submit;
-mod toolbox;
+mod tools;
 mod workdir;
 
 use std::process::ExitCode;
@@ -29,20 +17,20 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 use tracing_subscriber::EnvFilter;
 
-use crate::cli::{Cli, Command};
+use crate::cli::args::{Cli, Command};
+use crate::cli::signals::Signals;
 use crate::error::Result;
-use crate::signals::Signals;
 
 fn main() -> ExitCode {
     if is_on_lambda() {
-        lambda::settle_allocator();
+        function::lambda::settle_allocator();
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .expect("a runtime needs only threads");
     if is_on_lambda() {
-        return match runtime.block_on(lambda::serve(local::environment())) {
+        return match runtime.block_on(function::lambda::serve(cli::render::environment())) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 tracing::error!(error, "the runtime API is gone");
@@ -56,7 +44,7 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     match runtime.block_on(run(&cli)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => local::report(&cli, &error),
+        Err(error) => cli::render::report(&cli, &error),
     }
 }
 
@@ -71,12 +59,12 @@ fn is_on_lambda() -> bool {
 async fn run(cli: &Cli) -> Result<()> {
     let mut signals = Signals::install();
     match &cli.command {
-        Command::Render(args) => signals.unless_stopped(Box::pin(local::render(args))).await,
-        Command::Still(args) => signals.unless_stopped(Box::pin(still::still(args))).await,
-        Command::Invoke(args) => signals.unless_stopped(Box::pin(local::invoke(args))).await,
-        Command::Probe(args) => signals.unless_stopped(Box::pin(probe::probe(args))).await,
-        Command::Floor(args) => signals.unless_stopped(local::floor(args)).await,
-        Command::Pack { from, to, level } => pack::pack(from, to, *level),
+        Command::Render(args) => signals.unless_stopped(Box::pin(cli::render::render(args))).await,
+        Command::Still(args) => signals.unless_stopped(Box::pin(cli::still::still(args))).await,
+        Command::Invoke(args) => signals.unless_stopped(Box::pin(cli::render::invoke(args))).await,
+        Command::Probe(args) => signals.unless_stopped(Box::pin(cli::probe::probe(args))).await,
+        Command::Floor(args) => signals.unless_stopped(cli::render::floor(args)).await,
+        Command::Pack { from, to, level } => tools::pack::pack(from, to, *level),
         Command::Submit(args) => Box::pin(submit::submit(args, signals)).await,
         Command::Watch(args) => Box::pin(submit::watch(args, signals)).await,
     }

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use crate::allow::AllowList;
+use crate::actions::event::Event;
 use crate::error::{Code, Retry};
-use crate::event::Event;
+use crate::function::allow::AllowList;
 
 /// Codes that only the command line has.
 const LOCAL: [Code; 5] = [

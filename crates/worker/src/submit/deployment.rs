@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use crate::cli::DeploymentArgs;
+use crate::cli::args::DeploymentArgs;
 use crate::error::{Error, Result};
 
 const DEFAULT_FILE: &str = ".framewright/framewright.json";

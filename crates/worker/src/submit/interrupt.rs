@@ -4,8 +4,8 @@ use std::io::IsTerminal;
 
 use tokio::sync::mpsc;
 
-use crate::progress::line;
-use crate::signals::{Signals, Stop};
+use crate::cli::progress::line;
+use crate::cli::signals::{Signals, Stop};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Choice {

@@ -20,12 +20,12 @@ use std::path::Path;
 
 use render::config::output::Format;
 
-use crate::cli::{SubmitArgs, WatchArgs};
+use crate::cli::args::{SubmitArgs, WatchArgs};
+use crate::cli::progress::line;
+use crate::cli::render::print;
+use crate::cli::signals::Signals;
 use crate::error::{Error, Result};
-use crate::local::print;
-use crate::place::output_path;
-use crate::progress::line;
-use crate::signals::Signals;
+use crate::output::output_path;
 use crate::submit::cloud::Started;
 use crate::submit::deployment::Deployment;
 use crate::submit::naming::Arn;

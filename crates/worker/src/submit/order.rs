@@ -8,11 +8,11 @@ use render::config::output::Format;
 use serde_json::{Map, Value, json};
 use store::{Limits, Uri};
 
-use crate::cli::SubmitArgs;
+use crate::actions::event::Event;
+use crate::cli::args::SubmitArgs;
+use crate::cli::render::project_and_entry;
 use crate::error::{Error, Result};
-use crate::event::Event;
-use crate::local::project_and_entry;
-use crate::place::{check_side_outputs, output_path};
+use crate::output::{check_side_outputs, output_path};
 use crate::submit::deployment::{Deployment, nowhere};
 use crate::submit::naming::{Arn, checked_name, new_name};
 use crate::submit::outcome::PACKED;

@@ -9,10 +9,10 @@ use render::config::output::Format;
 use serde_json::{Value, json};
 use store::{Limits, S3Store, Store, Uri};
 
-use crate::deadline::millis;
-use crate::dispatch::beside;
+use crate::actions::beside;
 use crate::error::{Code, Error, Result};
-use crate::place::output_path;
+use crate::function::deadline::millis;
+use crate::output::output_path;
 use crate::submit::cause::readable;
 use crate::submit::cloud::{Execution, Status};
 use crate::submit::cost;

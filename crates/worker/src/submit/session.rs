@@ -7,10 +7,10 @@ use aws_sdk_sfn::config::ProvideCredentials;
 use serde_json::{Value, json};
 use store::{RetryProfile, S3Store};
 
+use crate::cli::progress::line;
+use crate::cli::render::{environment, print};
+use crate::cli::signals::Signals;
 use crate::error::{Error, Result};
-use crate::local::{environment, print};
-use crate::progress::line;
-use crate::signals::Signals;
 use crate::submit::cloud::{Cloud, Status, innermost};
 use crate::submit::interrupt::{Choice, choose};
 use crate::submit::naming::{Arn, utc};

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::progress::line;
+use crate::cli::progress::line;
 use crate::submit::cost;
 use crate::submit::history::Stage;
 

@@ -9,7 +9,7 @@ use std::time::Instant;
 use render::tools::{Chrome, Encoder, Tools};
 
 use crate::error::{Error, Result};
-use crate::pack;
+use crate::tools::pack;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ChromeSource {

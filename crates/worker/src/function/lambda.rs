@@ -19,16 +19,16 @@ use store::{RetryProfile, S3Store};
 use tokio::sync::OnceCell;
 use tracing::Instrument;
 
-use crate::allow::{self, AllowList};
-use crate::deadline::{Deadline, Tally};
-use crate::dispatch::{Facts, Worker};
+use crate::actions::event::{Answer, Event, Label};
+use crate::actions::{Facts, Worker};
 use crate::error::{Code, Error, Result};
-use crate::event::{Answer, Event, Label};
-use crate::journal::{self, Journal, Usage};
-use crate::observe::{Observer, used};
-use crate::redact::redact;
+use crate::function::allow::{self, AllowList};
+use crate::function::deadline::{Deadline, Tally};
+use crate::function::journal::{self, Journal, Usage};
+use crate::function::observe::{Observer, used};
+use crate::function::redact::redact;
 use crate::resources::lambda_workers;
-use crate::toolbox::{ChromeSource, Toolbox};
+use crate::tools::toolbox::{ChromeSource, Toolbox};
 use crate::workdir;
 
 /// glibc's setting for how many pools of memory threads may open, and how many serve this program.

@@ -9,10 +9,10 @@ use render::assemble::{AssemblySpec, ChunkFile, Parts, assemble, spec};
 use render::config::output::Format;
 use store::{Metadata, Store, Uri};
 
-use crate::dispatch::{Facts, Worker, beside, beside_chunk, check_format, ms};
+use crate::actions::event::Answer;
+use crate::actions::{Facts, Worker, beside, beside_chunk, check_format, ms};
 use crate::error::{Error, Result};
-use crate::event::Answer;
-use crate::place::check_replaceable;
+use crate::output::check_replaceable;
 
 /// Chunks that are fetched at the same time.
 const FETCHES_AT_ONCE: usize = 8;

@@ -12,14 +12,14 @@ use render::{FrameHashes, Reuse, Timeouts};
 use serde_json::{Value, json};
 use store::{LocalStore, RetryProfile, S3Store, Uri};
 
-use crate::cli::{Cli, Command, FloorArgs, HostArgs, InvokeArgs, RenderArgs};
-use crate::dispatch::Worker;
+use crate::actions::Worker;
+use crate::actions::event::{Answer, Event};
+use crate::cli::args::{Cli, Command, FloorArgs, HostArgs, InvokeArgs, RenderArgs};
+use crate::cli::progress::{Meter, line};
 use crate::error::{Code, Error, Result};
-use crate::event::{Answer, Event};
-use crate::place::{check_side_outputs, output_path};
-use crate::progress::{Meter, line};
+use crate::output::{check_side_outputs, output_path};
 use crate::resources::default_workers;
-use crate::toolbox::{ChromeSource, Toolbox};
+use crate::tools::toolbox::{ChromeSource, Toolbox};
 use crate::workdir::WorkDir;
 
 /// Frames in a chunk: on one machine, more chunks only mean more browsers that start.
@@ -206,7 +206,7 @@ pub(crate) fn report(cli: &Cli, error: &Error) -> ExitCode {
     line(&format!("error: {code}: {message}"));
     ExitCode::from(match (&cli.command, error.code()) {
         (_, Code::Cancelled) => 130,
-        (Command::Probe(_), code) => crate::probe::status(code),
+        (Command::Probe(_), code) => crate::cli::probe::status(code),
         _ => 1,
     })
 }

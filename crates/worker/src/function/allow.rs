@@ -3,8 +3,8 @@
 
 use store::Uri;
 
+use crate::actions::event::Event;
 use crate::error::{Error, Result};
-use crate::event::Event;
 
 /// The setting that lists them, as `bucket` or `bucket/prefix`, with commas between them.
 pub(crate) const SETTING: &str = "HYPERFRAMES_RENDER_BUCKET";

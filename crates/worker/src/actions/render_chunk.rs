@@ -7,9 +7,9 @@ use render::chunk::render_chunk;
 use render::config::output::Format;
 use store::{Metadata, Store, Uri};
 
-use crate::dispatch::{Facts, Worker, beside_chunk, check_format, ms};
+use crate::actions::event::Answer;
+use crate::actions::{Facts, Worker, beside_chunk, check_format, ms};
 use crate::error::Result;
-use crate::event::Answer;
 
 /// What a stored chunk says of itself.
 const PLAN_HASH: &str = "plan-hash";

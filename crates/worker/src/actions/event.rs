@@ -1,16 +1,13 @@
 //! What an invocation is asked to do: the wire shapes, field for field, read by hand so that a refusal names the field.
 
-mod answer;
-mod fields;
-
 use render::config::output::Format;
 use serde_json::{Map, Value};
 use store::Uri;
 
+use crate::actions::fields::Fields;
 use crate::error::{Error, Result};
-use crate::event::fields::Fields;
 
-pub(crate) use answer::Answer;
+pub(crate) use crate::actions::answer::Answer;
 
 /// How deep an event may lie in what Step Functions wraps around it.
 const MAX_DEPTH: usize = 4;
@@ -252,4 +249,5 @@ fn assemble(fields: &mut Fields) -> Result<Event> {
 }
 
 #[cfg(test)]
+#[path = "tests.rs"]
 mod tests;

@@ -7,10 +7,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tracing_subscriber::EnvFilter;
 
-use crate::deadline::millis;
-use crate::dispatch::Facts;
+use crate::actions::Facts;
+use crate::actions::event::{Answer, Label};
 use crate::error::{Code, Retry};
-use crate::event::{Answer, Label};
+use crate::function::deadline::millis;
 
 const NAMESPACE: &str = "Framewright";
 

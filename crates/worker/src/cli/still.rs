@@ -12,14 +12,16 @@ use render::still::{Kind, convert};
 use serde_json::{Map, Value, json};
 use store::{LocalStore, Uri};
 
-use crate::cli::StillArgs;
-use crate::deadline::millis;
-use crate::dispatch::{Worker, beside_chunk};
+use crate::actions::event::{Answer, Event};
+use crate::actions::{Worker, beside_chunk};
+use crate::cli::args::StillArgs;
+use crate::cli::progress::{Meter, line};
+use crate::cli::render::{
+    environment, open_toolbox, options, print, project_and_entry, scratch, uri,
+};
 use crate::error::{Error, Result};
-use crate::event::{Answer, Event};
-use crate::local::{environment, open_toolbox, options, print, project_and_entry, scratch, uri};
-use crate::place::output_path;
-use crate::progress::{Meter, line};
+use crate::function::deadline::millis;
+use crate::output::output_path;
 use crate::workdir::WorkDir;
 
 /// Draws a frame to a picture.

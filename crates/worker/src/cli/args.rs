@@ -1,14 +1,11 @@
 //! The command line.
 
-mod config;
-mod submit;
-
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use config::{ConfigArgs, PageArgs};
-pub(crate) use submit::{DeploymentArgs, SubmitArgs, WatchArgs};
+pub(crate) use crate::cli::config::{ConfigArgs, PageArgs};
+pub(crate) use crate::cli::submit::{DeploymentArgs, SubmitArgs, WatchArgs};
 
 /// Renders HyperFrames compositions to video, frame by frame: on this machine, or on a deployed stack.
 #[derive(Debug, Parser)]

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use render::Proof;
 use serde_json::{Value, json};
 
-use crate::cli::ProbeArgs;
-use crate::deadline::millis;
+use crate::cli::args::ProbeArgs;
+use crate::cli::render::{open_toolbox, print, scratch, timeouts};
 use crate::error::{Code, Result};
-use crate::local::{open_toolbox, print, scratch, timeouts};
+use crate::function::deadline::millis;
 
 pub(crate) async fn probe(args: &ProbeArgs) -> Result<()> {
     let start = Instant::now();

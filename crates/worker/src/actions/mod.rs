@@ -1,7 +1,10 @@
 //! One event in, one answer out: fetches what the work needs, has it done, stores what came of it.
 
+mod answer;
 mod assemble;
-mod chunk;
+pub(crate) mod event;
+mod fields;
+mod render_chunk;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,12 +19,12 @@ use render::remote::Net;
 use serde_json::{Map, Value};
 use store::{Metadata, Store, Uri};
 
-use crate::deadline::millis;
-use crate::dispatch::assemble::Pieces;
-use crate::dispatch::chunk::Wanted;
+use crate::actions::assemble::Pieces;
+use crate::actions::event::{Answer, Event};
+use crate::actions::render_chunk::Wanted;
 use crate::error::{Error, Result};
-use crate::event::{Answer, Event};
-use crate::toolbox::Toolbox;
+use crate::function::deadline::millis;
+use crate::tools::toolbox::Toolbox;
 use crate::workdir::WorkDir;
 
 /// What every invocation of this process has in common.

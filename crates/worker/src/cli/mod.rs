@@ -1,0 +1,10 @@
+//! The command line: its arguments, and what each command does on this machine.
+
+pub(crate) mod args;
+mod config;
+pub(crate) mod probe;
+pub(crate) mod progress;
+pub(crate) mod render;
+pub(crate) mod signals;
+pub(crate) mod still;
+mod submit;

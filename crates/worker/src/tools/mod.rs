@@ -1,0 +1,4 @@
+//! The pinned programs that the work needs: where they are, and how they are unpacked from a bundle.
+
+pub(crate) mod pack;
+pub(crate) mod toolbox;

@@ -20,8 +20,11 @@ if cargo tree --locked -p render -e normal --prefix none | grep -E '^(aws|lambda
   exit 1
 fi
 
+echo "== dependencies"
+.tools/cargo-deny/cargo-deny --locked check licenses bans sources
+
 echo "== page scripts"
-node --test tests/page/
+node --test tests/page/*.test.mjs
 
 echo "== what is deployed"
 ./scripts/lint-deploy.sh

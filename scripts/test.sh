@@ -28,10 +28,12 @@ node --test tests/page/*.test.mjs
 
 echo "== what is deployed"
 ./scripts/lint-deploy.sh
-python3 tests/aws/test_simulate.py
 
 echo "== Rust"
 cargo test --locked --release
+
+echo "== cost and capacity"
+python3 tests/test_capacity.py
 
 echo "== a bundle and its deployment"
 bundle="$(mktemp -d)"

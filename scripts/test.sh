@@ -30,7 +30,10 @@ echo "== what is deployed"
 ./scripts/lint-deploy.sh
 
 echo "== Rust"
+observed="${CARGO_TARGET_DIR:-target}/tmp/observed-codes"
+rm -rf "$observed"
 cargo test --locked --release
+cargo test --locked --release -p worker --test e2e -- --ignored --exact codes::every_code_has_been_provoked
 
 echo "== cost and capacity"
 python3 tests/test_capacity.py

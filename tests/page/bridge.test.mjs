@@ -121,7 +121,8 @@ test('animations of the browser follow the clock where the page seeks itself; th
 });
 
 test('a seek waits for pictures, fonts and the runtime', async (t) => {
-  const { bridge, run, document, decoded } = await bridged(t, STAGE, OWN);
+  const page = await bridged(t, STAGE, OWN);
+  const { bridge, run, document, decoded, window } = page;
   bridge.status();
   assert.equal((await bridge.seek(0)).animated, false);
   run(`
@@ -130,8 +131,9 @@ test('a seek waits for pictures, fonts and the runtime', async (t) => {
     setTimeout(() => { calls.push('fonts'); done(); }, 20);
     window.__hfWaitForSeekCompletion = async () => { calls.push('runtime'); };
   `);
+  page.decoding = new Promise((done) => setTimeout(done, 100)).then(() => window.calls.push('pictures'));
   await bridge.seek(1);
-  assert.deepEqual(plain(run('calls')).slice(-2), ['fonts', 'runtime']);
+  assert.deepEqual(plain(run('calls')).slice(-3), ['fonts', 'pictures', 'runtime']);
   const loaded = ['http://127.0.0.1:1/back.png', 'http://127.0.0.1:1/late.png'];
   assert.deepEqual([...decoded].sort(), loaded);
   document.fonts.status = 'loaded';

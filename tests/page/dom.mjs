@@ -17,7 +17,8 @@ export function script(name) {
 }
 
 // Opens a page with `html`, as it is when it has loaded. `before` is run before its content, with the names of page scripts or code.
-// What the page did to the stand-ins is in `requested`, `decoded` and `revoked`; `files` answers requests, `broken` cannot be decoded.
+// What the page did to the stand-ins is in `requested`, `decoded` and `revoked`; `files` answers requests, `broken` cannot be
+// decoded, and decoding takes as long as `decoding`.
 export async function open(t, html, { before = [], set = {}, fps = 30 } = {}) {
   const page = { files: {}, broken: new Set(), animations: [], requested: [], decoded: [], revoked: [], drawn: [] };
   const run = (window, code) => window.eval(/^[\w-]+\.js$/.test(code) ? script(code) : code);
@@ -52,6 +53,7 @@ function standIns(window, page) {
   window.URL.revokeObjectURL = (url) => page.revoked.push(url);
   window.HTMLImageElement.prototype.decode = async function () {
     page.decoded.push(this.src);
+    await page.decoding;
     if (page.broken.has(this.src)) throw new Error('cannot be decoded');
   };
   Object.defineProperty(window.HTMLImageElement.prototype, 'complete', { get() { return page.decoded.includes(this.src); } });

@@ -51,6 +51,14 @@ test('the source of a video may stand in an element of its own, also in one that
   assert.equal(video.querySelector('source'), null);
 });
 
+test('a video that a script inserts is met before it can load', async (t) => {
+  const { document } = await videos(t, '<p></p>');
+  document.body.insertAdjacentHTML('beforeend', '<video id="v"><source src="clip.mp4"></video>');
+  await settle();
+  const video = document.querySelector('video');
+  assert.deepEqual([video.currentSrc, video.querySelectorAll('source').length], [`${BASE}/clip.mp4`, 0]);
+});
+
 test('a sound that has its file in common with a video is silent, and any other is not', async (t) => {
   const { document } = await videos(t, `${VIDEO}<audio id="same" src="./clip.mp4"></audio><audio id="own" src="music.mp3"></audio>`);
   assert.equal(document.getElementById('same').hasAttribute('src'), false);

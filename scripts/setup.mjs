@@ -84,6 +84,27 @@ async function install(pkg) {
   }
 }
 
+// What the tests of the page scripts run with: npm checks each package against the lock beside them, and runs none of their scripts.
+async function installPageTests() {
+  const [from, target] = [path.join(root, 'tests/page'), path.join(tools, 'page-tests')];
+  const files = ['package.json', 'package-lock.json'];
+  const wanted = createHash('sha256').update(files.map((file) => fs.readFileSync(path.join(from, file), 'utf8')).join('')).digest('hex');
+  if (fs.existsSync(markFile(target)) && fs.readFileSync(markFile(target), 'utf8') === wanted) return;
+  const stage = fs.mkdtempSync(path.join(tools, '.staging-'));
+  try {
+    const ready = path.join(stage, 'ready');
+    fs.mkdirSync(ready);
+    for (const file of files) fs.copyFileSync(path.join(from, file), path.join(ready, file));
+    await run('npm', ['ci', '--silent', '--no-audit', '--no-fund', '--ignore-scripts'], { cwd: ready, maxBuffer: 1 << 26 });
+    fs.writeFileSync(markFile(ready), wanted);
+    if (fs.existsSync(target)) fs.renameSync(target, path.join(stage, 'old'));
+    fs.renameSync(ready, target);
+    console.error('setup: page-tests');
+  } finally {
+    fs.rmSync(stage, { recursive: true, force: true });
+  }
+}
+
 // Some fixtures use libraries that are not ours to commit: they are copied beside the fixture, as its author would have them.
 function vendor() {
   for (const [target, source] of Object.entries(lock.vendor)) {
@@ -110,6 +131,7 @@ const worker = async () => {
   }
 };
 await Promise.all(Array.from({ length: 4 }, worker));
+await installPageTests().catch((error) => failures.push(`setup: tests/page/package-lock.json: ${error.stderr || error.message}`));
 if (failures.length > 0) {
   console.error(failures.join('\n'));
   console.error('setup: run it again; what arrived is kept');

@@ -20,15 +20,23 @@ if cargo tree --locked -p render -e normal --prefix none | grep -E '^(aws|lambda
   exit 1
 fi
 
+echo "== dependencies"
+.tools/cargo-deny/cargo-deny --locked check licenses bans sources
+
 echo "== page scripts"
-node --test tests/page/
+node --test tests/page/*.test.mjs
 
 echo "== what is deployed"
 ./scripts/lint-deploy.sh
-python3 tests/aws/test_simulate.py
 
 echo "== Rust"
+observed="${CARGO_TARGET_DIR:-target}/tmp/observed-codes"
+rm -rf "$observed"
 cargo test --locked --release
+cargo test --locked --release -p worker --test e2e -- --ignored --exact codes::every_code_has_been_provoked
+
+echo "== cost and capacity"
+python3 tests/test_capacity.py
 
 echo "== a bundle and its deployment"
 bundle="$(mktemp -d)"

@@ -1,5 +1,6 @@
 //! Runs `bootstrap` and looks at what it made.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -151,12 +152,30 @@ pub(crate) fn run(command: &mut Command) -> Run {
 impl Run {
     /// The code of a failure, as it is printed.
     pub(crate) fn code(&self) -> &str {
-        self.stderr
+        let code = self
+            .stderr
             .lines()
             .rev()
-            .find_map(|line| line.strip_prefix("error: ")?.split(':').next())
-            .unwrap_or("no code")
+            .find_map(|line| line.strip_prefix("error: ")?.split(':').next());
+        code.map_or("no code", observe_code)
     }
+}
+
+fn observed_codes_dir() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("observed-codes")
+}
+
+/// Notes that `bootstrap` has failed with a code, for the test that wants every code to be provoked.
+pub(crate) fn observe_code(code: &str) -> &str {
+    fs::create_dir_all(observed_codes_dir()).unwrap();
+    fs::write(observed_codes_dir().join(code), "").unwrap();
+    code
+}
+
+/// The codes that all tests have observed since the directory was removed.
+pub(crate) fn observed_codes() -> BTreeSet<String> {
+    let entries = fs::read_dir(observed_codes_dir()).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
 /// A decoded video: red, green and blue bytes of every frame.

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::emulator::{Sandbox, Setup};
-use crate::harness::{Bench, fixture, root};
+use crate::harness::{Bench, fixture, observe_code, root};
 use crate::s3::S3;
 
 /// A sample event of `sam/events/`.
@@ -71,6 +71,7 @@ impl Cloud {
         let (keys, before) = (self.s3.keys(), self.sandbox.events("failure").len());
         let answer = self.sandbox.invoke(event);
         assert_eq!(answer["errorType"], code, "{answer}\n{}", self.sandbox.log());
+        observe_code(code);
         let message = answer["errorMessage"].as_str().unwrap();
         assert!(message.len() <= 1024, "{} bytes: {message}", message.len());
         for secret in ["/tmp/", root().to_str().unwrap(), "X-Amz", "::"] {

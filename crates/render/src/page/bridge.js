@@ -96,7 +96,7 @@
   const seenBackgrounds = new Set();
   const newBackgrounds = () => {
     const waits = [];
-    for (const el of document.querySelectorAll('[style*="url("]')) {
+    for (const el of document.querySelectorAll('[style*="url"]')) {
       const value = el.style.backgroundImage;
       if (!value || seenBackgrounds.has(value)) continue;
       seenBackgrounds.add(value);
@@ -129,7 +129,7 @@
   };
 
   // Media are planned from the HTML: what a script has made since would be missing, and its author is told.
-  const refuseStrangers = () => {
+  const refuseScriptMadeMedia = () => {
     for (const element of document.querySelectorAll('video:not([data-hf-render-id]), audio:not([data-hf-render-id])')) {
       const src = element.getAttribute('src') || (element.querySelector('source[src]') || { getAttribute: () => '' }).getAttribute('src');
       if (!src) continue;
@@ -147,7 +147,9 @@
     };
     const isLoading = (player) => player && player.isLoaded === false && !player.__fwFailed;
     for (const player of all()) {
-      if (isLoading(player) && player.addEventListener) player.addEventListener('data_failed', () => { player.__fwFailed = true; });
+      if (!isLoading(player) || !player.addEventListener) continue;
+      // lottie-web's name of the event, and that of dotLottie players.
+      for (const name of ['data_failed', 'loadError']) player.addEventListener(name, () => { player.__fwFailed = true; });
     }
     while (all().some(isLoading)) await new Promise((done) => setTimeout(done, 2));
   };
@@ -203,7 +205,8 @@
     // Binds child timelines that registered late, then waits for every pixel that has to be loaded.
     async settle() {
       if (driver === 'player' && window.__hfForceTimelineRebind) window.__hfForceTimelineRebind();
-      refuseStrangers();
+      refuseScriptMadeMedia();
+      await lottiesLoad();
       await document.fonts.ready;
       await Promise.all(Array.from(document.images).filter((image) => image.src).map(decode));
       await Promise.all([...newBackgrounds(), ...sheetPictures()]);

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use compose::geometry::Viewport;
+use compose::hash::sha256_file;
 use serde::Serialize;
 
-use crate::browser::Viewport;
 use crate::browser::session::{Reuse, Timeouts};
 use crate::capture::picture::{FrameConversion, FrameHashes, Picture};
 use crate::capture::{CaptureContext, Captured, capture};
@@ -17,7 +18,6 @@ use crate::ffmpeg;
 use crate::ffmpeg::encode::{Encoder, Encoding, Targets};
 use crate::ffmpeg::probe::{is_rate, probe_video};
 use crate::frame::FrameRange;
-use crate::hash::sha256_file;
 use crate::page::{self, PageSource};
 use crate::plan::PRODUCER_VERSION;
 use crate::plan::open::{PlanSummary, PlannedChunk, open_chunk};

@@ -3,11 +3,13 @@
 //! ```text
 //!   plan   chunk   assemble           use cases: one public function each
 //!     ↓      ↓        ↓
-//!   compose  capture  audio  video    domain: what to do
+//!   capture  audio  video             domain: what to do
 //!     ↓      ↓        ↓
-//!   page → browser  ffmpeg  remote    tools: the only ones that start anything or reach other hosts
+//!   page → browser  ffmpeg            tools: the only ones that start anything
 //!     ↓      ↓        ↓
-//!   process  frame  media  error      ground: know nothing of the above
+//!   process  frame  error             ground: know nothing of the above
+//!     ↓
+//!   compose                           a crate of its own: HTML in, HTML out; only its `net` reaches other hosts
 //! ```
 //!
 //! 1. The same plan and chunk index give the same bytes; a frame's pixels do not depend on the chunk or the browser that
@@ -23,11 +25,8 @@ mod audio;
 mod blocking;
 mod browser;
 mod capture;
-mod compose;
 mod error;
 mod ffmpeg;
-mod hash;
-mod media;
 mod page;
 mod process;
 mod side_output;
@@ -38,7 +37,6 @@ pub mod chunk;
 pub mod config;
 pub mod frame;
 pub mod plan;
-pub mod remote;
 pub mod still;
 pub mod tools;
 

@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use compose::hash::sha256_file;
+
 use crate::assemble::ChunkFile;
 use crate::chunk::label;
 use crate::config::output::Format;
 use crate::error::{Error, Result};
 use crate::ffmpeg::probe::{Video, is_rate, probe_video};
-use crate::hash::sha256_file;
 use crate::plan::open::PlanSummary;
 use crate::tools::Tools;
 

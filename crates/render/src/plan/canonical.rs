@@ -163,6 +163,6 @@ mod tests {
         });
         let text = format!("hyperframes-plan-manifest-hash-v2\0{}", canonical_json(&manifest));
         let expected = "5a9701eb76e9e4d4299ed2c378131edbed76faf61d179fa60884d43e40910552";
-        assert_eq!(crate::hash::sha256_hex(text.as_bytes()), expected);
+        assert_eq!(compose::hash::sha256_hex(text.as_bytes()), expected);
     }
 }

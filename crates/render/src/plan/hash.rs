@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
+use compose::hash::{hex, sha256_file};
+use compose::tree;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
-use crate::hash::{hex, sha256_file};
 use crate::plan::layout::{self, Dimensions};
-use crate::plan::tree;
 
 /// What goes into the digest besides the files under their own names.
 #[derive(Debug, Clone, Copy)]

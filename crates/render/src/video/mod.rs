@@ -8,6 +8,7 @@ pub(crate) mod window;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use compose::clip::Clip;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::config::FrameFormat;
@@ -15,7 +16,6 @@ use crate::error::{Error, Result};
 use crate::ffmpeg::extract::{Still, has_alpha};
 use crate::ffmpeg::source::{Picture, Source};
 use crate::frame::{Fps, FrameRange};
-use crate::media::Clip;
 use crate::plan::layout::{ColorSpace, Extracted, VideoEntry, VideoMetadata, Videos};
 use crate::tools::Tools;
 use crate::video::stills::{ExtractionJob, Made};
@@ -145,7 +145,7 @@ fn refused(clip: &Clip, unshowable: Unshowable) -> Error {
 
 fn unusable(clip: &Clip, reason: &str) -> Error {
     let reason = format!("{}: {reason}", clip.src);
-    Error::MediaUnusable { element: clip.element.clone(), reason }
+    Error::media_unusable(&clip.element, reason)
 }
 
 fn entries(

@@ -246,23 +246,12 @@ fn render_code(error: &render::Error) -> Code {
         return Code::DiskFull;
     }
     match error {
+        E::Compose(error) => compose_code(error),
         E::Io { .. } => Code::IoFailed,
         E::Config { .. } | E::OutsideOfTimeline { .. } => Code::ConfigInvalid,
         E::Unsupported { .. } => Code::FormatNotSupportedInDistributed,
         E::EntryMissing { .. } => Code::EntryMissing,
-        E::Composition { .. } => Code::CompositionInvalid,
         E::Duration { .. } => Code::DistributedDurationOutOfRange,
-        E::SpecialFile { .. } => Code::ProjectFileInvalid,
-        E::Nested { .. } => Code::EmptyComposition,
-        E::MediaUnusable { .. } => Code::VideoSourceUnrenderable,
-        E::NotMedia { .. } => Code::NotMediaPayload,
-        E::MediaKind { .. } => Code::AssetMediaTypeMismatch,
-        E::RemoteRefused { .. } => Code::RemoteAssetRefused,
-        E::RemoteUnavailable { .. } => Code::RemoteAssetUnavailable,
-        E::FontMissing { .. } => Code::FontFetchFailed,
-        E::FontUnavailable { .. } => Code::FontFetchUnavailable,
-        E::SystemFont { .. } => Code::SystemFontUsed,
-        E::Variable { .. } => Code::VariableInvalid,
         E::PlanTooLarge { .. } | E::FramesTooLarge { .. } => Code::PlanTooLarge,
         E::OutputTooLarge { .. } => Code::OutputTooLarge,
         E::PlanArtifactMissing { .. } => Code::MissingPlanArtifact,
@@ -291,6 +280,25 @@ fn render_code(error: &render::Error) -> Code {
     }
 }
 
+fn compose_code(error: &compose::Error) -> Code {
+    use compose::Error as E;
+    match error {
+        E::Io { source, .. } => io_code(source),
+        E::Composition { .. } => Code::CompositionInvalid,
+        E::SpecialFile { .. } => Code::ProjectFileInvalid,
+        E::Nested { .. } => Code::EmptyComposition,
+        E::MediaUnusable { .. } => Code::VideoSourceUnrenderable,
+        E::NotMedia { .. } => Code::NotMediaPayload,
+        E::MediaKind { .. } => Code::AssetMediaTypeMismatch,
+        E::RemoteRefused { .. } => Code::RemoteAssetRefused,
+        E::RemoteUnavailable { .. } => Code::RemoteAssetUnavailable,
+        E::FontMissing { .. } => Code::FontFetchFailed,
+        E::FontUnavailable { .. } => Code::FontFetchUnavailable,
+        E::SystemFont { .. } => Code::SystemFontUsed,
+        E::Variable { .. } => Code::VariableInvalid,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -298,13 +306,13 @@ mod tests {
     #[test]
     fn what_another_host_did_not_send_may_come_the_next_time() {
         let (what, reason) = (String::new(), String::new());
-        let remote = render::Error::RemoteUnavailable { what, reason };
+        let remote = compose::Error::RemoteUnavailable { what, reason };
         let (family, selector, reason) = (String::new(), String::new(), String::new());
-        let font = render::Error::FontUnavailable { family, selector, reason };
+        let font = compose::Error::FontUnavailable { family, selector, reason };
         for (error, name) in
             [(remote, "REMOTE_ASSET_UNAVAILABLE"), (font, "FONT_FETCH_UNAVAILABLE")]
         {
-            let code = Error::from(error).code();
+            let code = Error::from(render::Error::from(error)).code();
             assert_eq!((code.name(), code.retry()), (name, Retry::Transient));
         }
     }

@@ -10,12 +10,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
+use compose::net::Net;
 use render::SideOutput;
 use render::chunk::ChunkOptions;
 use render::config::Settings;
 use render::config::output::Format;
 use render::plan::{PRODUCER_VERSION, plan, planned_format};
-use render::remote::Net;
 use serde_json::{Map, Value};
 use store::{Metadata, Store, Uri};
 

@@ -109,6 +109,10 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
+fn special_file(path: PathBuf) -> Error {
+    render::Error::from(compose::Error::SpecialFile { path }).into()
+}
+
 fn too_large(reason: String) -> Error {
     store::Error::Archive { archive: "the project".to_owned(), reason }.into()
 }
@@ -133,14 +137,14 @@ impl Walk<'_> {
         let real = fs::canonicalize(dir).map_err(io("look at", dir))?;
         if self.above.contains(&real) {
             // A link to a directory that contains it.
-            return Err(render::Error::SpecialFile { path: dir.to_owned() }.into());
+            return Err(special_file(dir.to_owned()));
         }
         self.above.push(real.clone());
         for entry in fs::read_dir(dir).map_err(io("list", dir))? {
             let entry = entry.map_err(io("list", dir))?;
             let path = entry.path();
             let Ok(name) = entry.file_name().into_string() else {
-                return Err(render::Error::SpecialFile { path }.into());
+                return Err(special_file(path));
             };
             if is_private(&name) || (prefix.is_empty() && SKIPPED.contains(&name.as_str())) {
                 continue;
@@ -179,7 +183,7 @@ impl Walk<'_> {
             return self.list(&path, &format!("{name}/"));
         }
         if !metadata.is_file() {
-            return Err(render::Error::SpecialFile { path }.into());
+            return Err(special_file(path));
         }
         let most = self.limits.entries;
         if self.members.len() as u64 == most {

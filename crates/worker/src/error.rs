@@ -4,6 +4,8 @@ use std::error::Error as _;
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::action::Action;
+
 /// Whether sending the same event again can help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Retry {
@@ -133,8 +135,8 @@ pub(crate) enum Error {
     Setting { environment: &'static str, reason: String },
     #[error("cannot {action} {path}")]
     Io { action: &'static str, path: String, source: std::io::Error },
-    #[error("stopped {reserve_ms} ms before the time limit of {limit_ms} ms: {outlook}")]
-    Deadline { action: &'static str, reserve_ms: u64, limit_ms: u64, outlook: String },
+    #[error("stopped {reserve_ms} ms before the time limit of {limit_ms} ms: {progress}")]
+    Deadline { action: Action, reserve_ms: u64, limit_ms: u64, progress: String },
     #[error("a bug in the worker: {message}")]
     Panic { message: String },
     #[error(
@@ -174,9 +176,11 @@ impl Error {
             Self::Setting { .. } => Code::ConfigInvalid,
             Self::Pack { source, .. } if is_full(source) => Code::DiskFull,
             Self::Pack { .. } => Code::ChromeUnpackFailed,
-            Self::Deadline { action: "plan", .. } => Code::PlanDeadlineExceeded,
-            Self::Deadline { action: "renderChunk", .. } => Code::ChunkDeadlineExceeded,
-            Self::Deadline { .. } => Code::AssembleDeadlineExceeded,
+            Self::Deadline { action, .. } => match action {
+                Action::Plan => Code::PlanDeadlineExceeded,
+                Action::RenderChunk => Code::ChunkDeadlineExceeded,
+                Action::Assemble => Code::AssembleDeadlineExceeded,
+            },
             Self::Panic { .. } => Code::InternalError,
             Self::Cancelled { .. } | Self::RenderStopped { .. } | Self::RenderLeft { .. } => {
                 Code::Cancelled

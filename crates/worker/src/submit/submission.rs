@@ -1,4 +1,4 @@
-//! What is submitted, checked as far as it can be without asking anybody: what the function would refuse is refused here.
+//! What is submitted, checked as far as it can be without a request: what the function would refuse is refused here.
 
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -8,12 +8,12 @@ use render::config::output::Format;
 use serde_json::{Map, Value, json};
 use store::{Limits, Uri};
 
-use crate::actions::event::Event;
+use crate::actions::Event;
 use crate::cli::args::SubmitArgs;
-use crate::cli::render::project_and_entry;
+use crate::cli::host::project_and_entry;
 use crate::error::{Error, Result};
 use crate::output::{check_side_outputs, output_path};
-use crate::submit::deployment::{Deployment, nowhere};
+use crate::submit::deployment::{Deployment, no_deployment};
 use crate::submit::naming::{Arn, checked_name, new_name};
 use crate::submit::outcome::PACKED;
 use crate::submit::project::Project;
@@ -24,7 +24,7 @@ const CHUNK_SIZE: u32 = 240;
 /// The most bytes that start an execution. Step Functions takes somewhat more, but what goes from state to state grows.
 const MAX_INPUT_BYTES: usize = 200 << 10;
 
-/// To hold one is to know that its project, its config and its places are in order.
+/// To hold one is to know that its project, its config and its URIs are valid.
 #[derive(Debug)]
 pub(super) struct Submission {
     pub(super) project: Project,
@@ -36,7 +36,7 @@ pub(super) struct Submission {
     pub(super) memory_mib: Option<u32>,
     pub(super) log_group: Option<String>,
     pub(super) name: String,
-    /// The name was made for this order, and no other has it.
+    /// The name was generated for this submission, and no other render has it.
     pub(super) has_new_name: bool,
 }
 
@@ -52,7 +52,7 @@ impl Submission {
             check_side_outputs(&settings, output)?;
         }
         let name = args.name.as_deref().map(checked_name).transpose()?;
-        // Told both places, nobody needs the file of a deployment.
+        // With both options, the file of a deployment is not needed.
         let needs_file = args.bucket.is_none() || args.state_machine.is_none();
         let found = match Deployment::find_for(&args.stack, &root) {
             Err(_unusable) if !needs_file && args.stack.deployment.is_none() => None,
@@ -63,14 +63,14 @@ impl Submission {
         project.check(&settings.entry, limits)?;
         let of = |given: &Option<String>, named: fn(&Deployment) -> &String, argument| {
             let found = given.as_ref().or_else(|| found.as_ref().map(named));
-            found.cloned().ok_or_else(|| nowhere(argument))
+            found.cloned().ok_or_else(|| no_deployment(argument))
         };
         let bucket = of(&args.bucket, |found| &found.bucket, "--bucket")?;
         let state_machine =
             of(&args.state_machine, |found| &found.state_machine, "--state-machine")?;
-        // Of another state machine's function, nobody knows these.
+        // Those of another state machine's function are unknown.
         let found = found.filter(|found| found.state_machine == state_machine);
-        let order = Self {
+        let submission = Self {
             project,
             config,
             format,
@@ -82,22 +82,22 @@ impl Submission {
             has_new_name: name.is_none(),
             name: name.unwrap_or_else(|| new_name(SystemTime::now())),
         };
-        order.machine()?;
+        submission.machine()?;
         // A project has its digest when it is packed, and all digests are of one length.
-        check_events(&order.input(&order.project_uri(&"0".repeat(64))?, args)?, format)?;
-        Ok(order)
+        check_events(&submission.input(&submission.project_uri(&"0".repeat(64))?, args)?, format)?;
+        Ok(submission)
     }
 
     pub(super) fn machine(&self) -> Result<Arn<'_>> {
         Arn::parse(&self.state_machine, "stateMachine", "--state-machine")
     }
 
-    /// Where a project of this digest belongs.
+    /// Where a project of this digest is stored.
     pub(super) fn project_uri(&self, sha256: &str) -> Result<Uri> {
-        Ok(self.place("projects", &sha256[..32])?.join("project.tar.gz"))
+        Ok(self.uri("projects", &sha256[..32])?.join("project.tar.gz"))
     }
 
-    fn place(&self, area: &str, name: &str) -> Result<Uri> {
+    fn uri(&self, area: &str, name: &str) -> Result<Uri> {
         let bucket = &self.bucket;
         Uri::parse(&format!("s3://{bucket}/{area}/{name}")).map_err(|_bad_bucket| Error::Argument {
             argument: format!("--bucket {bucket}"),
@@ -105,14 +105,14 @@ impl Submission {
         })
     }
 
-    /// What the execution gets, which must not be too long.
+    /// The input of the execution, which has a maximum length.
     pub(super) fn input(&self, project: &Uri, args: &SubmitArgs) -> Result<Value> {
         let ending = self.format.extension().map(|ending| format!(".{ending}"));
         let name = format!("output{}", ending.as_deref().unwrap_or(PACKED));
         let mut input = json!({
-            "ProjectS3Uri": project.to_string(),
-            "PlanOutputS3Prefix": self.place("work", &self.name)?.to_string(),
-            "OutputS3Uri": self.place("outputs", &self.name)?.join(&name).to_string(),
+            "ProjectS3Uri": project,
+            "PlanOutputS3Prefix": self.uri("work", &self.name)?,
+            "OutputS3Uri": self.uri("outputs", &self.name)?.join(&name),
             "Config": self.config,
         });
         if let Some(most) = args.max_concurrency {

@@ -1,4 +1,4 @@
-//! How a store is reached, and so how patient it is: next door, under a deadline, or from somebody's desk.
+//! Timeouts and retries of the requests to S3, by who waits for them: the function under its deadline, or a person.
 
 use std::time::Duration;
 
@@ -6,20 +6,20 @@ use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 
-/// Who reaches for the store.
+/// Who waits for the requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RetryProfile {
-    /// The function, beside its bucket: what is slow is broken, and somebody waits behind a deadline.
+    /// The function, in the region of its bucket: what is slow is broken, and the deadline is near.
     Function,
-    /// A person, over whatever line they have: what is slow is usual, and what is lost for a minute comes back.
+    /// A person, over a connection of any quality: slow answers are usual, and a connection that is lost for a minute comes back.
     Interactive,
 }
 
-/// The slowest line, in bytes a second and for each part, that a person's upload gets through.
-const SLOWEST_LINE: u64 = 8 << 10;
+/// The slowest connection, in bytes a second and for each part, over which a person's upload succeeds.
+const MIN_BYTES_PER_SECOND: u64 = 8 << 10;
 
-/// For sending one body; one that stalls is given up sooner.
-const BODY_LIMIT: Duration = Duration::from_mins(5);
+/// Timeout for sending one body; one that stalls fails sooner.
+const BODY_TIMEOUT: Duration = Duration::from_mins(5);
 
 impl RetryProfile {
     /// Tries for one request, and the waits between them; a person's add up to more than a minute.
@@ -35,7 +35,7 @@ impl RetryProfile {
     }
 
     /// Until there is a connection, and until an answer starts.
-    pub(super) fn times(self) -> TimeoutConfig {
+    pub(super) fn timeouts(self) -> TimeoutConfig {
         let (connect, answer) = match self {
             Self::Function => (Duration::from_secs(5), Duration::from_secs(30)),
             Self::Interactive => (Duration::from_secs(10), Duration::from_mins(1)),
@@ -43,9 +43,9 @@ impl RetryProfile {
         TimeoutConfig::builder().connect_timeout(connect).read_timeout(answer).build()
     }
 
-    /// A body that has not moved for this long is given up. What is sent moves in leaps: it goes into the system's buffers,
-    /// which hold what a slow line takes a minute for.
-    pub(super) fn stalls(self) -> StalledStreamProtectionConfig {
+    /// A body without progress for this long fails. An upload progresses in steps: it fills the system's buffers, which a slow
+    /// connection takes a minute to empty.
+    pub(super) fn stall_protection(self) -> StalledStreamProtectionConfig {
         let grace = match self {
             Self::Function => Duration::from_secs(8),
             Self::Interactive => Duration::from_mins(2),
@@ -69,11 +69,11 @@ impl RetryProfile {
         }
     }
 
-    /// The limit of an answer begins with its request, and this one has a body of `length` bytes.
-    pub(super) fn body_limit(self, length: u64) -> Duration {
+    /// The timeout of an answer starts with its request, and this request has a body of `length` bytes.
+    pub(super) fn body_timeout(self, length: u64) -> Duration {
         match self {
-            Self::Function => BODY_LIMIT,
-            Self::Interactive => BODY_LIMIT + Duration::from_secs(length / SLOWEST_LINE),
+            Self::Function => BODY_TIMEOUT,
+            Self::Interactive => BODY_TIMEOUT + Duration::from_secs(length / MIN_BYTES_PER_SECOND),
         }
     }
 }

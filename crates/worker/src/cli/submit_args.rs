@@ -1,4 +1,4 @@
-//! The options of what talks to a deployed stack.
+//! The options of the commands for a deployed stack.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use crate::cli::args::ConfigArgs;
 pub(crate) struct SubmitArgs {
     /// The project directory, or the HTML file in it to start from
     pub(crate) project: PathBuf,
-    /// Where to put the video, which appears only when it is complete; without it, only its place in the cloud is said
+    /// Where to put the video, which appears only when it is complete; without it, only its URI is printed
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
@@ -51,7 +51,7 @@ pub(crate) struct WatchArgs {
     /// The render's execution, as submit prints it
     #[arg(value_name = "EXECUTION_ARN")]
     pub(crate) execution: String,
-    /// Where to put the video; without it, only its place is said
+    /// Where to put the video; without it, only its URI is printed
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::emulator::{RunsIn, Setup};
 use crate::harness::{Bench, Layers, fixture};
 use crate::lambda::{Cloud, chunk_of, upload};
-use crate::s3::Trouble;
+use crate::s3::FaultKind;
 
 fn extension(format: &str) -> &str {
     if format == "png-sequence" { "tar.gz" } else { format }
@@ -145,7 +145,7 @@ fn side_outputs_of_another_plan_in_the_same_place_are_not_taken() {
     let page = crate::lambda::PAGE.replace("#234", "#f00");
     cloud.page(&page);
     let theirs = cloud.plan(&config("theirs"));
-    cloud.s3.fail(Method::PUT, "0000.mp4", 1000, Trouble::Status(403, "AccessDenied"));
+    cloud.s3.fail(Method::PUT, "0000.mp4", 1000, FaultKind::Status(403, "AccessDenied"));
     cloud.sandbox.invoke(&chunk_of(&theirs, 0));
     cloud.s3.stop_failing();
     cloud.page(crate::lambda::PAGE);

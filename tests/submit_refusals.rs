@@ -7,7 +7,7 @@ use std::os::unix::fs::symlink;
 use hyper::Method;
 use serde_json::{Value, json};
 
-use crate::s3::{BUCKET, Trouble};
+use crate::s3::{BUCKET, FaultKind};
 use crate::step_functions::MACHINE;
 use crate::submit::{Stack, arn_of, to_the_end};
 
@@ -134,8 +134,8 @@ fn what_the_bucket_has_against_an_upload_is_said_in_its_own_words() {
     for (status, code) in [(400, "ExpiredToken"), (301, "PermanentRedirect"), (403, "AccessDenied")]
     {
         // The answer to a look has no body.
-        stack.s3.fail(Method::HEAD, "projects/", 1, Trouble::Status(status, code));
-        stack.s3.fail(Method::PUT, "projects/", 1, Trouble::Status(status, code));
+        stack.s3.fail(Method::HEAD, "projects/", 1, FaultKind::Status(status, code));
+        stack.s3.fail(Method::PUT, "projects/", 1, FaultKind::Status(status, code));
         let run = submit();
         assert_eq!(run.status, Some(1), "{}", run.stderr);
         let said = format!("S3 answered {status} {code}: as the test asked");
@@ -143,7 +143,7 @@ fn what_the_bucket_has_against_an_upload_is_said_in_its_own_words() {
     }
     assert!(stack.machine.requests("StartExecution").is_empty());
     // Who may write and not look can still submit.
-    stack.s3.fail(Method::HEAD, "projects/", 1, Trouble::Status(403, "AccessDenied"));
+    stack.s3.fail(Method::HEAD, "projects/", 1, FaultKind::Status(403, "AccessDenied"));
     let run = submit();
     assert_eq!(run.status, Some(0), "{}", run.stderr);
     assert!(stack.s3.owners().iter().all(|owner| owner == "123456789012"));

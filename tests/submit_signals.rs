@@ -93,7 +93,7 @@ fn a_signal_ends_also_an_attempt_to_stop_the_render() {
     assert!(last.contains(" may still run; watch it with: bootstrap watch"), "{last}");
 }
 
-/// Runs `bootstrap` at a terminal, interrupts it while it renders, answers its question, and returns its status and last words.
+/// Runs `bootstrap` at a terminal, interrupts it while it renders, answers its question, and returns its status and the rest of its output.
 fn at_a_terminal(stack: &Stack, answer: Option<&[u8]>) -> (Option<i32>, String) {
     use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();

@@ -108,6 +108,8 @@ test('a whole new object of timelines is added to those that there are', async (
 test('the window passes everything else through, natives with their own receiver', async (t) => {
   const { see, window } = await scenes(t, { code: 'window.Shape = class { static made = 1; };' });
   const view = see().window;
+  Object.assign(window, { receiver() { return this; } });
+  assert.equal(view.receiver(), window, 'a native method needs the real window');
   assert.equal(view.Shape, window.Shape, 'a class keeps what hangs on it');
   assert.equal(view.getComputedStyle(window.document.body).display, 'block');
   view.answer = 42;

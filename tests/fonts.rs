@@ -1,4 +1,4 @@
-//! Text is drawn in the same font everywhere: one that the worker brings along, one that was fetched while planning, or not at
+//! Text is drawn in the same font everywhere: one that is bundled, one that was fetched while planning, or not at
 //! all.
 
 use render::Error;

@@ -17,14 +17,14 @@ use tokio::runtime::Runtime;
 
 use crate::emulator::Sandbox;
 
-/// What becomes of an invocation instead of what should.
+/// A fault that is injected into an invocation.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum FaultKind {
     /// The function runs as often as it may already.
     Throttled,
     /// Its process is killed while it draws.
     Killed,
-    /// Its process stops in its tracks while it draws, until the time limit.
+    /// Its process is stopped (SIGSTOP) while it draws, until the time limit.
     Frozen,
     /// It gets another event.
     Event(fn(&mut Value)),
@@ -98,7 +98,7 @@ impl Function {
         Self { endpoint, state, _runtime: runtime }
     }
 
-    /// Brings `fault_kind` on the next so many invocations of an action, or of one chunk.
+    /// Injects `fault_kind` into the next `times` invocations of an action, or of one chunk.
     pub(crate) fn fail(
         &self,
         action: &'static str,
@@ -214,7 +214,7 @@ impl State {
     }
 }
 
-/// What the emulator answers, as Lambda would: it has other words for a timeout and no header for an error.
+/// What the emulator answers, as Lambda would: it words a timeout differently and sends no header for an error.
 fn as_lambda_says(answer: &str) -> (bool, Value) {
     if answer.starts_with("Task timed out after") {
         return (true, json!({"errorType": "Sandbox.Timedout", "errorMessage": answer}));

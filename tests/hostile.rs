@@ -1,4 +1,4 @@
-//! A page that wants out: what it tries, what comes of it, and who hears of it.
+//! An untrusted page: what it tries to reach, that nothing arrives, and that each attempt is reported.
 
 use std::io::Read;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
@@ -49,10 +49,10 @@ impl Listener {
                 std::thread::sleep(Duration::from_millis(1));
             }
         });
-        // The address of the way out, if there is one; nothing is sent to learn it.
-        let way_out = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))
+        // The address of the default route, if there is one; connecting a UDP socket sends nothing.
+        let local_address = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))
             .and_then(|socket| socket.connect("192.0.2.1:9").and_then(|()| socket.local_addr()));
-        let ip = way_out.map_or("127.0.0.1".to_owned(), |address| address.ip().to_string());
+        let ip = local_address.map_or("127.0.0.1".to_owned(), |address| address.ip().to_string());
         Self { tcp: ports.0, udp: ports.1, ip, heard, over }
     }
 
@@ -133,7 +133,7 @@ fn a_hostile_page_learns_nothing_and_reaches_nothing() {
     assert_eq!(refused + pending, 45, "the attempts of the page");
     assert!(refused >= 35, "{refused} refused, {pending} pending");
 
-    // Who looks hears of it.
+    // The attempts are in the log and in the answer.
     let told = cloud.sandbox.events("success").pop().unwrap();
     assert!(told["blocked_requests"].as_u64().unwrap() >= 20, "{told}");
     let log = cloud.sandbox.log();

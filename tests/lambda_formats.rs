@@ -120,7 +120,7 @@ fn what_cannot_be_held_is_refused_when_it_is_planned() {
     // 320 × 180 pixels, 70 kB for a million of them, twice.
     let says = "a mov of 18000 frames of 320x180 needs about 145152000 bytes: 4032 for each frame";
     assert!(message.starts_with(says), "{message}");
-    // Whoever knows better says so.
+    // `outputSizeLimitBytes` overrides the estimate.
     cloud.plan(&json!({"fps": 30, "format": "mov", "outputSizeLimitBytes": 150_000_000}));
     let fixed = Cloud::plan_event(&json!({"fps": 30, "bitrate": "1M"}));
     let message = cloud.fails(&fixed, "OUTPUT_TOO_LARGE");

@@ -52,7 +52,7 @@ impl Interpreter {
         said.read_line(&mut line).unwrap();
         let mut interpreter = Self { child, dir, port, machine: String::new() };
         assert_eq!(line, "ready\n", "{}", interpreter.log());
-        // What it says of its waits goes where the test finds it.
+        // Its log of waits goes to a file that the test reads.
         let waits = interpreter.dir.path().join("waits");
         std::thread::spawn(move || {
             let mut out = File::create(waits).unwrap();

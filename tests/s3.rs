@@ -27,7 +27,7 @@ pub(crate) const SECRET: &str = "secret-of-the-test";
 
 type Body = UnsyncBoxBody<Bytes, s3s::StdError>;
 
-/// What happens to a request instead of an answer.
+/// A fault that is injected into a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FaultKind {
     /// An error as S3 writes it.

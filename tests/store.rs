@@ -228,7 +228,7 @@ fn an_upload_that_fails_half_way_is_taken_back() {
                 .any(|line| line.starts_with("DELETE") && line.contains("uploadId="))
         );
         assert!(!s3.object("large").exists());
-        // So is one that nobody waits for any more.
+        // So is one whose caller has stopped waiting.
         s3.stop_failing();
         let place = uri("late");
         let about = Metadata::default();

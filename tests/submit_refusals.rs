@@ -88,7 +88,7 @@ fn what_the_cloud_refuses_is_said_and_what_passes_is_tried_again() {
     let watch = format!("one may have started; watch it with: bootstrap watch {}", arn_of("one"));
     assert!(run.stderr.contains(&watch), "{}", run.stderr);
 
-    // A watcher outlasts a while without an answer, and a history that must be read anew.
+    // A watcher survives a period without answers, and a history that must be read again.
     stack.s3.put("outputs/one/output.mp4", b"the video");
     let detached = stack.run(&["submit", "project", "--detach", "--name", "one"]);
     assert_eq!(detached.status, Some(0), "{}", detached.stderr);

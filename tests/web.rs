@@ -66,7 +66,7 @@ pub(crate) struct Web {
 
 #[derive(Debug, Default)]
 struct State {
-    /// What each path answers: one after the other, the last one for ever.
+    /// What each path answers: one after the other, the last one repeatedly.
     replies: Mutex<BTreeMap<String, Vec<Reply>>>,
     /// `GET` targets with their hosts, as they came.
     asked: Mutex<Vec<String>>,
@@ -121,7 +121,7 @@ impl Web {
         asked
     }
 
-    /// A network that consists of this server, and of names that lead to where nobody may go.
+    /// A network that consists of this server, and of names that lead to private addresses.
     pub(crate) fn net(&self) -> Net {
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let private = |text: &str| text.parse::<IpAddr>().unwrap();

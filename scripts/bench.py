@@ -1,16 +1,14 @@
 """Renders the projects of fixtures/bench several times and prints medians, and ratios to the floor of the same run.
 
-CPU seconds and peak memory are those of bootstrap and everything it started, sampled from /proc.
+CPU seconds and peak memory are those of bootstrap and everything it started, sampled by usage.py.
 """
 
-import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import threading
-import time
+
+import usage
 
 BOOTSTRAP, RUNS = sys.argv[1], int(sys.argv[2])
 FRAMES = 300
@@ -27,53 +25,12 @@ FORMATS = {
     "mp4 + preview": ["out.mp4", "--preview", "540p", "--poster", "1s"],
 }
 FORMAT_FRAMES = 90
-TICKS = os.sysconf("SC_CLK_TCK")
-PAGE = os.sysconf("SC_PAGE_SIZE")
-
-
-def processes():
-    """Parent, CPU seconds and resident bytes of every process. Shared pages count once for each process that has them."""
-    found = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as file:
-                    fields = file.read().rsplit(")", 1)[1].split()
-            except OSError:
-                continue
-            found[int(name)] = (int(fields[1]), (int(fields[11]) + int(fields[12])) / TICKS, int(fields[21]) * PAGE)
-    return found
-
-
-def family(root, found):
-    """The root and all its descendants."""
-    members = {root}
-    grew = True
-    while grew:
-        children = {pid for pid, (parent, _, _) in found.items() if parent in members} - members
-        members |= children
-        grew = bool(children)
-    return members
 
 
 def run(arguments):
-    """Runs bootstrap and returns its JSON, the CPU seconds it and its children took, and their peak memory in MiB."""
-    child = subprocess.Popen([BOOTSTRAP, *arguments], stdout=subprocess.PIPE, text=True)
-    cpu, peak = {}, 0
-    output = []
-    reader = threading.Thread(target=lambda: output.append(child.stdout.read()))
-    reader.start()
-    while child.poll() is None:
-        found = processes()
-        members = family(child.pid, found) & found.keys()
-        for pid in members:
-            cpu[pid] = found[pid][1]
-        peak = max(peak, sum(found[pid][2] for pid in members))
-        time.sleep(0.05)
-    reader.join()
-    if child.returncode != 0:
-        sys.exit(f"bootstrap {' '.join(arguments)} failed: {output[0]}")
-    return json.loads(output[0]), sum(cpu.values()), peak / 2**20
+    """The JSON of bootstrap, its CPU seconds and its peak memory in MiB."""
+    summary, used = usage.run(BOOTSTRAP, *arguments)
+    return summary, used["cpu"], used["peak"]
 
 
 def median(values):

@@ -9,7 +9,7 @@ remap=(
   "--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
   "--remap-path-prefix=$(rustc --print sysroot)=/rust"
 )
-# Separated by what no path has.
+# Separated by a character that no path contains.
 flags="$(printf '%s\x1f' "${remap[@]}")"
 CARGO_ENCODED_RUSTFLAGS="${flags%$'\x1f'}" \
   cargo-zigbuild zigbuild --quiet --locked --profile bundle --package worker --target x86_64-unknown-linux-gnu.2.34

@@ -24,7 +24,7 @@ fi
 
 mkdir -p "$(dirname "$output")"
 work="$(mktemp -d)"
-# Beside its place, where it appears only when it is complete and checked.
+# Written beside the output and renamed when it is complete and checked.
 zip="$(mktemp "$output.XXXXXX")"
 trap 'rm -rf "$work" "$zip"' EXIT
 BOOTSTRAP="$bootstrap" ./scripts/stage.sh "$work/staged" packed "$level"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs a command as Lambda would: scripts/sandbox.sh ROOT TASK TMP MEMORY_MIB COMMAND...
 # ROOT is a read-only root, TASK is read-only at /var/task, TMP is /tmp and all that can be written. No /dev/shm, five
-# devices, an own process table that ends with the command, no rights. As root also another user and a limit of memory.
-# The network stays the machine's.
+# devices, its own PID namespace that ends with the command, no capabilities. As root also another user and a limit of memory.
+# The network is the machine's.
 set -euo pipefail
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 
@@ -17,7 +17,7 @@ if [ "$(id -u)" = 0 ]; then
   namespaces=()
   as=(--clear-groups --no-new-privs unshare --setgid 990 --setuid 993)
   chown 993:990 "$tmp"
-  # Groups of sandboxes that are over are empty, and only empty ones can be removed.
+  # The cgroups of finished sandboxes are empty, and only empty ones can be removed.
   rmdir /sys/fs/cgroup/memory/framewright-* /sys/fs/cgroup/framewright-* 2>/dev/null || true
   if [ -d /sys/fs/cgroup/memory ]; then # version 1
     group="/sys/fs/cgroup/memory/framewright-$$"

@@ -20,7 +20,7 @@ is_there() { # is_there DIR MARKER
 environment() { # environment NAME MODULE: a Python environment of scripts/aws/NAME.txt, which has MODULE
   local dir="$tools/$1" list="$root/scripts/aws/$1.txt" marker
   marker="$dir $(sha256sum < "$list")"
-  # A Python that was upgraded or removed leaves packages behind that nothing finds.
+  # A Python that was upgraded or removed leaves packages behind that it does not find.
   if is_there "$dir" "$marker" && "$dir/bin/python" -c "import $2" 2>/dev/null; then return 0; fi
   command -v python3 >/dev/null || fail "python3 is missing: apt-get install python3 python3-venv"
   python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' || fail "python3 is $(python3 -V 2>&1), 3.10 or newer is needed"

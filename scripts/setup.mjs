@@ -18,7 +18,7 @@ const sha256 = async (file) => {
   return hash.digest('hex');
 };
 
-// A package is installed when its directory carries the mark of exactly this lock entry.
+// A package is installed when its directory has the hash of exactly this lock entry in its .installed file.
 const mark = (pkg) => createHash('sha256').update(JSON.stringify(pkg)).digest('hex');
 const markFile = (dir) => path.join(dir, '.installed');
 const installed = (pkg) => {

@@ -16,7 +16,7 @@ bootstrap="${BOOTSTRAP:-${CARGO_TARGET_DIR:-$root/target}/release/bootstrap}"
 
 mkdir -p "$1/tools"
 cp "$bootstrap" "$1/bootstrap"
-# What links point at: .tools may be a link, or have some.
+# -L: .tools may be a symbolic link, or contain some.
 cp -RL "$root/.tools/runtime" "$root/.tools/fonts" "$1/tools/"
 for tool in chrome ffmpeg ffprobe; do
   if [ "$form" = plain ]; then
@@ -30,7 +30,7 @@ for tool in chrome ffmpeg ffprobe; do
     mkdir -p "$root/.tools/packs"
     part="$(mktemp -d "$root/.tools/packs/part-XXXXXX")"
     "$bootstrap" pack --level "$level" "$root/.tools/$tool" "$part"
-    # Whoever was faster has made the same.
+    # Another process may have been faster; its result is the same.
     mv -T "$part" "$pack" 2>/dev/null || rm -rf "$part"
   fi
   cp -R "$pack" "$1/tools/$tool"

@@ -12,7 +12,7 @@ use crate::harness::{Bench, fixture, root, tool};
 pub(crate) type Samples = Vec<[f64; 2]>;
 
 /// What is heard of a file, with its edit list applied.
-pub(crate) fn hear(file: &Path) -> Samples {
+pub(crate) fn decode_audio(file: &Path) -> Samples {
     let mut command = Command::new(tool("ffmpeg/ffmpeg"));
     command.args(["-v", "error", "-i"]).arg(file);
     command.args(["-map", "0:a:0", "-ar", "48000", "-ac", "2", "-f", "f32le", "-"]);
@@ -152,12 +152,13 @@ fn sounds_of_every_format_start_where_they_should() {
     let video = bench.path("out.mp4");
     assert_lasts(&video, 22 * 48_000);
     for (file, tolerance) in [(mix, 0), (video, 1)] {
-        let heard = hear(&file);
+        let heard = decode_audio(&file);
         for (i, name) in FORMATS.iter().enumerate() {
-            let (late, louder) = compare(&heard[start(i)..], &hear(&media("sweep.wav")));
+            let (late, louder) = compare(&heard[start(i)..], &decode_audio(&media("sweep.wav")));
             assert!(late.abs() <= tolerance, "{name} in {}: {late} samples late", file.display());
             // MP3 encoders make a sound a little softer; what is asked for is the sound of the file.
-            let (_, encoded) = compare(&hear(&media(name)), &hear(&media("sweep.wav")));
+            let (_, encoded) =
+                compare(&decode_audio(&media(name)), &decode_audio(&media("sweep.wav")));
             assert!((louder - encoded).abs() < 0.1, "{name}: {louder} dB, not {encoded} dB");
             let silence = &heard[start(i) - 12_000..start(i) - 2400];
             let loudest = silence.iter().map(|[left, _]| left.abs()).fold(0.0, f64::max);
@@ -172,10 +173,10 @@ fn every_sound_of_a_mix_is_as_loud_as_it_should_be() {
     bench.render(&fixture("audio-mix"), &[]);
     let file = bench.path("out.mp4");
     assert_lasts(&file, 240_000);
-    let heard = hear(&file);
-    let of_mp3 = level(&hear(&media("tone-1500.mp3")), 1500.0, 0.6, 1.6);
-    let of_m4a = level(&hear(&media("tone-2000.m4a")), 2000.0, 0.1, 0.4);
-    let of_opus = level(&hear(&media("tone-3000.opus")), 3000.0, 0.6, 1.6);
+    let heard = decode_audio(&file);
+    let of_mp3 = level(&decode_audio(&media("tone-1500.mp3")), 1500.0, 0.6, 1.6);
+    let of_m4a = level(&decode_audio(&media("tone-2000.m4a")), 2000.0, 0.1, 0.4);
+    let of_opus = level(&decode_audio(&media("tone-3000.opus")), 3000.0, 0.6, 1.6);
     for (hertz, from, to, wanted) in [
         (500.0, 0.1, 4.9, 0.2),
         (1000.0, 1.3, 3.2, 0.1),
@@ -237,8 +238,8 @@ fn the_sound_lasts_as_long_as_the_frames_at_broadcast_rates() {
         let video = bench.path("out.mp4");
         assert_lasts(&video, samples);
         // A quarter of a second of the sweep would fit anywhere; all of it fits only where it belongs.
-        let reference = hear(&media("sweep.wav"));
-        let heard = hear(&video);
+        let reference = decode_audio(&media("sweep.wav"));
+        let heard = decode_audio(&video);
         let likeness = |late: usize| -> f64 {
             heard[12_000 + late - 5..48_000].iter().zip(&reference).map(|(a, b)| a[0] * b[0]).sum()
         };
@@ -263,7 +264,7 @@ fn a_volume_that_a_timeline_moves_is_heard_as_it_moves() {
     bench.render(&fixture("audio-keyframes"), &[]);
     let out = bench.path("out.mp4");
     assert_lasts(&out, 4 * 48_000);
-    let found = hear(&out);
+    let found = decode_audio(&out);
     // Tones of amplitude 0.2. In the middle of a piece, a straight line is as loud as it is on average.
     for (hertz, from, to, factor) in [
         (500.0, 0.1, 0.9, 0.5),

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::audio::{assert_lasts, hear, invoke, media, plan, project, streams, uri};
+use crate::audio::{assert_lasts, decode_audio, invoke, media, plan, project, streams, uri};
 use crate::harness::{Bench, tool};
 
 #[test]
@@ -64,13 +64,13 @@ fn the_sound_of_another_maker_is_fitted_to_the_video() {
             .args(["-c:a", "aac"]);
         assert!(command.arg(to).status().unwrap().success());
     }
-    let reference = hear(&media("sweep.wav"));
+    let reference = decode_audio(&media("sweep.wav"));
     for (file, late) in
         [(media("sweep.m4a"), 0), (media("sweep.mp3"), 0), (short.clone(), 0), (raw, 1024)]
     {
         invoke(&bench, &event(Some(&file)));
         assert_lasts(&out, 72_000);
-        let heard = hear(&out);
+        let heard = decode_audio(&out);
         let likeness = |late: usize| -> f64 {
             heard[4800 + late..28_800]
                 .iter()

@@ -110,7 +110,7 @@ fn what_is_wrong_with_a_project_is_said_when_it_is_planned() {
     cloud.fails(&sample("plan"), "PROJECT_FILE_INVALID");
 }
 
-type Spoil<'a> = (&'static str, &'a dyn Fn(&Path));
+type Tamper<'a> = (&'static str, &'a dyn Fn(&Path));
 
 #[test]
 fn what_is_wrong_with_a_plan_is_said_before_a_browser_starts() {
@@ -124,7 +124,7 @@ fn what_is_wrong_with_a_plan_is_said_before_a_browser_starts() {
         assert!(text.contains(from), "{name} has no {from}");
         fs::write(path, text.replace(from, to)).unwrap();
     };
-    let spoils: [Spoil; 7] = [
+    let tampers: [Tamper; 7] = [
         ("MISSING_PLAN_ARTIFACT", &|dir| fs::remove_file(dir.join("meta/chunks.json")).unwrap()),
         ("PLAN_ARTIFACT_INVALID", &|dir| fs::write(dir.join("meta/chunks.json"), "{").unwrap()),
         ("PLAN_HASH_MISMATCH", &|dir| edit(dir, "compiled/index.html", "#234", "#235")),
@@ -139,13 +139,13 @@ fn what_is_wrong_with_a_plan_is_said_before_a_browser_starts() {
         }),
         ("PLAN_PROTOCOL_UNSUPPORTED", &|dir| edit(dir, "plan.json", "plan-dir-v1", "plan-dir-v9")),
     ];
-    for (code, spoil) in spoils {
+    for (code, tamper) in tampers {
         let dir = tempfile::tempdir().unwrap();
         unpack(&whole, dir.path());
-        spoil(dir.path());
-        cloud.s3.put("renders/spoiled/plan.tar.gz", &packed(dir.path()));
+        tamper(dir.path());
+        cloud.s3.put("renders/tampered/plan.tar.gz", &packed(dir.path()));
         let mut event = chunk_of(&plan, 0);
-        event["PlanS3Uri"] = "s3://render-bucket/renders/spoiled/plan.tar.gz".into();
+        event["PlanS3Uri"] = "s3://render-bucket/renders/tampered/plan.tar.gz".into();
         cloud.fails(&event, code);
     }
     cloud.fails(&chunk_of(&plan, 99), "CHUNK_INDEX_OUT_OF_RANGE");

@@ -1,4 +1,4 @@
-//! Text is drawn in the same font everywhere: one that the worker brings along, one that was fetched while planning, or not at
+//! Text is drawn in the same font everywhere: one that is bundled, one that was fetched while planning, or not at
 //! all.
 
 use compose::net::Net;
@@ -6,7 +6,7 @@ use render::Error;
 use serde_json::json;
 
 use crate::harness::{Bench, fixture, run, tool};
-use crate::web::{Desk, Reply, Web, page, paths};
+use crate::web::{Reply, TestProject, Web, page, paths};
 
 fn bundled(path: &str) -> Vec<u8> {
     std::fs::read(tool("fonts").join(path)).unwrap()
@@ -46,10 +46,10 @@ fn styled(css: &str, body: &str) -> String {
 #[test]
 fn a_family_that_is_not_brought_along_is_fetched_as_far_as_the_text_needs_it() {
     let web = service();
-    let desk = Desk::new();
-    let planned = desk.plan_project(&fixture("fonts-fetched"), &web.net()).unwrap();
-    crate::offline::assert_drawn(&desk, &planned);
-    let compiled = desk.compiled();
+    let project_dir = TestProject::new();
+    let planned = project_dir.plan_project(&fixture("fonts-fetched"), &web.net()).unwrap();
+    crate::offline::assert_drawn(&project_dir, &planned);
+    let compiled = project_dir.compiled();
     let (before, faces) = compiled.split_once("</style>\n<style>@font-face").unwrap();
     let source = std::fs::read_to_string(fixture("fonts-fetched").join("index.html")).unwrap();
     let (_, rule) = compiled.split_once("<head>").unwrap();
@@ -65,7 +65,7 @@ fn a_family_that_is_not_brought_along_is_fetched_as_far_as_the_text_needs_it() {
     let mut files = paths(faces, "/__fonts/fetched-sans/");
     files.sort();
     files.dedup();
-    let mut bytes: Vec<_> = files.iter().map(|path| desk.file(path)).collect();
+    let mut bytes: Vec<_> = files.iter().map(|path| project_dir.file(path)).collect();
     bytes.sort();
     let mut expected =
         [bundled("lato/latin-400-normal.woff2"), bundled("lato/latin-700-normal.woff2")];
@@ -91,8 +91,8 @@ fn a_family_that_is_not_brought_along_is_fetched_as_far_as_the_text_needs_it() {
 fn a_family_that_nobody_offers_is_refused_with_its_name_and_who_wants_it() {
     let web = Web::start();
     for (net, sentence) in [(web.net(), "status 404"), (Net::offline(), "no network")] {
-        let desk = Desk::new();
-        match desk.plan_project(&fixture("fonts-missing"), &net) {
+        let project_dir = TestProject::new();
+        match project_dir.plan_project(&fixture("fonts-missing"), &net) {
             Err(error @ Error::Compose(compose::Error::FontMissing { .. })) => {
                 let message = error.to_string();
                 assert!(
@@ -104,9 +104,9 @@ fn a_family_that_nobody_offers_is_refused_with_its_name_and_who_wants_it() {
             other => panic!("{other:?}"),
         }
     }
-    let mut desk = Desk::new();
-    desk.config = json!({"fps": 30, "failClosedFontFetch": false});
-    let planned = desk.plan_project(&fixture("fonts-missing"), &Net::offline()).unwrap();
+    let mut project_dir = TestProject::new();
+    project_dir.config = json!({"fps": 30, "failClosedFontFetch": false});
+    let planned = project_dir.plan_project(&fixture("fonts-missing"), &Net::offline()).unwrap();
     assert!(planned.warnings[0].contains("Nobody's Grotesk"), "{:?}", planned.warnings);
 }
 
@@ -121,18 +121,18 @@ fn a_service_that_is_out_of_order_is_another_error_than_a_family_it_does_not_hav
         web.on("/css2", [sheet.clone()]);
         web.on("/late.woff2", [Reply::ok("font/woff2", bundled("lato/latin-400-normal.woff2"))]);
         web.on(path, [reply]);
-        let desk = Desk::new();
-        match desk.plan_project(&fixture("fonts-fetched"), &web.net()) {
+        let project_dir = TestProject::new();
+        match project_dir.plan_project(&fixture("fonts-fetched"), &web.net()) {
             Err(Error::Compose(compose::Error::FontUnavailable { family, .. })) => {
-                assert_eq!(family, "Fetched Sans");
+                assert_eq!(family, "Fetched Sans")
             }
             other => panic!("{path}: {other:?}"),
         }
     }
     // A page of text in the place of a font.
     web.on("/late.woff2", [Reply::ok("font/woff2", "<html>")]);
-    let desk = Desk::new();
-    let error = desk.plan_project(&fixture("fonts-fetched"), &web.net()).unwrap_err();
+    let project_dir = TestProject::new();
+    let error = project_dir.plan_project(&fixture("fonts-fetched"), &web.net()).unwrap_err();
     assert!(matches!(error, Error::Compose(compose::Error::NotMedia { .. })), "{error:?}");
 }
 
@@ -142,32 +142,33 @@ fn a_service_that_refuses_a_list_of_weights_is_asked_without_one() {
     let sheet =
         face("Fetched Sans", "normal", "400", &web.url("static.test", "/latin.woff2"), "U+0-FF");
     web.on("/css2", [Reply::status(400), Reply::ok("text/css", sheet)]);
-    let desk = Desk::with(&styled("p { font-family: Fetched Sans }", "<p>text</p>"));
-    desk.plan(&web.net()).unwrap();
+    let project_dir = TestProject::with(&styled("p { font-family: Fetched Sans }", "<p>text</p>"));
+    project_dir.plan(&web.net()).unwrap();
     assert_eq!(web.asked()[0], "fonts.test/css2?family=Fetched+Sans");
 }
 
 #[test]
 fn a_stack_that_starts_with_a_font_of_the_machine_is_refused_unless_one_stands_for_it() {
-    let desk = Desk::with(&styled(".c { font-family: cursive, Inter }", "<p class=c>text</p>"));
-    match desk.plan(&Net::offline()) {
+    let project_dir =
+        TestProject::with(&styled(".c { font-family: cursive, Inter }", "<p class=c>text</p>"));
+    match project_dir.plan(&Net::offline()) {
         Err(Error::Compose(compose::Error::SystemFont { selector, reason })) => {
             assert_eq!(selector, ".c");
             assert!(reason.contains("\"cursive\""), "{reason}");
         }
         other => panic!("{other:?}"),
     }
-    let mut desk = desk;
-    desk.config = json!({"fps": 30, "rejectOnSystemFonts": false});
-    let planned = desk.plan(&Net::offline()).unwrap();
+    let mut project_dir = project_dir;
+    project_dir.config = json!({"fps": 30, "rejectOnSystemFonts": false});
+    let planned = project_dir.plan(&Net::offline()).unwrap();
     assert!(planned.warnings[0].starts_with(".c: "), "{:?}", planned.warnings);
 
-    let desk = Desk::with(&styled(
+    let project_dir = TestProject::with(&styled(
         "body { font-family: system-ui, sans-serif } code { font: 12px monospace }",
         "<p style=\"font-family: -apple-system\" data-font-family=\"serif\">text</p>",
     ));
-    assert_eq!(desk.plan(&Net::offline()).unwrap().warnings, [""; 0]);
-    let compiled = desk.compiled();
+    assert_eq!(project_dir.plan(&Net::offline()).unwrap().warnings, [""; 0]);
+    let compiled = project_dir.compiled();
     for expected in [
         "font-family: \"Inter\", system-ui, sans-serif",
         "font: 12px \"JetBrains Mono\", monospace",
@@ -181,16 +182,17 @@ fn a_stack_that_starts_with_a_font_of_the_machine_is_refused_unless_one_stands_f
 
 #[test]
 fn only_the_faces_that_the_page_leads_to_are_copied() {
-    let desk = Desk::with(&styled(
+    let project_dir = TestProject::with(&styled(
         "body { font-family: Verdana, sans-serif; font-weight: 600 }",
         "<p>text</p><script>const later = { fontWeight: 950 }</script>",
     ));
-    assert_eq!(desk.plan(&Net::offline()).unwrap().warnings, [""; 0]);
-    let compiled = desk.compiled();
-    let mut files: Vec<_> = std::fs::read_dir(desk.plan_dir().join("compiled/__fonts/inter"))
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
+    assert_eq!(project_dir.plan(&Net::offline()).unwrap().warnings, [""; 0]);
+    let compiled = project_dir.compiled();
+    let mut files: Vec<_> =
+        std::fs::read_dir(project_dir.plan_dir().join("compiled/__fonts/inter"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
     files.sort();
     assert_eq!(
         files,
@@ -198,10 +200,11 @@ fn only_the_faces_that_the_page_leads_to_are_copied() {
     );
     assert_eq!(compiled.matches("font-family:\"Verdana\"").count(), 4, "{compiled}");
     assert!(compiled.contains("unicode-range:U+0000-00FF, U+0131,"), "{compiled}");
-    assert!(!desk.plan_dir().join("compiled/__fonts/roboto").exists());
-    desk.put("index.html", styled("body { font-family: Inter }", "<p>slanted <em>text</em></p>"));
-    assert_eq!(desk.plan(&Net::offline()).unwrap().warnings, [""; 0]);
-    assert!(desk.plan_dir().join("compiled/__fonts/inter/latin-400-italic.woff2").exists());
+    assert!(!project_dir.plan_dir().join("compiled/__fonts/roboto").exists());
+    project_dir
+        .put("index.html", styled("body { font-family: Inter }", "<p>slanted <em>text</em></p>"));
+    assert_eq!(project_dir.plan(&Net::offline()).unwrap().warnings, [""; 0]);
+    assert!(project_dir.plan_dir().join("compiled/__fonts/inter/latin-400-italic.woff2").exists());
 }
 
 #[test]
@@ -211,9 +214,9 @@ fn letters_that_the_bundle_does_not_have_are_asked_for() {
         + &face("Inter", "normal", "400", "/latin.woff2", "U+0000-00FF");
     web.on("/css2", [Reply::ok("text/css", css)]);
     web.on("/cyrillic.woff2", [Reply::ok("font/woff2", bundled("lato/latin-400-normal.woff2"))]);
-    let desk = Desk::with(&styled("p { font-family: Helvetica }", "<p>Привет</p>"));
-    desk.plan(&web.net()).unwrap();
-    let compiled = desk.compiled();
+    let project_dir = TestProject::with(&styled("p { font-family: Helvetica }", "<p>Привет</p>"));
+    project_dir.plan(&web.net()).unwrap();
+    let compiled = project_dir.compiled();
     // The bundle's Latin stays, the service's is not taken.
     assert!(compiled.contains("/__fonts/inter/latin-400-normal.woff2"), "{compiled}");
     assert!(compiled.contains("unicode-range:U+0400-045F"), "{compiled}");
@@ -222,7 +225,7 @@ fn letters_that_the_bundle_does_not_have_are_asked_for() {
         ["fonts.test/css2?family=Inter%3Awght%40400%3B700", "fonts.test/cyrillic.woff2"]
     );
 
-    let planned = desk.plan(&Net::offline()).unwrap();
+    let planned = project_dir.plan(&Net::offline()).unwrap();
     let warnings = planned.warnings.join("\n");
     assert!(
         warnings.contains("without all letters of the text") && warnings.contains("\"П\""),
@@ -230,7 +233,7 @@ fn letters_that_the_bundle_does_not_have_are_asked_for() {
     );
     web.on("/css2", [Reply::status(503)]);
     assert!(matches!(
-        desk.plan(&web.net()),
+        project_dir.plan(&web.net()),
         Err(Error::Compose(compose::Error::FontUnavailable { .. }))
     ));
 }
@@ -239,11 +242,11 @@ fn letters_that_the_bundle_does_not_have_are_asked_for() {
 fn a_family_that_comes_second_is_asked_for_only_where_the_first_one_lacks_a_letter() {
     let web = service();
     let css = "p { font-family: Inter, 'Fetched Sans', sans-serif }";
-    let desk = Desk::with(&styled(css, "<p>plain</p>"));
-    assert_eq!(desk.plan(&web.net()).unwrap().warnings, [""; 0]);
+    let project_dir = TestProject::with(&styled(css, "<p>plain</p>"));
+    assert_eq!(project_dir.plan(&web.net()).unwrap().warnings, [""; 0]);
     assert_eq!(web.asked(), [""; 0]);
-    let desk = Desk::with(&styled(css, "<p>snow ☃</p>"));
-    let planned = desk.plan(&Net::offline()).unwrap();
+    let project_dir = TestProject::with(&styled(css, "<p>snow ☃</p>"));
+    let planned = project_dir.plan(&Net::offline()).unwrap();
     let warnings = planned.warnings.join("\n");
     assert!(warnings.contains("\"Fetched Sans\", wanted by p, is not used"), "{warnings}");
     assert!(
@@ -260,10 +263,10 @@ fn faces_of_the_page_s_own_are_left_alone() {
         "<link rel=stylesheet href='{sheet}'><style>@font-face {{ font-family: Mine; src: url(mine.woff2) }} \
          p {{ font-family: Mine, 'Fetched Sans' }}</style>"
     );
-    let desk = Desk::with(&page(&head, "<p>text</p>"));
-    desk.put("mine.woff2", bundled("oswald/latin-400-normal.woff2"));
-    desk.plan(&web.net()).unwrap();
-    let compiled = desk.compiled();
+    let project_dir = TestProject::with(&page(&head, "<p>text</p>"));
+    project_dir.put("mine.woff2", bundled("oswald/latin-400-normal.woff2"));
+    project_dir.plan(&web.net()).unwrap();
+    let compiled = project_dir.compiled();
     assert!(
         !compiled.contains("__fonts") && !compiled.contains("font-display:block"),
         "{compiled}"

@@ -10,12 +10,12 @@ use crate::harness::{Bench, Layers, fixture, probe, run, tool};
 const FRAMES: usize = 60;
 const SIZE: (usize, usize) = (640, 360);
 
-/// How alike the same frames are when they were cut in another way.
+/// How near the same frames are to each other when they were cut in another way.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Alike {
+enum Similarity {
     /// Bit by bit: nothing depends on another frame.
     Exactly,
-    /// Nobody sees the difference.
+    /// No viewer sees the difference.
     Nearly,
 }
 
@@ -23,7 +23,7 @@ struct Case {
     output: &'static str,
     codec: &'static str,
     args: &'static [&'static str],
-    alike: Alike,
+    similarity: Similarity,
 }
 
 fn chunk_sizes(case: &Case) -> Vec<(usize, PathBuf, Bench)> {
@@ -105,16 +105,16 @@ fn check(case: &Case) {
             is_exact(file, case);
         }
         assert_eq!(layers.count(), FRAMES, "{} in chunks of {size}", case.output);
-        if case.alike == Alike::Nearly {
+        if case.similarity == Similarity::Nearly {
             let seams: Vec<_> = (0..FRAMES).step_by(*size).collect();
             assert_eq!(keys(file), seams, "{} in chunks of {size}", case.output);
         }
         for index in 0..FRAMES {
-            match case.alike {
-                Alike::Exactly => {
+            match case.similarity {
+                Similarity::Exactly => {
                     assert!(layers.frame(index) == whole.frame(index), "{} {index}", case.output);
                 }
-                Alike::Nearly => {
+                Similarity::Nearly => {
                     let psnr = layers.psnr(whole, index);
                     assert!(psnr >= 45.0, "{} in {size}: frame {index} has {psnr} dB", case.output);
                 }
@@ -124,9 +124,9 @@ fn check(case: &Case) {
 }
 
 macro_rules! formats {
-    ($($test:ident: $output:literal $codec:literal $args:expr, $alike:ident;)*) => {
+    ($($test:ident: $output:literal $codec:literal $args:expr, $similarity:ident;)*) => {
         $(#[test] fn $test() {
-            check(&Case { output: $output, codec: $codec, args: &$args, alike: Alike::$alike });
+            check(&Case { output: $output, codec: $codec, args: &$args, similarity: Similarity::$similarity });
         })*
     };
 }
@@ -159,7 +159,7 @@ fn a_constant_frame_rate_is_one_stream_of_the_same_frames() {
                     output: "out.mp4",
                     codec: if codec == "h264" { "h264" } else { "hevc" },
                     args: &[],
-                    alike: Alike::Nearly,
+                    similarity: Similarity::Nearly,
                 },
             );
             Layers::decode(&file, SIZE.0, SIZE.1)

@@ -17,14 +17,14 @@ use tokio::runtime::Runtime;
 
 use crate::emulator::Sandbox;
 
-/// What becomes of an invocation instead of what should.
+/// A fault that is injected into an invocation.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Trouble {
+pub(crate) enum FaultKind {
     /// The function runs as often as it may already.
     Throttled,
     /// Its process is killed while it draws.
     Killed,
-    /// Its process stops in its tracks while it draws, until the time limit.
+    /// Its process is stopped (SIGSTOP) while it draws, until the time limit.
     Frozen,
     /// It gets another event.
     Event(fn(&mut Value)),
@@ -37,12 +37,12 @@ struct Fault {
     action: &'static str,
     chunk: Option<u64>,
     times: u32,
-    trouble: Trouble,
+    fault_kind: FaultKind,
 }
 
 /// One invocation that was asked for.
 #[derive(Debug, Clone)]
-pub(crate) struct Tried {
+pub(crate) struct Invocation {
     pub(crate) render: String,
     pub(crate) action: String,
     pub(crate) chunk: Option<u64>,
@@ -60,7 +60,7 @@ struct State {
     /// The most that ran at the same time.
     peak: Mutex<usize>,
     faults: Mutex<Vec<Fault>>,
-    tried: Mutex<Vec<Tried>>,
+    tried: Mutex<Vec<Invocation>>,
 }
 
 /// A function that may run `most` times at once. Dropping it ends it.
@@ -98,19 +98,19 @@ impl Function {
         Self { endpoint, state, _runtime: runtime }
     }
 
-    /// Brings `trouble` on the next so many invocations of an action, or of one chunk.
+    /// Injects `fault_kind` into the next `times` invocations of an action, or of one chunk.
     pub(crate) fn fail(
         &self,
         action: &'static str,
         chunk: Option<u64>,
         times: u32,
-        trouble: Trouble,
+        fault_kind: FaultKind,
     ) {
-        self.state.faults.lock().unwrap().push(Fault { action, chunk, times, trouble });
+        self.state.faults.lock().unwrap().push(Fault { action, chunk, times, fault_kind });
     }
 
     /// What a render asked for, in the order in which it ended.
-    pub(crate) fn tried(&self, render: &str) -> Vec<Tried> {
+    pub(crate) fn tried(&self, render: &str) -> Vec<Invocation> {
         let tried = self.state.tried.lock().unwrap();
         tried.iter().filter(|one| one.render == render).cloned().collect()
     }
@@ -146,11 +146,11 @@ impl State {
         let render = event["RenderId"].as_str().unwrap().to_owned();
         let tried = |outcome: &str| {
             let (render, action, outcome) = (render.clone(), action.clone(), outcome.to_owned());
-            self.tried.lock().unwrap().push(Tried { render, action, chunk, attempt, outcome });
+            self.tried.lock().unwrap().push(Invocation { render, action, chunk, attempt, outcome });
         };
-        let trouble = self.trouble(&action, chunk);
-        let sandbox = match trouble {
-            Some(Trouble::Throttled) => None,
+        let fault_kind = self.fault_kind(&action, chunk);
+        let sandbox = match fault_kind {
+            Some(FaultKind::Throttled) => None,
             _ => self.take(),
         };
         let Some(sandbox) = sandbox else {
@@ -158,13 +158,13 @@ impl State {
             let answer = json!({"Reason": "ReservedFunctionConcurrentInvocationLimitExceeded", "message": "Rate Exceeded."});
             return (429, false, answer);
         };
-        if let Some(Trouble::Event(change)) = trouble {
+        if let Some(FaultKind::Event(change)) = fault_kind {
             change(&mut event);
         }
         let answer = thread::scope(|scope| {
-            let signal = match trouble {
-                Some(Trouble::Killed) => Some("-KILL"),
-                Some(Trouble::Frozen) => Some("-STOP"),
+            let signal = match fault_kind {
+                Some(FaultKind::Killed) => Some("-KILL"),
+                Some(FaultKind::Frozen) => Some("-STOP"),
                 _ => None,
             };
             if let Some(signal) = signal {
@@ -178,11 +178,11 @@ impl State {
             sandbox.invoke_text(&event.to_string())
         });
         let (is_error, mut answer) = as_lambda_says(&answer);
-        if let Some(Trouble::Answer(change)) = trouble {
+        if let Some(FaultKind::Answer(change)) = fault_kind {
             change(&mut answer);
         }
         // What was killed or froze is no sandbox any more.
-        let is_broken = matches!(trouble, Some(Trouble::Killed | Trouble::Frozen));
+        let is_broken = matches!(fault_kind, Some(FaultKind::Killed | FaultKind::Frozen));
         let sandbox = if is_broken {
             drop(sandbox);
             (self.start)()
@@ -194,7 +194,7 @@ impl State {
         (200, is_error, answer)
     }
 
-    fn trouble(&self, action: &str, chunk: Option<u64>) -> Option<Trouble> {
+    fn fault_kind(&self, action: &str, chunk: Option<u64>) -> Option<FaultKind> {
         let mut faults = self.faults.lock().unwrap();
         let hit = faults.iter_mut().find(|fault| {
             fault.times > 0
@@ -202,7 +202,7 @@ impl State {
                 && (fault.chunk.is_none() || fault.chunk == chunk)
         })?;
         hit.times -= 1;
-        Some(hit.trouble)
+        Some(hit.fault_kind)
     }
 
     fn take(&self) -> Option<Sandbox> {
@@ -214,7 +214,7 @@ impl State {
     }
 }
 
-/// What the emulator answers, as Lambda would: it has other words for a timeout and no header for an error.
+/// What the emulator answers, as Lambda would: it words a timeout differently and sends no header for an error.
 fn as_lambda_says(answer: &str) -> (bool, Value) {
     if answer.starts_with("Task timed out after") {
         return (true, json!({"errorType": "Sandbox.Timedout", "errorMessage": answer}));

@@ -1,4 +1,4 @@
-//! A page that wants out: what it tries, what comes of it, and who hears of it.
+//! An untrusted page: what it tries to reach, that nothing arrives, and that each attempt is reported.
 
 use std::io::Read;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
@@ -13,7 +13,7 @@ use crate::harness::{Frames, distance, root};
 use crate::lambda::{Cloud, PAGE, chunk_of};
 
 /// Everything that the page could reach: it keeps what arrives.
-struct Ear {
+struct Listener {
     tcp: u16,
     udp: u16,
     ip: String,
@@ -21,7 +21,7 @@ struct Ear {
     over: Arc<AtomicBool>,
 }
 
-impl Ear {
+impl Listener {
     fn open() -> Self {
         let heard = Arc::new(std::sync::Mutex::new(Vec::new()));
         let over = Arc::new(AtomicBool::new(false));
@@ -49,10 +49,10 @@ impl Ear {
                 std::thread::sleep(Duration::from_millis(1));
             }
         });
-        // The address of the way out, if there is one; nothing is sent to learn it.
-        let way_out = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))
+        // The address of the default route, if there is one; connecting a UDP socket sends nothing.
+        let local_address = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))
             .and_then(|socket| socket.connect("192.0.2.1:9").and_then(|()| socket.local_addr()));
-        let ip = way_out.map_or("127.0.0.1".to_owned(), |address| address.ip().to_string());
+        let ip = local_address.map_or("127.0.0.1".to_owned(), |address| address.ip().to_string());
         Self { tcp: ports.0, udp: ports.1, ip, heard, over }
     }
 
@@ -61,7 +61,7 @@ impl Ear {
     }
 }
 
-impl Drop for Ear {
+impl Drop for Listener {
     fn drop(&mut self) {
         self.over.store(true, Ordering::Relaxed);
     }
@@ -69,14 +69,14 @@ impl Drop for Ear {
 
 #[test]
 fn a_hostile_page_learns_nothing_and_reaches_nothing() {
-    let ear = Ear::open();
-    // The ear hears: otherwise its silence would prove nothing.
-    std::net::TcpStream::connect(("127.0.0.1", ear.tcp)).unwrap();
-    UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"x", ("127.0.0.1", ear.udp)).unwrap();
-    while ear.heard().len() < 2 {
+    let listener = Listener::open();
+    // The listener works: otherwise an empty list would prove nothing.
+    std::net::TcpStream::connect(("127.0.0.1", listener.tcp)).unwrap();
+    UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"x", ("127.0.0.1", listener.udp)).unwrap();
+    while listener.heard().len() < 2 {
         std::thread::sleep(Duration::from_millis(5));
     }
-    ear.heard.lock().unwrap().clear();
+    listener.heard.lock().unwrap().clear();
 
     let cloud = Cloud::new(Setup {
         env: vec![("SECRET_OF_THE_TEST", "hunter2".to_owned())],
@@ -85,12 +85,12 @@ fn a_hostile_page_learns_nothing_and_reaches_nothing() {
     let html = std::fs::read_to_string(root().join("tests/hostile.html")).unwrap();
     let s3_port = cloud.s3.endpoint.rsplit(':').next().unwrap();
     let html = html
-        .replace(":TCP", &format!(":{}", ear.tcp))
-        .replace(" TCP ", &format!(" {} ", ear.tcp))
-        .replace(":UDP", &format!(":{}", ear.udp))
-        .replace(" UDP ", &format!(" {} ", ear.udp))
+        .replace(":TCP", &format!(":{}", listener.tcp))
+        .replace(" TCP ", &format!(" {} ", listener.tcp))
+        .replace(":UDP", &format!(":{}", listener.udp))
+        .replace(" UDP ", &format!(" {} ", listener.udp))
         .replace("127.0.0.1:S3", &format!("127.0.0.1:{s3_port}"))
-        .replace("IP:", &format!("{}:", ear.ip));
+        .replace("IP:", &format!("{}:", listener.ip));
     cloud.page(&html);
     let config = json!({"fps": 30, "chunkSize": 60, "strictness": "best-effort", "failClosedFontFetch": false});
     let plan = cloud.plan(&config);
@@ -110,7 +110,7 @@ fn a_hostile_page_learns_nothing_and_reaches_nothing() {
         running.join().unwrap()
     });
     assert_eq!(chunk["FramesEncoded"], 60, "{chunk}");
-    assert_eq!(ear.heard(), Vec::<String>::new());
+    assert_eq!(listener.heard(), Vec::<String>::new());
     let asked = cloud.s3.requests();
     assert!(
         asked[before..]
@@ -133,7 +133,7 @@ fn a_hostile_page_learns_nothing_and_reaches_nothing() {
     assert_eq!(refused + pending, 45, "the attempts of the page");
     assert!(refused >= 35, "{refused} refused, {pending} pending");
 
-    // Who looks hears of it.
+    // The attempts are in the log and in the answer.
     let told = cloud.sandbox.events("success").pop().unwrap();
     assert!(told["blocked_requests"].as_u64().unwrap() >= 20, "{told}");
     let log = cloud.sandbox.log();

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::emulator::{RunsIn, Setup};
 use crate::harness::fixture;
 use crate::lambda::{Cloud, PAGE, chunk_of, packed, sample, upload};
-use crate::s3::Trouble;
+use crate::s3::FaultKind;
 
 /// A page whose frames take long enough to be interrupted.
 fn slow_page() -> String {
@@ -76,7 +76,7 @@ fn work_stops_before_the_time_limit_and_says_what_would_have_fitted() {
     // Chunks that do not come.
     let plan = cloud.plan(&json!({"fps": 30, "chunkSize": 60}));
     let assemble = cloud.chunks(&plan, 1);
-    cloud.s3.fail(Method::GET, "chunks/", 100, Trouble::StallAfter(100));
+    cloud.s3.fail(Method::GET, "chunks/", 100, FaultKind::StallAfter(100));
     cloud.fails(&assemble, "ASSEMBLE_DEADLINE_EXCEEDED");
     assert!(!cloud.sandbox.log().contains("Task timed out"), "{}", cloud.sandbox.log());
     cloud.assert_serves();
@@ -141,15 +141,15 @@ fn what_s3_does_wrong_has_its_own_codes_and_leaves_nothing() {
     cloud.page(PAGE);
     let plan = cloud.plan(&json!({"fps": 30, "chunkSize": 20}));
     let event = chunk_of(&plan, 0);
-    let again = |method: Method, part: &str, trouble, code: &str, event: &Value| {
+    let again = |method: Method, part: &str, fault_kind, code: &str, event: &Value| {
         cloud.s3.stop_failing();
-        cloud.s3.fail(method, part, 1000, trouble);
+        cloud.s3.fail(method, part, 1000, fault_kind);
         cloud.fails(event, code)
     };
     let message = again(
         Method::GET,
         "plan.tar.gz",
-        Trouble::Status(403, "AccessDenied"),
+        FaultKind::Status(403, "AccessDenied"),
         "STORE_ACCESS_DENIED",
         &event,
     );
@@ -161,44 +161,44 @@ fn what_s3_does_wrong_has_its_own_codes_and_leaves_nothing() {
     again(
         Method::GET,
         "plan.tar.gz",
-        Trouble::Status(404, "NoSuchKey"),
+        FaultKind::Status(404, "NoSuchKey"),
         "STORE_OBJECT_MISSING",
         &event,
     );
     again(
         Method::GET,
         "plan.tar.gz",
-        Trouble::Status(503, "SlowDown"),
+        FaultKind::Status(503, "SlowDown"),
         "STORE_UNAVAILABLE",
         &event,
     );
     again(
         Method::GET,
         "plan.tar.gz",
-        Trouble::Status(400, "InvalidArgument"),
+        FaultKind::Status(400, "InvalidArgument"),
         "STORE_REQUEST_REFUSED",
         &event,
     );
-    again(Method::GET, "plan.tar.gz", Trouble::CutAfter(0), "STORE_UNAVAILABLE", &event);
-    again(Method::GET, "plan.tar.gz", Trouble::Garbled, "PLAN_ARTIFACT_DIGEST_MISMATCH", &event);
+    again(Method::GET, "plan.tar.gz", FaultKind::CutAfter(0), "STORE_UNAVAILABLE", &event);
+    again(Method::GET, "plan.tar.gz", FaultKind::Garbled, "PLAN_ARTIFACT_DIGEST_MISMATCH", &event);
     again(
         Method::PUT,
         "chunks/0000",
-        Trouble::Status(503, "SlowDown"),
+        FaultKind::Status(503, "SlowDown"),
         "STORE_UNAVAILABLE",
         &event,
     );
     again(
         Method::PUT,
         "chunks/0000",
-        Trouble::Status(403, "AccessDenied"),
+        FaultKind::Status(403, "AccessDenied"),
         "STORE_ACCESS_DENIED",
         &event,
     );
     // What passes is not noticed.
     cloud.s3.stop_failing();
-    cloud.s3.fail(Method::GET, "plan.tar.gz", 2, Trouble::CutAfter(300));
-    cloud.s3.fail(Method::PUT, "chunks/0000", 2, Trouble::Status(503, "SlowDown"));
+    cloud.s3.fail(Method::GET, "plan.tar.gz", 2, FaultKind::CutAfter(300));
+    cloud.s3.fail(Method::PUT, "chunks/0000", 2, FaultKind::Status(503, "SlowDown"));
     let chunk = cloud.sandbox.invoke(&event);
     assert_eq!(chunk["FramesEncoded"], 20, "{chunk}");
     cloud.assert_serves();
@@ -238,7 +238,7 @@ fn chunks_that_are_not_the_plan_s_are_not_joined() {
     fs::write(&chunk, bad).unwrap();
     cloud.fails(&whole, "CHUNK_DIGEST_MISMATCH");
     fs::write(&chunk, good).unwrap();
-    cloud.s3.fail(Method::PUT, "output.mp4", 1000, Trouble::Status(500, "InternalError"));
+    cloud.s3.fail(Method::PUT, "output.mp4", 1000, FaultKind::Status(500, "InternalError"));
     cloud.fails(&whole, "STORE_UNAVAILABLE");
     cloud.s3.stop_failing();
     let done = cloud.sandbox.invoke(&whole);

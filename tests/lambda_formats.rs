@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::emulator::{RunsIn, Setup};
 use crate::harness::{Bench, Layers, fixture};
 use crate::lambda::{Cloud, chunk_of, upload};
-use crate::s3::Trouble;
+use crate::s3::FaultKind;
 
 fn extension(format: &str) -> &str {
     if format == "png-sequence" { "tar.gz" } else { format }
@@ -120,7 +120,7 @@ fn what_cannot_be_held_is_refused_when_it_is_planned() {
     // 320 × 180 pixels, 70 kB for a million of them, twice.
     let says = "a mov of 18000 frames of 320x180 needs about 145152000 bytes: 4032 for each frame";
     assert!(message.starts_with(says), "{message}");
-    // Whoever knows better says so.
+    // `outputSizeLimitBytes` overrides the estimate.
     cloud.plan(&json!({"fps": 30, "format": "mov", "outputSizeLimitBytes": 150_000_000}));
     let fixed = Cloud::plan_event(&json!({"fps": 30, "bitrate": "1M"}));
     let message = cloud.fails(&fixed, "OUTPUT_TOO_LARGE");
@@ -145,7 +145,7 @@ fn side_outputs_of_another_plan_in_the_same_place_are_not_taken() {
     let page = crate::lambda::PAGE.replace("#234", "#f00");
     cloud.page(&page);
     let theirs = cloud.plan(&config("theirs"));
-    cloud.s3.fail(Method::PUT, "0000.mp4", 1000, Trouble::Status(403, "AccessDenied"));
+    cloud.s3.fail(Method::PUT, "0000.mp4", 1000, FaultKind::Status(403, "AccessDenied"));
     cloud.sandbox.invoke(&chunk_of(&theirs, 0));
     cloud.s3.stop_failing();
     cloud.page(crate::lambda::PAGE);

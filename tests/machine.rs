@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::emulator::{Sandbox, Setup, free_ports, post};
-use crate::functions::{Function, Tried, Trouble};
+use crate::functions::{FaultKind, Function, Invocation};
 use crate::harness::{Bench, fixture, root, tool};
 use crate::lambda::{PAGE, packed};
 use crate::s3::{BUCKET, S3};
@@ -27,7 +27,7 @@ pub(crate) struct Interpreter {
 
 /// How an execution ended.
 #[derive(Debug)]
-struct Ended {
+struct ExecutionResult {
     status: String,
     error: Value,
     cause: String,
@@ -52,7 +52,7 @@ impl Interpreter {
         said.read_line(&mut line).unwrap();
         let mut interpreter = Self { child, dir, port, machine: String::new() };
         assert_eq!(line, "ready\n", "{}", interpreter.log());
-        // What it says of its waits goes where the test finds it.
+        // Its log of waits goes to a file that the test reads.
         let waits = interpreter.dir.path().join("waits");
         std::thread::spawn(move || {
             let mut out = File::create(waits).unwrap();
@@ -96,7 +96,7 @@ impl Interpreter {
     }
 
     /// Runs the state machine to its end.
-    fn run(&self, name: &str, input: &Value) -> Ended {
+    fn run(&self, name: &str, input: &Value) -> ExecutionResult {
         let start =
             json!({"stateMachineArn": self.machine, "name": name, "input": input.to_string()});
         let started = self.call("StartExecution", &start);
@@ -113,7 +113,7 @@ impl Interpreter {
         let mut ask = arn;
         ask["maxResults"] = 1000.into();
         let events = self.call("GetExecutionHistory", &ask)["events"].as_array().unwrap().clone();
-        Ended {
+        ExecutionResult {
             status: ended["status"].as_str().unwrap().to_owned(),
             error: ended["error"].clone(),
             cause: ended["cause"].as_str().unwrap_or_default().to_owned(),
@@ -130,13 +130,13 @@ impl Drop for Interpreter {
 }
 
 /// A function with a server, and a project on it.
-pub(crate) struct Stage {
+pub(crate) struct Deployment {
     pub(crate) s3: S3,
     pub(crate) function: Function,
     pub(crate) interpreter: Interpreter,
 }
 
-impl Stage {
+impl Deployment {
     pub(crate) fn new(most: usize, max_concurrency: u32, seconds: u32) -> Self {
         tool("aws/cloud/bin/python");
         let s3 = S3::start();
@@ -150,7 +150,7 @@ impl Stage {
         Self { s3, function, interpreter }
     }
 
-    fn run(&self, name: &str, project: &Path, chunk_size: u32) -> Ended {
+    fn run(&self, name: &str, project: &Path, chunk_size: u32) -> ExecutionResult {
         self.s3.put(&format!("projects/{name}/project.tar.gz"), &packed(project));
         let input = json!({
             "ProjectS3Uri": format!("s3://{BUCKET}/projects/{name}/project.tar.gz"),
@@ -173,7 +173,7 @@ impl Stage {
     }
 
     /// The outcomes of an action, or of one chunk, in their order; each must say which try it was.
-    fn outcomes(tried: &[Tried], action: &str, chunk: Option<u64>) -> Vec<String> {
+    fn outcomes(tried: &[Invocation], action: &str, chunk: Option<u64>) -> Vec<String> {
         let ours: Vec<_> =
             tried.iter().filter(|one| one.action == action && one.chunk == chunk).collect();
         let attempts: Vec<_> = ours.iter().map(|one| one.attempt).collect();
@@ -182,26 +182,26 @@ impl Stage {
     }
 }
 
-fn count(ended: &Ended, kind: &str) -> usize {
+fn count(ended: &ExecutionResult, kind: &str) -> usize {
     ended.events.iter().filter(|event| event["type"] == kind).count()
 }
 
 #[test]
 fn executions_of_twelve_chunks_four_at_a_time_make_what_a_local_render_makes() {
-    let stage = Stage::new(4, 4, 240);
+    let deployment = Deployment::new(4, 4, 240);
     // Text and fonts, nested scenes with variables, and sound.
     for (name, chunk_size) in [("title-card", 8), ("nested-scenes", 0), ("audio-mix", 0)] {
         let project = fixture(name);
         let chunk_size = if chunk_size > 0 { chunk_size } else { twelfth(&project) };
-        let ended = stage.run(name, &project, chunk_size);
+        let ended = deployment.run(name, &project, chunk_size);
         assert_eq!(ended.status, "SUCCEEDED", "{name}: {} {}", ended.error, ended.cause);
         assert_eq!(count(&ended, "MapIterationSucceeded"), 12, "{name}");
-        stage.assert_same(name, &project, chunk_size);
-        let tried = stage.function.tried(name);
+        deployment.assert_same(name, &project, chunk_size);
+        let tried = deployment.function.tried(name);
         assert!(tried.iter().all(|one| one.outcome == "ok"), "{tried:?}");
         assert_eq!(tried.len(), 14);
     }
-    assert_eq!(stage.function.peak(), 4);
+    assert_eq!(deployment.function.peak(), 4);
 }
 
 /// How many frames a chunk has if a project is cut into twelve.
@@ -220,24 +220,24 @@ fn page() -> tempfile::TempDir {
 
 #[test]
 fn what_can_pass_is_tried_again_as_its_class_says_and_the_video_is_the_same() {
-    let (stage, project) = (Stage::new(2, 2, 240), page());
-    stage.function.fail("renderChunk", Some(3), 10, Trouble::Throttled);
-    stage.function.fail("renderChunk", Some(1), 1, Trouble::Killed);
-    let ended = stage.run("again", project.path(), 10);
+    let (deployment, project) = (Deployment::new(2, 2, 240), page());
+    deployment.function.fail("renderChunk", Some(3), 10, FaultKind::Throttled);
+    deployment.function.fail("renderChunk", Some(1), 1, FaultKind::Killed);
+    let ended = deployment.run("again", project.path(), 10);
     assert_eq!(ended.status, "SUCCEEDED", "{} {}", ended.error, ended.cause);
-    stage.assert_same("again", project.path(), 10);
-    let tried = stage.function.tried("again");
-    let throttled = Stage::outcomes(&tried, "renderChunk", Some(3));
+    deployment.assert_same("again", project.path(), 10);
+    let tried = deployment.function.tried("again");
+    let throttled = Deployment::outcomes(&tried, "renderChunk", Some(3));
     let mut expected = vec!["Lambda.TooManyRequestsException"; 10];
     expected.push("ok");
     assert_eq!(throttled, expected);
-    assert_eq!(Stage::outcomes(&tried, "renderChunk", Some(1)), ["Runtime.ExitError", "ok"]);
+    assert_eq!(Deployment::outcomes(&tried, "renderChunk", Some(1)), ["Runtime.ExitError", "ok"]);
     for chunk in [0, 2, 4, 5] {
-        assert_eq!(Stage::outcomes(&tried, "renderChunk", Some(chunk)), ["ok"]);
+        assert_eq!(Deployment::outcomes(&tried, "renderChunk", Some(chunk)), ["ok"]);
     }
-    assert_eq!(Stage::outcomes(&tried, "assemble", None), ["ok"]);
+    assert_eq!(Deployment::outcomes(&tried, "assemble", None), ["ok"]);
     // Waits are anything up to what the class says, so that those who wait do not come back together.
-    let waits = stage.interpreter.waits();
+    let waits = deployment.interpreter.waits();
     assert_eq!(waits.len(), 11);
     assert!(waits.iter().all(|wait| (0.0..=600.0).contains(wait)), "{waits:?}");
     assert!(waits.iter().any(|wait| *wait > 1.0), "{waits:?}");
@@ -245,31 +245,36 @@ fn what_can_pass_is_tried_again_as_its_class_says_and_the_video_is_the_same() {
 
 #[test]
 fn what_cannot_pass_ends_the_execution_at_once_with_the_worker_s_own_code_and_sentence() {
-    let (stage, project) = (Stage::new(2, 2, 240), page());
-    stage.function.fail(
+    let (deployment, project) = (Deployment::new(2, 2, 240), page());
+    deployment.function.fail(
         "renderChunk",
         Some(1),
         1,
-        Trouble::Event(|event| event["PlanHash"] = "0".repeat(64).into()),
+        FaultKind::Event(|event| event["PlanHash"] = "0".repeat(64).into()),
     );
-    let ended = stage.run("mismatch", project.path(), 10);
+    let ended = deployment.run("mismatch", project.path(), 10);
     assert_eq!((ended.status.as_str(), &ended.error), ("FAILED", &json!("PLAN_HASH_MISMATCH")));
     let cause: Value = serde_json::from_str(&ended.cause).unwrap();
     assert_eq!(cause["errorType"], "PLAN_HASH_MISMATCH");
     assert!(cause["errorMessage"].as_str().unwrap().contains(&"0".repeat(64)), "{cause}");
-    let tried = stage.function.tried("mismatch");
-    assert_eq!(Stage::outcomes(&tried, "renderChunk", Some(1)), ["PLAN_HASH_MISMATCH"]);
-    assert!(stage.interpreter.waits().is_empty());
+    let tried = deployment.function.tried("mismatch");
+    assert_eq!(Deployment::outcomes(&tried, "renderChunk", Some(1)), ["PLAN_HASH_MISMATCH"]);
+    assert!(deployment.interpreter.waits().is_empty());
     assert!(tried.iter().all(|one| one.action != "assemble"));
 
-    stage.function.fail("plan", None, 1, Trouble::Answer(|answer| answer["ChunkCount"] = 0.into()));
-    let ended = stage.run("empty", project.path(), 10);
+    deployment.function.fail(
+        "plan",
+        None,
+        1,
+        FaultKind::Answer(|answer| answer["ChunkCount"] = 0.into()),
+    );
+    let ended = deployment.run("empty", project.path(), 10);
     assert_eq!((ended.status.as_str(), &ended.error), ("FAILED", &json!("PLAN_TOO_LARGE")));
     assert!(ended.cause.contains("no chunks"), "{}", ended.cause);
-    assert_eq!(stage.function.tried("empty").len(), 1);
+    assert_eq!(deployment.function.tried("empty").len(), 1);
 
     // A mistake of the one who asks is no reason to try again either.
-    let bad = stage.interpreter.run(
+    let bad = deployment.interpreter.run(
         "bad",
         &json!({
             "ProjectS3Uri": "s3://elsewhere/project.tar.gz",
@@ -279,23 +284,23 @@ fn what_cannot_pass_ends_the_execution_at_once_with_the_worker_s_own_code_and_se
         }),
     );
     assert_eq!((bad.status.as_str(), &bad.error), ("FAILED", &json!("S3_URI_NOT_ALLOWED")));
-    assert_eq!(stage.function.tried("bad").len(), 1);
+    assert_eq!(deployment.function.tried("bad").len(), 1);
 }
 
 #[test]
 fn a_worker_that_runs_into_the_time_limit_gets_one_more_try() {
-    let (stage, project) = (Stage::new(1, 1, 15), page());
-    stage.function.fail("renderChunk", Some(0), 1, Trouble::Frozen);
-    let ended = stage.run("once", project.path(), 30);
+    let (deployment, project) = (Deployment::new(1, 1, 15), page());
+    deployment.function.fail("renderChunk", Some(0), 1, FaultKind::Frozen);
+    let ended = deployment.run("once", project.path(), 30);
     assert_eq!(ended.status, "SUCCEEDED", "{} {}", ended.error, ended.cause);
-    let tried = stage.function.tried("once");
-    assert_eq!(Stage::outcomes(&tried, "renderChunk", Some(0)), ["Sandbox.Timedout", "ok"]);
-    stage.function.fail("renderChunk", Some(1), 2, Trouble::Frozen);
-    let ended = stage.run("twice", project.path(), 30);
+    let tried = deployment.function.tried("once");
+    assert_eq!(Deployment::outcomes(&tried, "renderChunk", Some(0)), ["Sandbox.Timedout", "ok"]);
+    deployment.function.fail("renderChunk", Some(1), 2, FaultKind::Frozen);
+    let ended = deployment.run("twice", project.path(), 30);
     assert_eq!((ended.status.as_str(), &ended.error), ("FAILED", &json!("Sandbox.Timedout")));
     assert!(ended.cause.contains("timed out after 15"), "{}", ended.cause);
     assert_eq!(
-        Stage::outcomes(&stage.function.tried("twice"), "renderChunk", Some(1)),
+        Deployment::outcomes(&deployment.function.tried("twice"), "renderChunk", Some(1)),
         ["Sandbox.Timedout", "Sandbox.Timedout"]
     );
 }

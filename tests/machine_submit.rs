@@ -6,23 +6,23 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::functions::Trouble;
+use crate::functions::FaultKind;
 use crate::harness::{Bench, Run, fixture, run};
-use crate::machine::Stage;
+use crate::machine::Deployment;
 use crate::s3::BUCKET;
 
-/// Submits a project to the stage as its user does; what it makes goes to `output` in `dir`.
-fn submit(stage: &Stage, dir: &Path, output: &str, project: &Path, args: &[&str]) -> Run {
+/// Submits a project to the deployment as its user does; what it makes goes to `output` in `dir`.
+fn submit(deployment: &Deployment, dir: &Path, output: &str, project: &Path, args: &[&str]) -> Run {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bootstrap"));
     command
         .env_clear()
         .current_dir(dir)
-        .envs(stage.s3.env())
-        .env("AWS_ENDPOINT_URL_STATES", format!("http://127.0.0.1:{}", stage.interpreter.port))
+        .envs(deployment.s3.env())
+        .env("AWS_ENDPOINT_URL_STATES", format!("http://127.0.0.1:{}", deployment.interpreter.port))
         .arg("submit")
         .arg(project)
         .args(["-o", output, "--json", "--memory", "1769", "--bucket", BUCKET])
-        .args(["--state-machine", &stage.interpreter.machine])
+        .args(["--state-machine", &deployment.interpreter.machine])
         .args(args);
     run(&mut command)
 }
@@ -30,10 +30,10 @@ fn submit(stage: &Stage, dir: &Path, output: &str, project: &Path, args: &[&str]
 #[test]
 fn a_submitted_project_is_followed_through_the_real_machine_and_its_video_is_that_of_a_local_render()
  {
-    let (stage, dir) = (Stage::new(2, 2, 240), tempfile::tempdir().unwrap());
-    stage.function.fail("renderChunk", Some(2), 1, Trouble::Killed);
+    let (deployment, dir) = (Deployment::new(2, 2, 240), tempfile::tempdir().unwrap());
+    deployment.function.fail("renderChunk", Some(2), 1, FaultKind::Killed);
     let project = fixture("title-card");
-    let done = submit(&stage, dir.path(), "out.mp4", &project, &["--chunk-size", "30"]);
+    let done = submit(&deployment, dir.path(), "out.mp4", &project, &["--chunk-size", "30"]);
     assert_eq!(done.status, Some(0), "{}", done.stderr);
     let summary: Value = serde_json::from_str(&done.stdout).unwrap();
     for (field, value) in [("frames", 90), ("chunks", 3), ("retries", 1), ("width", 1280)] {
@@ -48,7 +48,7 @@ fn a_submitted_project_is_followed_through_the_real_machine_and_its_video_is_tha
 
     let broken = fixture("broken-missing-script");
     fs::remove_file(dir.path().join("out.mp4")).unwrap();
-    let failed = submit(&stage, dir.path(), "out.mp4", &broken, &[]);
+    let failed = submit(&deployment, dir.path(), "out.mp4", &broken, &[]);
     assert_eq!(
         (failed.status, failed.code()),
         (Some(1), "PAGE_ASSET_MISSING"),
@@ -60,7 +60,7 @@ fn a_submitted_project_is_followed_through_the_real_machine_and_its_video_is_tha
 
 #[test]
 fn what_is_submitted_comes_back_in_its_format_with_what_was_made_besides() {
-    let (stage, dir) = (Stage::new(2, 2, 240), tempfile::tempdir().unwrap());
+    let (deployment, dir) = (Deployment::new(2, 2, 240), tempfile::tempdir().unwrap());
     let project = fixture("alpha-shapes");
     for (output, args) in [
         ("frames", &["--format", "png-sequence", "--poster", "1s", "--frames", "20..50"][..]),
@@ -69,7 +69,7 @@ fn what_is_submitted_comes_back_in_its_format_with_what_was_made_besides() {
         let args = [args, &["--chunk-size", "10"]].concat();
         for again in [false, true] {
             // An earlier render is replaced.
-            let done = submit(&stage, dir.path(), output, &project, &args);
+            let done = submit(&deployment, dir.path(), output, &project, &args);
             assert_eq!(done.status, Some(0), "{output} {again}: {}", done.stderr);
         }
         let bench = Bench::new();

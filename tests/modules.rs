@@ -1,7 +1,7 @@
 //! Modules of other hosts lie beside the page after planning, and find each other there.
 
 use crate::remote::refusal;
-use crate::web::{Desk, Reply, Web};
+use crate::web::{Reply, TestProject, Web};
 
 /// An import map with a name and a prefix, a relative import, one from the host's root, one by address, one by a name from within
 /// a module, a redirect, an address without an ending, and a module of the project that imports one of the host's.
@@ -26,9 +26,10 @@ fn modules_of_another_host_find_each_other_beside_the_page() {
         <div data-composition-id=m data-width=320 data-height=180></div><script type=module src=own.js></script>\
         <script type=module>import { loaded } from 'three/addons/loader.js'; import lib from 'https://HOST/npm/lib/+esm';\
         window.__hf = { duration: loaded + lib + window.own, seek() {} };</script></body></html>";
-    let desk = Desk::with(&web.fill(html));
-    desk.put("own.js", web.fill("import { own } from 'https://HOST/own.js'; window.own = own;"));
-    let planned = desk.plan(&web.net()).unwrap();
+    let project_dir = TestProject::with(&web.fill(html));
+    project_dir
+        .put("own.js", web.fill("import { own } from 'https://HOST/own.js'; window.own = own;"));
+    let planned = project_dir.plan(&web.net()).unwrap();
     assert!((planned.duration - 1.0).abs() < 1e-9, "{}", planned.duration);
     let asked = web.asked();
     let mut once = asked.clone();

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Bench, fixture, run};
 use crate::remote::cdn_script;
-use crate::web::{Desk, Web};
+use crate::web::{TestProject, Web};
 
 /// Fixtures whose plans hold something that is not in their HTML: scenes, frames of videos, fonts, a sound, pictures.
 const GATHERED: [&str; 6] = [
@@ -50,13 +50,13 @@ fn offline(bench: &Bench, event: &Value) -> Value {
 }
 
 /// Draws every chunk of a plan that was made with a network.
-pub(crate) fn assert_drawn(desk: &Desk, planned: &Planned) {
+pub(crate) fn assert_drawn(project_dir: &TestProject, planned: &Planned) {
     let bench = Bench::new();
     for (index, range) in planned.chunks.iter().enumerate() {
         let found = offline(
             &bench,
             &json!({
-                "Action": "renderChunk", "PlanS3Uri": uri(&desk.plan_dir()), "PlanHash": planned.plan_hash, "ChunkIndex": index,
+                "Action": "renderChunk", "PlanS3Uri": uri(&project_dir.plan_dir()), "PlanHash": planned.plan_hash, "ChunkIndex": index,
                 "ChunkOutputS3Prefix": uri(&bench.path("out")),
             }),
         );
@@ -68,10 +68,10 @@ pub(crate) fn assert_drawn(desk: &Desk, planned: &Planned) {
 #[test]
 fn a_script_of_another_host_is_not_asked_for_again() {
     let web = Web::start();
-    let desk = cdn_script(&web);
-    let planned = desk.plan(&web.net()).unwrap();
+    let project_dir = cdn_script(&web);
+    let planned = project_dir.plan(&web.net()).unwrap();
     drop(web);
-    assert_drawn(&desk, &planned);
+    assert_drawn(&project_dir, &planned);
 }
 
 #[test]

@@ -123,8 +123,8 @@ fn only_the_snapshot_of_the_environment_is_in_the_plan() {
     );
 }
 
-/// Renders chunk 0 of a copy of a good plan after `spoil` was at it.
-fn spoiled(bench: &Bench, index: i64, spoil: impl FnOnce(&Path)) -> crate::harness::Run {
+/// Renders chunk 0 of a copy of a good plan after `tamper` has changed it.
+fn tampered(bench: &Bench, index: i64, tamper: impl FnOnce(&Path)) -> crate::harness::Run {
     let good = bench.path("good");
     if !good.exists() {
         plan(bench, &fixture("colour-bars"), "good", &json!({"fps": 30, "chunkSize": 10}));
@@ -133,12 +133,12 @@ fn spoiled(bench: &Bench, index: i64, spoil: impl FnOnce(&Path)) -> crate::harne
         serde_json::from_str::<Value>(&fs::read_to_string(good.join("plan/plan.json")).unwrap())
             .unwrap()["planHash"]
             .clone();
-    let copy: PathBuf = bench.path("spoiled");
+    let copy: PathBuf = bench.path("tampered");
     if copy.exists() {
         fs::remove_dir_all(&copy).unwrap();
     }
     copy_tree(&good.join("plan"), &copy);
-    spoil(&copy);
+    tamper(&copy);
     bench.invoke(&chunk_event(bench, &copy, &hash, index))
 }
 
@@ -148,12 +148,12 @@ fn edit(file: PathBuf, from: &str, to: &str) {
     fs::write(file, text.replacen(from, to, 1)).unwrap();
 }
 
-type Spoil = fn(&Path);
+type Tamper = fn(&Path);
 
 #[test]
 fn a_plan_with_another_byte_in_any_class_of_file_is_refused_by_its_code() {
     let bench = Bench::new();
-    let cases: &[(&str, &str, Spoil)] = &[
+    let cases: &[(&str, &str, Tamper)] = &[
         ("compiled HTML", "PLAN_HASH_MISMATCH", |dir| {
             edit(dir.join("compiled/index.html"), "200, 120, 40", "200, 120, 41");
         }),
@@ -213,8 +213,8 @@ fn a_plan_with_another_byte_in_any_class_of_file_is_refused_by_its_code() {
             );
         }),
     ];
-    for (what, code, spoil) in cases {
-        let run = spoiled(&bench, 0, spoil);
+    for (what, code, tamper) in cases {
+        let run = tampered(&bench, 0, tamper);
         assert_eq!((run.status, run.code()), (Some(1), *code), "{what}: {}", run.stderr);
     }
     assert!(!bench.path("out").exists(), "a refused plan left a chunk");
@@ -224,9 +224,9 @@ fn a_plan_with_another_byte_in_any_class_of_file_is_refused_by_its_code() {
 #[test]
 fn a_chunk_that_the_plan_does_not_have_is_refused() {
     let bench = Bench::new();
-    let run = spoiled(&bench, 3, |_| {});
+    let run = tampered(&bench, 3, |_| {});
     assert_eq!((run.status, run.code()), (Some(1), "CHUNK_INDEX_OUT_OF_RANGE"), "{}", run.stderr);
-    let run = spoiled(&bench, -1, |_| {});
+    let run = tampered(&bench, -1, |_| {});
     assert_eq!((run.status, run.code()), (Some(1), "EVENT_INVALID"), "{}", run.stderr);
 }
 

@@ -7,7 +7,7 @@ use render::Error;
 use serde_json::json;
 
 use crate::harness::{fixture, tool};
-use crate::web::{Desk, Reply, Web, page, paths};
+use crate::web::{Reply, TestProject, Web, page, paths};
 
 const SCRIPT: &str = "globalThis.loaded = (globalThis.loaded || 0) + 1;";
 
@@ -51,14 +51,14 @@ fn everything_a_page_refers_to_on_other_hosts_lies_beside_it_afterwards() {
          <p style=\"background: url(https://HOST/same.png)\">text &amp; more</p><img src='data:image/png;base64,AA'>\
          <noscript><img src='https://HOST/never.png'></noscript>",
     );
-    let desk = Desk::with(&web.fill(&html));
-    desk.put(
+    let project_dir = TestProject::with(&web.fill(&html));
+    project_dir.put(
         "local.css",
         web.fill(".d { background: url(https://HOST/a.png) } .e { background: url(mine.png) }"),
     );
-    desk.plan(&web.net()).unwrap();
+    project_dir.plan(&web.net()).unwrap();
 
-    let compiled = desk.compiled();
+    let compiled = project_dir.compiled();
     // What Chrome never shows stays as it is.
     assert_eq!(compiled.matches("cdn.test").count(), 1, "{compiled}");
     assert!(compiled.contains("<noscript><img src='https://cdn.test"), "{compiled}");
@@ -78,15 +78,15 @@ fn everything_a_page_refers_to_on_other_hosts_lies_beside_it_afterwards() {
     };
     // The same bytes are the same file, whatever their address and type.
     assert_eq!((of(".png").len(), of(".js").len(), of(".css").len()), (1, 1, 2), "{files:?}");
-    assert_eq!(desk.file(of(".png")[0]), png());
-    assert_eq!(desk.file(of(".js")[0]), SCRIPT.as_bytes());
+    assert_eq!(project_dir.file(of(".png")[0]), png());
+    assert_eq!(project_dir.file(of(".js")[0]), SCRIPT.as_bytes());
     let sheets: Vec<String> =
-        of(".css").iter().map(|path| String::from_utf8(desk.file(path)).unwrap()).collect();
+        of(".css").iter().map(|path| String::from_utf8(project_dir.file(path)).unwrap()).collect();
     let main = sheets.iter().find(|text| text.contains(".a {")).unwrap();
     let more = sheets.iter().find(|text| text.contains(".b {")).unwrap();
     assert!(main.contains("font-display: block") && !main.contains("swap"), "{main}");
     assert_eq!(
-        desk.file(
+        project_dir.file(
             &paths(main, "/_remote_media/")
                 .into_iter()
                 .find(|path| path.contains(".woff2"))
@@ -97,7 +97,7 @@ fn everything_a_page_refers_to_on_other_hosts_lies_beside_it_afterwards() {
     assert!(more.contains(".svg#x\")"), "{more}");
     // One of the two is written first, and does not import the other again.
     assert!(main.contains("data:text/css,") || more.contains("data:text/css,"), "{main}\n{more}");
-    let local = String::from_utf8(desk.file("local.css")).unwrap();
+    let local = String::from_utf8(project_dir.file("local.css")).unwrap();
     assert!(local.contains("url(\"/_remote_media/") && local.contains("url(mine.png)"), "{local}");
     let asked = web.asked();
     let mut once = asked.clone();
@@ -106,19 +106,19 @@ fn everything_a_page_refers_to_on_other_hosts_lies_beside_it_afterwards() {
 }
 
 /// The fixture `cdn-script`, whose script `web` has.
-pub(crate) fn cdn_script(web: &Web) -> Desk {
+pub(crate) fn cdn_script(web: &Web) -> TestProject {
     let gsap = std::fs::read(tool("js/gsap/gsap.min.js")).unwrap();
     web.on("/npm/gsap@3/dist/gsap.min.js", [Reply::ok("application/javascript", gsap)]);
     let source = std::fs::read_to_string(fixture("cdn-script").join("index.html")).unwrap();
-    Desk::with(&source.replace("cdn.example", &web.fill("HOST")))
+    TestProject::with(&source.replace("cdn.example", &web.fill("HOST")))
 }
 
 #[test]
 fn a_script_of_another_host_runs_in_its_place() {
     let web = Web::start();
-    let desk = cdn_script(&web);
+    let project_dir = cdn_script(&web);
     // The page has to be asked for its duration, so that the script must have run.
-    let planned = desk.plan(&web.net()).unwrap();
+    let planned = project_dir.plan(&web.net()).unwrap();
     assert!((planned.duration - 2.0).abs() < 1e-9, "{}", planned.duration);
     assert_eq!(planned.total_frames, 60);
 }
@@ -127,19 +127,19 @@ fn a_script_of_another_host_runs_in_its_place() {
 fn a_page_that_refers_to_nobody_keeps_its_bytes_and_asks_nobody() {
     let web = Web::start();
     for name in ["title-card", "colour-bars", "waapi"] {
-        let desk = Desk::new();
-        desk.plan_project(&fixture(name), &web.net()).unwrap();
+        let project_dir = TestProject::new();
+        project_dir.plan_project(&fixture(name), &web.net()).unwrap();
         let source = std::fs::read_to_string(fixture(name).join("index.html")).unwrap();
         let rule = "<style>html,body,*{text-rendering:geometricPrecision}</style>";
-        assert_eq!(desk.compiled().replace(rule, ""), source, "{name}");
+        assert_eq!(project_dir.compiled().replace(rule, ""), source, "{name}");
     }
     assert!(web.asked().is_empty());
 }
 
 /// What a refusal is about.
 pub(crate) fn refusal(html: &str, web: &Web) -> (&'static str, String) {
-    let desk = Desk::with(&web.fill(html));
-    let error = match desk.plan(&web.net()) {
+    let project_dir = TestProject::with(&web.fill(html));
+    let error = match project_dir.plan(&web.net()) {
         Err(error) => error,
         Ok(planned) => panic!("{html} was planned: {planned:?}"),
     };
@@ -245,10 +245,10 @@ fn a_file_that_comes_the_next_time_is_asked_for_again() {
     let good = Reply::ok("image/png", png());
     web.on("/busy.png", [Reply::status(503), Reply::status(429), good.clone()]);
     web.on("/cut.png", [Reply { withheld: 10, ..good.clone() }, good.clone()]);
-    let desk = Desk::with(
+    let project_dir = TestProject::with(
         &web.fill(&page("", "<img src='https://HOST/busy.png'><img src='https://HOST/cut.png'>")),
     );
-    desk.plan(&web.net()).unwrap();
+    project_dir.plan(&web.net()).unwrap();
     assert_eq!(web.asked().len(), 5);
 }
 
@@ -262,10 +262,10 @@ fn a_redirect_to_another_public_host_is_followed_and_integrity_is_kept() {
         "",
         &format!("<script src='https://HOST/a.js' integrity='{digest}' crossorigin></script>"),
     );
-    let desk = Desk::with(&web.fill(&html));
-    desk.plan(&web.net()).unwrap();
+    let project_dir = TestProject::with(&web.fill(&html));
+    project_dir.plan(&web.net()).unwrap();
     assert_eq!(web.asked(), ["cdn.test/a.js", "static.test/b.js"]);
-    let compiled = desk.compiled();
+    let compiled = project_dir.compiled();
     assert!(!compiled.contains("integrity") && !compiled.contains("crossorigin"), "{compiled}");
     assert!(compiled.contains("<script src=\"/_remote_media/"), "{compiled}");
 }
@@ -292,16 +292,16 @@ fn sha256(bytes: &[u8]) -> String {
 #[test]
 fn a_host_whose_certificate_nobody_vouches_for_is_refused_and_time_is_limited() {
     let web = Web::start();
-    let desk = Desk::with(&web.fill(&page("", "<img src='https://HOST/a.png'>")));
-    let stranger = Net { authorities: Authorities::Public, ..web.net() };
-    match desk.plan(&stranger) {
+    let project_dir = TestProject::with(&web.fill(&page("", "<img src='https://HOST/a.png'>")));
+    let public_only = Net { authorities: Authorities::Public, ..web.net() };
+    match project_dir.plan(&public_only) {
         Err(Error::Compose(compose::Error::RemoteRefused { reason, .. })) => {
             assert!(reason.contains("certificate"), "{reason}");
         }
         other => panic!("{other:?}"),
     }
     let hasty = Limits { whole: Duration::ZERO, ..web.net().assets };
-    match desk.plan(&Net { assets: hasty, ..web.net() }) {
+    match project_dir.plan(&Net { assets: hasty, ..web.net() }) {
         Err(Error::Compose(compose::Error::RemoteUnavailable { reason, .. })) => {
             assert!(reason.contains("no time left"), "{reason}");
         }
@@ -314,12 +314,13 @@ fn a_host_whose_certificate_nobody_vouches_for_is_refused_and_time_is_limited() 
 fn the_same_project_makes_the_same_plan_again() {
     let web = Web::start();
     web.on("/a.png", [Reply::ok("image/png", png())]);
-    let desk = Desk::with(&web.fill(&page("", "<img src='https://HOST/a.png?token=1'>")));
-    let first = desk.plan(&web.net()).unwrap().plan_hash;
-    assert_eq!(desk.plan(&web.net()).unwrap().plan_hash, first);
+    let project_dir =
+        TestProject::with(&web.fill(&page("", "<img src='https://HOST/a.png?token=1'>")));
+    let first = project_dir.plan(&web.net()).unwrap().plan_hash;
+    assert_eq!(project_dir.plan(&web.net()).unwrap().plan_hash, first);
     // Another signature on the same file's address is no other plan.
-    desk.put("index.html", web.fill(&page("", "<img src='https://HOST/a.png?token=2'>")));
-    assert_eq!(desk.plan(&web.net()).unwrap().plan_hash, first);
+    project_dir.put("index.html", web.fill(&page("", "<img src='https://HOST/a.png?token=2'>")));
+    assert_eq!(project_dir.plan(&web.net()).unwrap().plan_hash, first);
 }
 
 #[test]

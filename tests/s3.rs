@@ -27,9 +27,9 @@ pub(crate) const SECRET: &str = "secret-of-the-test";
 
 type Body = UnsyncBoxBody<Bytes, s3s::StdError>;
 
-/// What happens to a request instead of an answer.
+/// A fault that is injected into a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Trouble {
+pub(crate) enum FaultKind {
     /// An error as S3 writes it.
     Status(u16, &'static str),
     /// The body breaks off after so many bytes.
@@ -47,7 +47,7 @@ struct Fault {
     method: Method,
     part_of_key: String,
     times: u32,
-    trouble: Trouble,
+    fault_kind: FaultKind,
 }
 
 #[derive(Debug, Default)]
@@ -131,9 +131,15 @@ impl S3 {
     }
 
     /// Makes the next `times` requests of `method` whose path contains `part_of_key` fail.
-    pub(crate) fn fail(&self, method: Method, part_of_key: &str, times: u32, trouble: Trouble) {
+    pub(crate) fn fail(
+        &self,
+        method: Method,
+        part_of_key: &str,
+        times: u32,
+        fault_kind: FaultKind,
+    ) {
         let part_of_key = part_of_key.to_owned();
-        self.state.faults.lock().unwrap().push(Fault { method, part_of_key, times, trouble });
+        self.state.faults.lock().unwrap().push(Fault { method, part_of_key, times, fault_kind });
     }
 
     pub(crate) fn stop_failing(&self) {
@@ -162,7 +168,7 @@ impl S3 {
 }
 
 impl State {
-    fn trouble(&self, request: &Request<Incoming>) -> Option<Trouble> {
+    fn fault_kind(&self, request: &Request<Incoming>) -> Option<FaultKind> {
         self.requests.lock().unwrap().push(format!("{} {}", request.method(), request.uri()));
         if let Some(owner) = request.headers().get("x-amz-expected-bucket-owner") {
             self.owners.lock().unwrap().push(owner.to_str().unwrap().to_owned());
@@ -174,7 +180,7 @@ impl State {
                 && request.uri().path().contains(&fault.part_of_key)
         })?;
         fault.times -= 1;
-        Some(fault.trouble)
+        Some(fault.fault_kind)
     }
 }
 
@@ -198,8 +204,8 @@ async fn answer(
     service: S3Service,
     state: Arc<State>,
 ) -> Response<Body> {
-    let trouble = state.trouble(&request);
-    if let Some(Trouble::Status(status, code)) = trouble {
+    let fault_kind = state.fault_kind(&request);
+    if let Some(FaultKind::Status(status, code)) = fault_kind {
         let xml = format!(
             "<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>as the test asked</Message></Error>"
         );
@@ -210,19 +216,21 @@ async fn answer(
             .body(body)
             .unwrap();
     }
-    if let Some(Trouble::TakenAfter(wait)) = trouble {
+    if let Some(FaultKind::TakenAfter(wait)) = fault_kind {
         tokio::time::sleep(wait).await;
     }
     let response = service.call(request.map(s3s::Body::from)).await.unwrap();
     let (head, body) = response.into_parts();
-    let body = match trouble {
-        None | Some(Trouble::Status(..) | Trouble::TakenAfter(_)) => body.boxed_unsync(),
-        Some(Trouble::CutAfter(bytes)) => {
+    let body = match fault_kind {
+        None | Some(FaultKind::Status(..) | FaultKind::TakenAfter(_)) => body.boxed_unsync(),
+        Some(FaultKind::CutAfter(bytes)) => {
             let broken = stream::iter([Err("cut".into())]);
             beginning(body, bytes, broken.boxed()).await
         }
-        Some(Trouble::StallAfter(bytes)) => beginning(body, bytes, stream::pending().boxed()).await,
-        Some(Trouble::Garbled) => {
+        Some(FaultKind::StallAfter(bytes)) => {
+            beginning(body, bytes, stream::pending().boxed()).await
+        }
+        Some(FaultKind::Garbled) => {
             let mut whole = BodyExt::collect(body).await.unwrap().to_bytes().to_vec();
             for byte in &mut whole {
                 *byte ^= 0x55;

@@ -78,7 +78,7 @@ fn a_bundle_renders_in_a_sandbox_that_has_nothing_else() {
     assert_eq!(chunk["FramesEncoded"], 60, "{chunk}\n{}", cloud.sandbox.log());
     assert_eq!(cloud.sandbox.events("success").last().unwrap()["relaunches"], 0);
     cloud.fails(&sample("broken"), "EVENT_INVALID");
-    // The emulator is the first process there and buries nobody: what is dead must have been buried by the function.
+    // The emulator is the init process there and reaps nothing: the function must have reaped its own children.
     let dead: Vec<_> = fs::read_dir("/proc")
         .unwrap()
         .filter_map(|entry| fs::read_to_string(entry.unwrap().path().join("stat")).ok())

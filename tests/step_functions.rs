@@ -98,7 +98,7 @@ impl StepFunctions {
         self.state.lock().unwrap().faults.push(Fault { action, after, times, status, code });
     }
 
-    /// Lets requests for `action` wait for ever.
+    /// Never answers requests for `action`.
     pub(crate) fn hold(&self, action: &'static str) {
         self.state.lock().unwrap().held.push(action);
     }

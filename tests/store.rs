@@ -8,7 +8,7 @@ use aws_sdk_s3::config::{Credentials, Region};
 use hyper::Method;
 use store::{Addressing, Error, LocalStore, Metadata, RetryProfile, S3Store, Store, Uri};
 
-use crate::s3::{BUCKET, KEY, S3, SECRET, Trouble};
+use crate::s3::{BUCKET, FaultKind, KEY, S3, SECRET};
 
 pub(crate) fn connect(s3: &S3, secret: &str) -> S3Store {
     reach(s3, secret, RetryProfile::Function)
@@ -159,7 +159,7 @@ fn a_line_that_takes_nothing_for_a_while_loses_a_function_s_upload_and_not_a_per
         let content = bytes((16 << 20) + 1);
         fs::write(&from, &content).unwrap();
         let person = reach(s3, SECRET, RetryProfile::Interactive);
-        s3.fail(Method::PUT, "/", 100, Trouble::TakenAfter(Duration::from_secs(12)));
+        s3.fail(Method::PUT, "/", 100, FaultKind::TakenAfter(Duration::from_secs(12)));
         let about = Metadata::default();
         let (function, person_s) = (uri("function"), uri("person"));
         let (lost, sent) = tokio::join!(
@@ -222,7 +222,7 @@ fn an_upload_that_fails_half_way_is_taken_back() {
         let from = dir.path().join("from");
         fs::write(&from, bytes(65 << 20)).unwrap();
         // The first parts arrive; then nothing does.
-        s3.fail(Method::PUT, "large", 100, Trouble::Status(403, "AccessDenied"));
+        s3.fail(Method::PUT, "large", 100, FaultKind::Status(403, "AccessDenied"));
         let error = store.put_file(&from, &uri("large"), &Metadata::default()).await.unwrap_err();
         assert!(matches!(error, Error::Denied { .. }), "{error}");
         assert!(
@@ -231,7 +231,7 @@ fn an_upload_that_fails_half_way_is_taken_back() {
                 .any(|line| line.starts_with("DELETE") && line.contains("uploadId="))
         );
         assert!(!s3.object("large").exists());
-        // So is one that nobody waits for any more.
+        // So is one whose caller has stopped waiting.
         s3.stop_failing();
         let place = uri("late");
         let about = Metadata::default();
@@ -261,24 +261,26 @@ fn a_download_that_breaks_off_goes_on_where_it_was() {
         let content = bytes(40 << 20);
         fs::write(&from, &content).unwrap();
         store.put_file(&from, &uri("x"), &Metadata::default()).await.unwrap();
-        for trouble in
-            [Trouble::CutAfter(1_000_000), Trouble::CutAfter(0), Trouble::Status(503, "SlowDown")]
-        {
-            s3.fail(Method::GET, "/x", 3, trouble);
+        for fault_kind in [
+            FaultKind::CutAfter(1_000_000),
+            FaultKind::CutAfter(0),
+            FaultKind::Status(503, "SlowDown"),
+        ] {
+            s3.fail(Method::GET, "/x", 3, fault_kind);
             let fetched = store.file(&uri("x"), dir.path()).await.unwrap();
             assert!(
                 fs::read(fetched.path).unwrap() == content,
-                "another content after {trouble:?}"
+                "another content after {fault_kind:?}"
             );
         }
         // So does one whose continuation is refused as often as a request is tried.
         s3.put("small", &content[..10 << 20]);
-        s3.fail(Method::GET, "/small", 1, Trouble::CutAfter(1_000_000));
-        s3.fail(Method::GET, "/small", 5, Trouble::Status(503, "SlowDown"));
+        s3.fail(Method::GET, "/small", 1, FaultKind::CutAfter(1_000_000));
+        s3.fail(Method::GET, "/small", 5, FaultKind::Status(503, "SlowDown"));
         let fetched = store.file(&uri("small"), dir.path()).await.unwrap();
         assert!(fs::read(fetched.path).unwrap() == content[..10 << 20], "another content");
         // A body that stops coming is given up and asked for again.
-        s3.fail(Method::GET, "/x", 1, Trouble::StallAfter(500_000));
+        s3.fail(Method::GET, "/x", 1, FaultKind::StallAfter(500_000));
         let fetched = store.file(&uri("x"), dir.path()).await.unwrap();
         assert!(fs::read(fetched.path).unwrap() == content, "another content after a stall");
     });
@@ -292,19 +294,19 @@ fn what_does_not_mend_is_said_with_what_the_server_said() {
         fs::write(&from, bytes(1000)).unwrap();
         store.put_file(&from, &uri("x"), &Metadata::default()).await.unwrap();
         let get = async || store.file(&uri("x"), dir.path()).await.map(drop).unwrap_err();
-        s3.fail(Method::GET, "/x", 100, Trouble::Status(503, "SlowDown"));
+        s3.fail(Method::GET, "/x", 100, FaultKind::Status(503, "SlowDown"));
         let error = get().await;
         assert!(matches!(error, Error::Unavailable { .. }), "{error}");
         assert!(error.to_string().contains("503 SlowDown"), "{error}");
         s3.stop_failing();
-        s3.fail(Method::GET, "/x", 100, Trouble::CutAfter(0));
+        s3.fail(Method::GET, "/x", 100, FaultKind::CutAfter(0));
         let error = get().await;
         assert!(matches!(error, Error::Unavailable { .. }), "{error}");
         s3.stop_failing();
-        s3.fail(Method::GET, "/x", 1, Trouble::Status(403, "AccessDenied"));
+        s3.fail(Method::GET, "/x", 1, FaultKind::Status(403, "AccessDenied"));
         let error = get().await;
         assert!(matches!(error, Error::Denied { .. }), "{error}");
-        s3.fail(Method::GET, "/x", 1, Trouble::Status(400, "InvalidArgument"));
+        s3.fail(Method::GET, "/x", 1, FaultKind::Status(400, "InvalidArgument"));
         let error = get().await;
         assert!(matches!(error, Error::Refused { .. }), "{error}");
         assert!(matches!(
@@ -312,7 +314,7 @@ fn what_does_not_mend_is_said_with_what_the_server_said() {
             Err(Error::Denied { .. })
         ));
         // Bytes that are not what was stored are not handed out.
-        s3.fail(Method::GET, "/x", 100, Trouble::Garbled);
+        s3.fail(Method::GET, "/x", 100, FaultKind::Garbled);
         let error = get().await;
         assert!(matches!(error, Error::Digest { .. }), "{error}");
         assert_eq!(names(dir.path()), ["from"], "something is left");

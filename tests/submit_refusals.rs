@@ -7,7 +7,7 @@ use std::os::unix::fs::symlink;
 use hyper::Method;
 use serde_json::{Value, json};
 
-use crate::s3::{BUCKET, Trouble};
+use crate::s3::{BUCKET, FaultKind};
 use crate::step_functions::MACHINE;
 use crate::submit::{Stack, arn_of, to_the_end};
 
@@ -87,7 +87,7 @@ fn what_the_cloud_refuses_is_said_and_what_passes_is_tried_again() {
     let watch = format!("one may have started; watch it with: bootstrap watch {}", arn_of("one"));
     assert!(run.stderr.contains(&watch), "{}", run.stderr);
 
-    // A watcher outlasts a while without an answer, and a history that must be read anew.
+    // A watcher survives a period without answers, and a history that must be read again.
     stack.s3.put("outputs/one/output.mp4", b"the video");
     let detached = stack.run(&["submit", "project", "--detach", "--name", "one"]);
     assert_eq!(detached.status, Some(0), "{}", detached.stderr);
@@ -133,8 +133,8 @@ fn what_the_bucket_has_against_an_upload_is_said_in_its_own_words() {
     for (status, code) in [(400, "ExpiredToken"), (301, "PermanentRedirect"), (403, "AccessDenied")]
     {
         // The answer to a look has no body.
-        stack.s3.fail(Method::HEAD, "projects/", 1, Trouble::Status(status, code));
-        stack.s3.fail(Method::PUT, "projects/", 1, Trouble::Status(status, code));
+        stack.s3.fail(Method::HEAD, "projects/", 1, FaultKind::Status(status, code));
+        stack.s3.fail(Method::PUT, "projects/", 1, FaultKind::Status(status, code));
         let run = submit();
         assert_eq!(run.status, Some(1), "{}", run.stderr);
         let said = format!("S3 answered {status} {code}: as the test asked");
@@ -142,7 +142,7 @@ fn what_the_bucket_has_against_an_upload_is_said_in_its_own_words() {
     }
     assert!(stack.machine.requests("StartExecution").is_empty());
     // Who may write and not look can still submit.
-    stack.s3.fail(Method::HEAD, "projects/", 1, Trouble::Status(403, "AccessDenied"));
+    stack.s3.fail(Method::HEAD, "projects/", 1, FaultKind::Status(403, "AccessDenied"));
     let run = submit();
     assert_eq!(run.status, Some(0), "{}", run.stderr);
     assert!(stack.s3.owners().iter().all(|owner| owner == "123456789012"));

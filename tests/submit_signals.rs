@@ -51,7 +51,7 @@ fn a_signal_where_nobody_can_be_asked_leaves_the_render_running() {
     assert!(stack.machine.requests("StopExecution").is_empty());
 }
 
-/// Waits until somebody has asked Step Functions for `action`.
+/// Waits until Step Functions has received `action`.
 fn asked(stack: &Stack, action: &str) {
     let start = Instant::now();
     while stack.machine.requests(action).is_empty() {
@@ -93,7 +93,7 @@ fn a_signal_ends_also_an_attempt_to_stop_the_render() {
     assert!(last.contains(" may still run; watch it with: bootstrap watch"), "{last}");
 }
 
-/// Runs `bootstrap` at a terminal, interrupts it while it renders, answers its question, and returns its status and last words.
+/// Runs `bootstrap` at a terminal, interrupts it while it renders, answers its question, and returns its status and the rest of its output.
 fn at_a_terminal(stack: &Stack, answer: Option<&[u8]>) -> (Option<i32>, String) {
     use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
@@ -113,7 +113,7 @@ fn at_a_terminal(stack: &Stack, answer: Option<&[u8]>) -> (Option<i32>, String) 
     let mut read_until = |master: &mut fs::File, text: &str| {
         let mut buffer = [0; 4096];
         while !said.contains(text) {
-            // What reads a terminal fails once nobody has its other side.
+            // Reading a pseudo-terminal fails once its other side is closed.
             let length = master.read(&mut buffer).unwrap_or(0);
             assert!(length > 0 && start.elapsed() < Duration::from_mins(1), "{text}: {said}");
             said.push_str(&String::from_utf8_lossy(&buffer[..length]));

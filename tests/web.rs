@@ -66,7 +66,7 @@ pub(crate) struct Web {
 
 #[derive(Debug, Default)]
 struct State {
-    /// What each path answers: one after the other, the last one for ever.
+    /// What each path answers: one after the other, the last one repeatedly.
     replies: Mutex<BTreeMap<String, Vec<Reply>>>,
     /// `GET` targets with their hosts, as they came.
     asked: Mutex<Vec<String>>,
@@ -121,7 +121,7 @@ impl Web {
         asked
     }
 
-    /// A network that consists of this server, and of names that lead to where nobody may go.
+    /// A network that consists of this server, and of names that lead to private addresses.
     pub(crate) fn net(&self) -> Net {
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let private = |text: &str| text.parse::<IpAddr>().unwrap();
@@ -212,7 +212,7 @@ fn serve(stream: TcpStream, config: Arc<ServerConfig>, state: &State) -> std::io
 }
 
 /// A project and the plan that is made of it, without a process of its own, so that the network can be given.
-pub(crate) struct Desk {
+pub(crate) struct TestProject {
     pub(crate) dir: TempDir,
     pub(crate) config: Value,
 }
@@ -231,18 +231,18 @@ pub(crate) fn tools() -> Tools {
     tools.with_chrome(Chrome::in_dir(&tool("chrome"))).unwrap()
 }
 
-impl Desk {
+impl TestProject {
     pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("project")).unwrap();
         Self { dir, config: serde_json::json!({"fps": 30}) }
     }
 
-    /// A desk with a page on it.
+    /// One with a page.
     pub(crate) fn with(html: &str) -> Self {
-        let desk = Self::new();
-        desk.put("index.html", html);
-        desk
+        let project_dir = Self::new();
+        project_dir.put("index.html", html);
+        project_dir
     }
 
     pub(crate) fn put(&self, path: &str, content: impl AsRef<[u8]>) {

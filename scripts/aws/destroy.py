@@ -57,7 +57,7 @@ def delete_stack(stack, stack_id):
         for one in resources(stack_id):
             if one["ResourceStatus"] == "DELETE_FAILED":
                 say(f"{one['LogicalResourceId']}: {one.get('ResourceStatusReason', 'no reason given')}")
-        sys.exit(f"error: the stack {stack} could not be deleted; mend what is named above and run this again")
+        sys.exit(f"error: the stack {stack} could not be deleted; fix what is named above and run this again")
 
 
 def deleted(stack_id):

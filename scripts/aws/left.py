@@ -19,7 +19,7 @@ def state_machine(_, arn):
 
 
 def log_group(name, _):
-    # Of all that begin like it, the shortest comes first.
+    # Of all names with this prefix, the shortest comes first.
     groups = boto3.client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
     return name in [one["logGroupName"] for one in groups]
 

@@ -5,9 +5,9 @@ import sys
 import zipfile
 from pathlib import Path
 
-# The earliest time that a ZIP can tell.
+# The earliest timestamp that a ZIP can hold.
 EPOCH = (1980, 1, 1, 0, 0, 0)
-# What compressing again only makes slower.
+# Files that are compressed already.
 STORED = (".zst", ".woff2")
 
 

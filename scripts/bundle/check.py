@@ -19,7 +19,7 @@ UNZIPPED_LIMIT = 248 * MIB  # Lambda's is 250 MiB
 UNZIPPED_AIM = 160 * MIB
 ZIPPED_LIMIT = 150 * MIB
 NEWEST_GLIBC = (2, 34)
-# What provided.al2023 has of its own.
+# Libraries that the provided.al2023 runtime has.
 SYSTEM = re.compile(r"(libc|libm|libdl|libpthread|librt|libutil|libresolv|ld-linux-x86-64|libgcc_s)\.so\.\d+")
 # Libraries that may be missing, by who asks for them. NSS opens its store of keys only for a TLS connection, which no page gets:
 # the sandbox test has a page that tries.

@@ -12,17 +12,18 @@ Every number is the median of --runs. On a machine that does other work CPU seco
 import argparse
 import json
 import os
-import resource
 import shutil
 import statistics
 import subprocess
+import sys
 import tempfile
-import threading
-import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-TICKS = os.sysconf("SC_CLK_TCK")
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from usage import run  # noqa: E402
+
 PAGES = ("moving", "held", "cards", "gradient")
 
 # A background that changes its colour, as cheap as a page can be: for many chunks whose content does not matter.
@@ -31,72 +32,6 @@ PLAIN_PAGE = """<!doctype html><html><body style="margin:0">
 <script>window.__hf = {{ duration: {seconds}, seek(t) {{ document.body.style.background = `hsl(${{t * 20}} 50% 50%)`; }} }};</script>
 </body></html>
 """
-
-
-def read_stat(pid):
-    """The parent and the CPU seconds of a process."""
-    fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rsplit(")", 1)[1].split()
-    return int(fields[1]), (int(fields[11]) + int(fields[12])) / TICKS
-
-
-def proportional_bytes(pid):
-    """Resident memory in which a page that several processes share counts once."""
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) * 1024
-    return 0
-
-
-def process_tree(root):
-    """`root` and all its descendants, with their CPU seconds."""
-    found = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                found[int(name)] = read_stat(name)
-            except OSError:
-                continue
-    members = {root}
-    while grown := {pid for pid, (parent, _) in found.items() if parent in members} - members:
-        members |= grown
-    return {pid: found[pid][1] for pid in members if pid in found}
-
-
-def sample(child, seen):
-    """Samples the CPU time and memory of `child` and its descendants until it exits."""
-    rounds = 0
-    while child.poll() is None:
-        members = process_tree(child.pid)
-        seen["cpu"].update(members)
-        if rounds % 5 == 0:
-            total = 0
-            for pid in members:
-                try:
-                    total += proportional_bytes(pid)
-                except OSError:
-                    continue
-            seen["peak"] = max(seen["peak"], total)
-        rounds += 1
-        time.sleep(0.05)
-
-
-def run(bootstrap, *arguments):
-    """Runs bootstrap: its JSON, and seconds, CPU seconds and peak MiB of it and everything it started."""
-    waited = resource.getrusage(resource.RUSAGE_CHILDREN)
-    start = time.monotonic()
-    child = subprocess.Popen([bootstrap, *map(str, arguments)], stdout=subprocess.PIPE, text=True)
-    seen = {"cpu": {}, "peak": 0}
-    sampler = threading.Thread(target=sample, args=(child, seen))
-    sampler.start()
-    output = child.stdout.read()
-    sampler.join()
-    seconds = time.monotonic() - start
-    if child.returncode != 0:
-        raise SystemExit(f"bootstrap {' '.join(map(str, arguments))} failed: {output}")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    # Samples miss short children, waiting misses the browser's own; the larger of the two misses less.
-    cpu = max(sum(seen["cpu"].values()), after.ru_utime + after.ru_stime - waited.ru_utime - waited.ru_stime)
-    return json.loads(output), {"seconds": seconds, "cpu": cpu, "peak": seen["peak"] / 2**20}
 
 
 def invoke(bootstrap, scratch, event, *options):

@@ -55,7 +55,7 @@ class Cloud:
             "AWS_ACCESS_KEY_ID": "123456789012",
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_REGION": REGION,
-            # The SAM CLI looks every 5 s otherwise.
+            # The SAM CLI polls every 5 s by default.
             "SAM_CLI_POLL_DELAY": "0.5",
         }
         self._copy(bundle)

@@ -10,7 +10,7 @@ cd "$root"
 [ -f dist/framewright.zip ] || ./scripts/bundle.sh
 export SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test DOCKER_BUILDKIT=0
 amazon=public.ecr.aws/lambda/provided
-# Where containers find this machine.
+# The address of this machine for containers.
 bridge="$(docker network inspect bridge --format '{{index .Options "com.docker.network.bridge.name"}}')"
 gateway="$(ip -4 -oneline address show "$bridge" | sed -E 's#.* inet ([0-9.]+)/.*#\1#')"
 s3="http://$gateway:5587"

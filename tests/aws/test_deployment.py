@@ -136,7 +136,7 @@ class Deployed(Case):
         self.assertEqual(sorted(ended), ["assemble", "plan", "renderChunk", "renderChunk", "renderChunk"])
 
 
-class Lives(Case):
+class Lifecycle(Case):
     def test_an_update_changes_what_is_named_and_keeps_the_rest(self):
         self.addCleanup(self.destroy, "--stack", "second", "--bucket-too", "--yes")
         self.deploy("--stack", "second", "--parameter", "MaxConcurrency=3", "--parameter", "MemoryMiB=1769")

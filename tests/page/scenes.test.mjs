@@ -69,6 +69,8 @@ test("the body of a scene's document is its root", async (t) => {
 test('what a document can do besides is that of the page', async (t) => {
   const { see, document } = await scenes(t);
   const scoped = see().document;
+  document.receiver = function () { return this; };
+  assert.equal(scoped.receiver(), document, 'a method needs the real document');
   assert.equal(scoped.createElement('p').localName, 'p');
   assert.equal(scoped.body, document.body);
   scoped.title = 'set';
@@ -84,6 +86,7 @@ test("a timeline is registered under the instance's id, and found under the auth
   view.__timelines.card = 'again';
   assert.deepEqual(plain(window.__timelines), { card__hf1: 'again', card: 'first' }, 'the instance of that name keeps it');
   assert.deepEqual([view.__timelines.card, view.__timelines.main], ['again', undefined]);
+  assert.equal(see(FIRST).window.__timelines, window.__timelines, 'where both names are one, there is nothing to translate');
 });
 
 test("a name that no instance has is not registered for others", async (t) => {
@@ -105,6 +108,8 @@ test('a whole new object of timelines is added to those that there are', async (
 test('the window passes everything else through, natives with their own receiver', async (t) => {
   const { see, window } = await scenes(t, { code: 'window.Shape = class { static made = 1; };' });
   const view = see().window;
+  Object.assign(window, { receiver() { return this; } });
+  assert.equal(view.receiver(), window, 'a native method needs the real window');
   assert.equal(view.Shape, window.Shape, 'a class keeps what hangs on it');
   assert.equal(view.getComputedStyle(window.document.body).display, 'block');
   view.answer = 42;

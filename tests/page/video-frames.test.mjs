@@ -211,17 +211,24 @@ test('an image is hidden with the scene that its video is in, and with the video
   const html = `<div data-composition-id="s"><video id="v" src="clip.mp4"></video></div>`;
   const { frames, video, image, document } = await videos(t, html);
   await frames.prepare();
+  const { style } = image();
+  const setProperty = style.setProperty.bind(style);
+  let priority = null;
+  style.setProperty = (name, ...rest) => {
+    if (name === 'visibility') priority = rest[1];
+    setProperty(name, ...rest);
+  };
   const shown = async (scene, own) => {
     document.querySelector('div').style.visibility = scene;
     video.style.visibility = own;
     await frames.load(0, [[0, 0]]);
     frames.show(0, []);
-    return image().style.visibility;
+    return [style.visibility, priority];
   };
-  assert.equal(await shown('', ''), 'visible');
-  assert.equal(await shown('hidden', 'visible'), 'hidden');
-  assert.equal(await shown('', 'hidden'), 'hidden');
-  assert.equal(await shown('', ''), 'visible', 'the rule that hides a video for its image does not count');
+  assert.deepEqual(await shown('', ''), ['visible', '']);
+  assert.deepEqual(await shown('hidden', 'visible'), ['hidden', 'important'], 'no rule of the page shows it');
+  assert.deepEqual(await shown('', 'hidden'), ['hidden', 'important']);
+  assert.deepEqual(await shown('', ''), ['visible', ''], 'the rule that hides a video for its image does not count');
   assert.equal(video.hasAttribute('data-fw-fed'), true);
 });
 

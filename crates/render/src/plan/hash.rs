@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use compose::hash::{hex, sha256_file};
+use compose::tree;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 

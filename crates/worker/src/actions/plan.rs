@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use compose::net::Net;
 use render::config::Settings;
 use render::plan::{PRODUCER_VERSION, plan};
-use render::remote::Net;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use store::{Metadata, Store, Uri};

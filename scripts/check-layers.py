@@ -12,6 +12,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 LAYERS = {
+    "compose": [
+        ["error", "geometry"],
+        ["css", "hash", "javascript", "site", "tree"],
+        ["document", "net"],
+        ["remote", "timing"],
+        ["scenes"],
+        ["fonts", "media"],
+        ["gather"],
+    ],
     "render": [
         ["error"],
         ["blocking", "frame", "process"],

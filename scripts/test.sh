@@ -20,6 +20,11 @@ if cargo tree --locked -p render -e normal --prefix none | grep -E '^(aws|lambda
   exit 1
 fi
 
+if cargo tree --locked -p compose -e normal --prefix none | grep -E '^(aws|lambda|chromiumoxide|tokio|render|store)'; then
+  echo "crates/compose must know neither a browser nor AWS" >&2
+  exit 1
+fi
+
 echo "== dependencies"
 .tools/cargo-deny/cargo-deny --locked check licenses bans sources
 

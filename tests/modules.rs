@@ -1,5 +1,9 @@
 //! Modules of other hosts lie beside the page after planning, and find each other there.
 
+use compose::net::Net;
+use serde_json::json;
+
+use crate::offline::assert_drawn;
 use crate::remote::refusal;
 use crate::web::{Reply, TestProject, Web};
 
@@ -41,4 +45,48 @@ fn modules_of_another_host_find_each_other_beside_the_page() {
     let (code, message) = refusal(html, &web);
     assert_eq!(code, "refused", "{message}");
     assert!(message.contains("/three/core.js") && message.contains("/three/three.js"), "{message}");
+}
+
+/// From the site's root with a query, from the root by an import, by a relative import of an inline module, and by an import
+/// map; each imports a module of another host.
+#[test]
+fn a_module_of_the_project_is_followed_by_whatever_address_it_has() {
+    let web = Web::start();
+    let mut project = TestProject::new();
+    project.config = json!({"fps": 30, "entryFile": "pages/index.html"});
+    let files = [
+        ("x.js", "import '/lib/root.js'; import { n } from 'https://HOST/a.js'; window.a = n;"),
+        ("lib/root.js", "import { n } from 'https://HOST/b.js'; window.b = n;"),
+        ("pages/beside.js", "import { n } from 'https://HOST/c.js'; export const c = n;"),
+        ("vendor/named.js", "export { n as d } from 'https://HOST/d.js';"),
+    ];
+    for (path, source) in files {
+        project.put(path, web.fill(source));
+    }
+    for path in ["/a.js", "/b.js", "/c.js", "/d.js"] {
+        web.on(path, [Reply::ok("text/javascript", "export const n = 0.25;")]);
+    }
+    project.put(
+        "pages/index.html",
+        "<!doctype html><html><head><script type=importmap>{\"imports\":{\"named\":\"../vendor/named.js\"}}</script></head><body>\
+         <div data-composition-id=m data-width=320 data-height=180></div><script type=module src='/x.js?v=1'></script>\
+         <script type=module>import { c } from './beside.js'; import { d } from 'named';\
+         window.__hf = { duration: a + b + c + d, seek() {} };</script></body></html>",
+    );
+    let planned = project.plan(&web.net()).unwrap();
+    assert!((planned.duration - 1.0).abs() < 1e-9, "{}", planned.duration);
+    drop(web);
+    assert_drawn(&project, &planned);
+}
+
+#[test]
+fn an_import_that_is_only_text_is_not_fetched() {
+    let html = "<!doctype html><html><body><div data-composition-id=m data-width=320 data-height=180 data-duration=1></div>\
+        <script type=module src=own.js></script><script type=module>/* import \"https://cdn.example/a.js\" */\n\
+        const help = `import 'https://cdn.example/b.js'`; // import 'https://cdn.example/c.js'\n\
+        window.help = help;</script></body></html>";
+    let project = TestProject::with(html);
+    project.put("own.js", "const a = 1; // import 'https://cdn.example/d.js'\nexport { a };");
+    let planned = project.plan(&Net::offline()).unwrap();
+    assert_drawn(&project, &planned);
 }

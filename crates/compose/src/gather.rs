@@ -5,28 +5,47 @@ use std::path::Path;
 use dom_query::Document;
 use serde_json::{Map, Value};
 
+use crate::document::html::{parse, serialize};
+use crate::document::inject::inject;
 use crate::error::Result;
-use crate::fonts::{self, FontPolicy, Installed, Setting};
-use crate::html::{parse, serialize};
-use crate::inject::inject;
+use crate::fonts::{self, FontPolicy, Installed, Options};
+use crate::media::{self, Medium};
 use crate::net::Net;
 use crate::remote::localise;
+use crate::site::Site;
 
-/// Gathers for the page whose files lie in `site` and whose relative addresses are meant from `folder` in it, and answers its text if it had to be changed, with warnings.
+/// A page with all that it needs beside it.
+#[derive(Debug)]
+pub struct Gathered {
+    pub html: String,
+    pub media: Vec<Medium>,
+    pub warnings: Vec<String>,
+}
+
+/// What a page gets its fonts and files from, and how strict to be.
+#[derive(Debug, Clone, Copy)]
+pub struct GatherOptions<'a> {
+    /// The fonts that the worker brings along.
+    pub bundle: &'a Path,
+    pub net: &'a Net,
+    pub system_fonts: FontPolicy,
+    pub missing_fonts: FontPolicy,
+}
+
+/// Gathers for the page in `site`, which errors call `file`. What arrives is kept in `scratch` until it has its place.
 pub fn gather(
-    html: &str,
-    (site, folder): (&Path, &str),
+    html: String,
+    site: Site<'_>,
+    file: &str,
     variables: Option<&Map<String, Value>>,
-    (system_fonts, missing_fonts): (FontPolicy, FontPolicy),
-    bundle: &Path,
-    net: &Net,
+    options: GatherOptions<'_>,
     scratch: &Path,
-) -> Result<(Option<String>, Vec<String>)> {
-    let document = parse(html);
+) -> Result<Gathered> {
+    let document = parse(&html);
     let variables = variables.cloned().map(|map| Value::from(map).to_string());
-    let setting = Setting {
+    let GatherOptions { bundle, net, system_fonts, missing_fonts } = options;
+    let options = Options {
         site,
-        folder,
         bundle,
         net,
         scratch,
@@ -34,19 +53,18 @@ pub fn gather(
         missing_fonts,
         variables: variables.as_deref().unwrap_or_default(),
     };
-    let Installed { changed, faces, warnings } = gather_into(&document, &setting)?;
-    let changed = changed.then(|| serialize(&document));
-    if faces.is_empty() {
-        return Ok((changed, warnings));
-    }
-    Ok((Some(inject(changed.as_deref().unwrap_or(html), "", &faces, "")), warnings))
+    let Installed { changed, faces, warnings } = gather_into(&document, &options)?;
+    let media = media::list(&document, site, file)?;
+    let html = if changed { serialize(&document) } else { html };
+    let html = if faces.is_empty() { html } else { inject(&html, "", &faces, "") };
+    Ok(Gathered { html, media, warnings })
 }
 
 /// The same for a document that is held already; its faces are left to be put into the head.
-fn gather_into(document: &Document, setting: &Setting<'_>) -> Result<Installed> {
-    let assets = setting.scratch.join("assets");
-    let localised = localise(document, setting.site, setting.folder, setting.net, &assets)?;
-    let fonts = Setting { scratch: &setting.scratch.join("fonts"), ..*setting };
+fn gather_into(document: &Document, options: &Options<'_>) -> Result<Installed> {
+    let assets = options.scratch.join("assets");
+    let localised = localise(document, options.site, options.net, &assets)?;
+    let fonts = Options { scratch: &options.scratch.join("fonts"), ..*options };
     let installed = fonts::install(document, &fonts)?;
     Ok(Installed { changed: localised || installed.changed, ..installed })
 }

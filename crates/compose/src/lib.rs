@@ -1,39 +1,48 @@
 //! The composition: an author's HTML in, the HTML that is served out, with what can be known without a browser.
+//!
+//! ```text
+//!   compile  gather                        use cases: the HTML of a plan, and the files and fonts beside it
+//!     ↓        ↓
+//!   fonts  media  scenes  timing  remote   domain: fonts, media, nested compositions, times, files of other hosts
+//!     ↓        ↓
+//!   document  net                          the HTML tree, and requests to other hosts
+//!     ↓
+//!   css  javascript  site  tree  hash      languages and files, one reader for each
+//!     ↓
+//!   geometry  error                        ground: know nothing of the above
+//! ```
+//!
+//! Nothing here starts a process or knows a browser, FFmpeg or AWS; only `net` reaches other hosts. `scripts/check-layers.py` checks
+//! that imports go down only.
 
-pub mod assets;
-pub mod clip;
 mod css;
-mod entry;
+pub mod document;
 mod error;
 pub mod fonts;
 pub mod gather;
 pub mod geometry;
-mod gif;
 pub mod hash;
-pub mod html;
-pub mod inject;
+mod javascript;
 pub mod media;
-mod nested;
 pub mod net;
-mod number;
 mod remote;
-mod stylesheet;
-pub mod times;
-mod timing;
+mod scenes;
+pub mod site;
+pub mod timing;
 pub mod tree;
-mod variables;
 
 use std::path::Path;
 
 use dom_query::{Document, NodeRef};
 use serde_json::{Map, Value};
 
+use crate::document::inject::{inject, is_document};
+use crate::document::root::find_root;
+use crate::document::variables::{self, Force};
 use crate::geometry::Viewport;
-use crate::inject::{inject, is_document};
-use crate::variables::Force;
 
 pub use error::{Error, Result};
-pub use number::js_number;
+pub use timing::js_number;
 
 /// Size of a root element that does not say its own.
 const DEFAULT_WIDTH: u32 = 1080;
@@ -61,21 +70,21 @@ pub struct Compiled {
 
 /// What a render sets in a composition.
 #[derive(Debug, Clone, Copy)]
-pub struct Given<'a> {
+pub struct Overrides<'a> {
     pub variables: Option<&'a Map<String, Value>>,
-    pub check: Check,
+    pub check: VariableCheck,
 }
 
 /// Whether what a render sets must be what the composition declares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Check {
+pub enum VariableCheck {
     Strict,
     Loose,
 }
 
 /// Compiles the HTML of `file`, a path inside the project in the directory `project`, with every nested composition in it.
-pub fn compile(html: &str, file: &str, project: &Path, given: Given<'_>) -> Result<Compiled> {
-    let entry = entry::isolate(html, file, project)?;
+pub fn compile(html: &str, file: &str, project: &Path, given: Overrides<'_>) -> Result<Compiled> {
+    let entry = scenes::entry::isolate(html, file, project)?;
     // A scene that is rendered alone is in a document around it.
     let (html, file) = match &entry {
         Some(around) => (around.as_str(), "index.html"),
@@ -86,7 +95,7 @@ pub fn compile(html: &str, file: &str, project: &Path, given: Given<'_>) -> Resu
     } else {
         format!("{FRAGMENT_HEAD}{html}</body></html>")
     };
-    let document = html::parse(&full);
+    let document = document::html::parse(&full);
     if document.body().is_none() {
         return Err(Error::Composition {
             file: file.to_owned(),
@@ -94,13 +103,13 @@ pub fn compile(html: &str, file: &str, project: &Path, given: Given<'_>) -> Resu
             reason: "has no body".to_owned(),
         });
     }
-    let untouched = html::serialize(&html::parse(&full));
+    let untouched = document::html::serialize(&document::html::parse(&full));
     let is_in_folder = file.contains('/');
     let mut warnings = Vec::new();
     let given = if entry.is_some() { give_to_scene(&document, project, given)? } else { given };
     set_variables(&document, file, given, &mut warnings)?;
     let address_root = if is_in_folder { "/" } else { "" };
-    warnings.extend(nested::inline(&document, project, file, address_root)?.warnings);
+    warnings.extend(scenes::inline(&document, project, file, address_root)?);
     media::mark(&document);
     let root = root(&document, file)?;
     let viewport = Viewport {
@@ -108,28 +117,33 @@ pub fn compile(html: &str, file: &str, project: &Path, given: Given<'_>) -> Resu
         height: side(&root, "data-height", DEFAULT_HEIGHT, file)?,
         scale: 1,
     };
-    times::Times::of(&document, &times::Known::default(), file).check()?;
+    timing::resolve::Times::of(&document, &timing::resolve::KnownDurations::default(), file)
+        .check()?;
     let seconds =
         |name| root.attr(name).and_then(|value| js_number(&value)).filter(|value| *value > 0.0);
     let duration = seconds("data-duration").or_else(|| seconds("data-composition-duration"));
-    warnings.extend(timing::warnings(&document));
+    warnings.extend(timing::start::warnings(&document));
     let image_count = u32::try_from(document.select("img[src]").length()).unwrap_or(u32::MAX);
     let head_start = head_start(&document, file);
     // What is not changed keeps its author's bytes and line numbers.
-    let changed = html::serialize(&document);
+    let changed = document::html::serialize(&document);
     let html = if changed == untouched { full } else { changed };
-    let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
+    let folder = site::folder_of(file).to_owned();
     let html = inject(&html, &head_start, "", "");
     Ok(Compiled { html, folder, viewport, duration, image_count, warnings })
 }
 
 /// A scene that is rendered alone takes what the render sets as if its host had given it.
-fn give_to_scene<'a>(document: &Document, project: &Path, given: Given<'a>) -> Result<Given<'a>> {
+fn give_to_scene<'a>(
+    document: &Document,
+    project: &Path,
+    given: Overrides<'a>,
+) -> Result<Overrides<'a>> {
     let hosts = document.select_single("[data-root=\"true\"][data-composition-src]");
     if let (Some(host), Some(overrides)) = (hosts.nodes().first(), given.variables) {
-        let src = nested::preflight::source(host).unwrap_or_default();
-        if given.check == Check::Strict {
-            variables::check(&nested::scene::declared_variables(project, &src)?, overrides)?;
+        let src = scenes::preflight::source(host).unwrap_or_default();
+        if given.check == VariableCheck::Strict {
+            variables::check(&scenes::scene::declared_variables(project, &src)?, overrides)?;
         }
         let text = host.attr("data-variable-values").unwrap_or_default();
         // What a host gives wrongly counts as nothing, and is warned of when the scene is mounted.
@@ -137,14 +151,14 @@ fn give_to_scene<'a>(document: &Document, project: &Path, given: Given<'a>) -> R
         values.extend(overrides.clone());
         host.set_attr("data-variable-values", &Value::Object(values).to_string());
     }
-    Ok(Given { check: Check::Loose, ..given })
+    Ok(Overrides { check: VariableCheck::Loose, ..given })
 }
 
 /// Puts the document's own variables where scripts, styles and elements ask for them.
 fn set_variables(
     document: &Document,
     file: &str,
-    given: Given<'_>,
+    given: Overrides<'_>,
     warnings: &mut Vec<String>,
 ) -> Result<()> {
     let mut carriers = vec![document.html_root()];
@@ -152,7 +166,7 @@ fn set_variables(
     let declared = variables::declared(&carriers, file, warnings);
     let nothing = Map::new();
     let overrides = given.variables.unwrap_or(&nothing);
-    if given.check == Check::Strict {
+    if given.check == VariableCheck::Strict {
         variables::check(&declared, overrides)?;
     }
     let values = variables::values(&declared, overrides);
@@ -185,13 +199,6 @@ fn head_start(document: &Document, file: &str) -> String {
     base + TEXT_RULE
 }
 
-/// The element that is the composition: the first, unless one says that it is the root.
-pub(crate) fn find_root(document: &Document) -> Option<NodeRef<'_>> {
-    let marked = document.select_single("[data-composition-id][data-root=\"true\"]");
-    let first = document.select_single("[data-composition-id]");
-    marked.nodes().first().or(first.nodes().first()).copied()
-}
-
 fn root<'a>(document: &'a Document, file: &str) -> Result<NodeRef<'a>> {
     find_root(document).ok_or_else(|| Error::Composition {
         file: file.to_owned(),
@@ -211,7 +218,7 @@ fn side(root: &NodeRef<'_>, name: &str, default: u32, file: &str) -> Result<u32>
     };
     Err(Error::Composition {
         file: file.to_owned(),
-        element: html::describe(root),
+        element: document::html::describe(root),
         reason: format!("{name}=\"{value}\" {reason}"),
     })
 }
@@ -222,7 +229,12 @@ mod tests {
 
     fn compile(html: &str, file: &str) -> Result<Compiled> {
         let project = tempfile::tempdir().unwrap();
-        super::compile(html, file, project.path(), Given { variables: None, check: Check::Loose })
+        super::compile(
+            html,
+            file,
+            project.path(),
+            Overrides { variables: None, check: VariableCheck::Loose },
+        )
     }
 
     fn compile_root(attributes: &str) -> Result<Compiled> {

@@ -1,16 +1,16 @@
 //! The CSS of a document, from wherever it is: style elements and attributes, and the project's stylesheets.
 
 use std::fs;
-use std::path::Path;
 
 use dom_query::{Document, NodeRef};
 
+use crate::css::{edit, parse, urls};
+use crate::document::html::describe;
 use crate::error::{Error, Result};
 use crate::fonts::cmap::{Coverage, coverage};
 use crate::fonts::requests::{Requests, before, insertions};
-use crate::html::describe;
-use crate::remote::sheets::{LocalSheets, path_in_site};
-use crate::stylesheet::{edit, parse, urls};
+use crate::remote::sheets::LocalSheets;
+use crate::site::{Site, folder_of};
 
 /// All CSS of a page.
 #[derive(Debug)]
@@ -31,19 +31,19 @@ struct Source {
 }
 
 impl Sources {
-    pub(super) fn of(document: &Document, site: &Path, folder: &str) -> Result<Self> {
+    pub(super) fn of(document: &Document, site: Site<'_>) -> Result<Self> {
         let mut sheets = Vec::new();
         let mut add = |text: String, place: String, folder: &str| {
             sheets.push(Source { text, place, folder: folder.to_owned() });
         };
         for node in document.select("style").nodes() {
-            add(node.text().to_string(), "<style>".to_owned(), folder);
+            add(node.text().to_string(), "<style>".to_owned(), site.folder);
         }
         for node in document.select("[style]").nodes() {
-            add(attribute(node, "style"), describe(node), folder);
+            add(attribute(node, "style"), describe(node), site.folder);
         }
-        for (path, text) in LocalSheets::of(document, site, folder)?.into_texts() {
-            let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
+        for (path, text) in LocalSheets::of(document, site)?.into_texts() {
+            let folder = folder_of(&path).to_owned();
             add(text, path, &folder);
         }
         let lists = document.select("[data-font-family]");
@@ -72,15 +72,15 @@ impl Sources {
         &self.own
     }
 
-    fn read_own_faces(&self, site: &Path) -> Vec<Coverage> {
+    fn read_own_faces(&self, site: Site<'_>) -> Vec<Coverage> {
         let mut found = Vec::new();
         for source in &self.sheets {
             let sheet = parse(&source.text);
             for face in sheet.blocks.iter().filter(|block| block.is_at("font-face")) {
                 let file = face.value("src").map(urls).unwrap_or_default().into_iter().next();
-                let path = file.and_then(|link| path_in_site(&source.folder, &link.url));
+                let site = Site { folder: &source.folder, ..site };
                 // A face that cannot be read is for the browser to judge.
-                let bytes = path.and_then(|path| fs::read(site.join(path)).ok());
+                let bytes = file.and_then(|link| fs::read(site.file(&link.url)?).ok());
                 found.push(bytes.map_or(Coverage::Unknown, |bytes| coverage(&bytes)));
             }
         }
@@ -93,11 +93,7 @@ fn attribute(node: &NodeRef<'_>, name: &str) -> String {
 }
 
 /// Puts a family of the bundle before every list that starts with a font of the machine.
-pub(super) fn put_system_families_first(
-    document: &Document,
-    site: &Path,
-    folder: &str,
-) -> Result<bool> {
+pub(super) fn put_system_families_first(document: &Document, site: Site<'_>) -> Result<bool> {
     let mut changed = false;
     for node in document.select("style").nodes() {
         if let Some(text) = with_families(&node.text()) {
@@ -118,9 +114,9 @@ pub(super) fn put_system_families_first(
             changed = true;
         }
     }
-    for (path, text) in LocalSheets::of(document, site, folder)?.into_texts() {
+    for (path, text) in LocalSheets::of(document, site)?.into_texts() {
         if let Some(text) = with_families(&text) {
-            let file = site.join(path);
+            let file = site.root.join(path);
             fs::write(&file, text).map_err(Error::io("write", &file))?;
         }
     }

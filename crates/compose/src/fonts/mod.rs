@@ -22,10 +22,11 @@ use crate::fonts::canonical::{Canonical, bundled, canonical, weights};
 use crate::fonts::collect::{Sources, put_system_families_first};
 use crate::fonts::face::{Face, nearest};
 use crate::fonts::names::Name;
-use crate::fonts::requests::{Requests, Wanted, wanted};
+use crate::fonts::requests::{RequestedFamily, Requests, wanted};
 use crate::fonts::service::{Offer, Query};
 use crate::net::Net;
 use crate::net::fetch::{Failure, Fetcher};
+use crate::site::Site;
 
 /// The folder of fonts in the page's root.
 pub(crate) const FOLDER: &str = "__fonts";
@@ -41,11 +42,9 @@ pub enum FontPolicy {
 
 /// What fonts are taken from, where they go, and how strict to be.
 #[derive(Debug)]
-pub(crate) struct Setting<'a> {
-    /// The page's root, with the project's files.
-    pub(crate) site: &'a Path,
-    /// The entry's folder in it, which relative references start from.
-    pub(crate) folder: &'a str,
+pub(crate) struct Options<'a> {
+    /// The project's files, seen from the page.
+    pub(crate) site: Site<'a>,
     /// The families that the worker brings along.
     pub(crate) bundle: &'a Path,
     pub(crate) net: &'a Net,
@@ -78,11 +77,11 @@ struct Family {
 }
 
 /// Finds faces for every family that `document` names and has none for.
-pub(crate) fn install(document: &Document, setting: &Setting<'_>) -> Result<Installed> {
-    let changed = put_system_families_first(document, setting.site, setting.folder)?;
-    let sources = Sources::of(document, setting.site, setting.folder)?;
+pub(crate) fn install(document: &Document, options: &Options<'_>) -> Result<Installed> {
+    let changed = put_system_families_first(document, options.site)?;
+    let sources = Sources::of(document, options.site)?;
     let requests = sources.requests();
-    let mut work = Work { setting, document, requests, fetcher: None, warnings: Vec::new() };
+    let mut work = Work { options, document, requests, fetcher: None, warnings: Vec::new() };
     work.refuse_system_fonts()?;
     let wanted = wanted(&work.requests);
     if wanted.is_empty() {
@@ -103,7 +102,7 @@ pub(crate) fn install(document: &Document, setting: &Setting<'_>) -> Result<Inst
 
 /// What is known while the families are brought together.
 struct Work<'a> {
-    setting: &'a Setting<'a>,
+    options: &'a Options<'a>,
     document: &'a Document,
     requests: Requests,
     /// Made when the service is first asked: its time starts then.
@@ -119,7 +118,7 @@ impl Work<'_> {
                 "its text is drawn in whatever font a machine has for \"{generic}\": name a family before it"
             );
             let selector = stack.selector.clone();
-            match self.setting.system_fonts {
+            match self.options.system_fonts {
                 FontPolicy::Refuse => return Err(Error::SystemFont { selector, reason }),
                 FontPolicy::Warn => self.warnings.push(format!("{selector}: {reason}")),
             }
@@ -127,14 +126,14 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn families(&mut self, wanted: &[Wanted], sources: &Sources) -> Result<Vec<Family>> {
+    fn families(&mut self, wanted: &[RequestedFamily], sources: &Sources) -> Result<Vec<Family>> {
         let visible = text::visible(self.document);
         let scripted = text::scripted_weights(&self.document.html());
         let named: BTreeSet<u16> = self.requests.weights.union(&scripted).copied().collect();
         let slanted = !self.document.select("em, i, cite, address, dfn, var").is_empty();
         self.requests.wants_italic |= slanted;
 
-        let missing: Vec<&Wanted> = wanted
+        let missing: Vec<&RequestedFamily> = wanted
             .iter()
             .filter(|one| !self.requests.own.contains(&one.family.to_lowercase()))
             .collect();
@@ -172,7 +171,7 @@ impl Work<'_> {
 
     /// The bundle's faces of a family that the page's weights lead to, copied beside the page.
     fn bundled(&self, canonical: &Canonical, named: &BTreeSet<u16>) -> Result<Vec<Face>> {
-        let bundle = self.setting.bundle;
+        let bundle = self.options.bundle;
         let files = bundled(bundle, canonical)?;
         let mut faces = Vec::new();
         for style in ["normal", "italic"] {
@@ -187,7 +186,7 @@ impl Work<'_> {
                 files.iter().filter(|file| file.style == style && used.contains(&file.weight))
             {
                 let face = file.face(bundle, FOLDER, canonical)?;
-                let target = self.setting.site.join(face.url.trim_start_matches('/'));
+                let target = self.options.site.root.join(face.url.trim_start_matches('/'));
                 let dir = target.parent().expect("it has a folder above it");
                 fs::create_dir_all(dir).map_err(Error::io("make", dir))?;
                 let source = bundle.join(canonical.slug).join(&file.file);
@@ -231,7 +230,7 @@ impl Work<'_> {
         match self.ask(&query, |offer| !is_bundled(offer))? {
             Ok(faces) => Ok(faces),
             Err(Failure::Unavailable(reason))
-                if self.setting.missing_fonts == FontPolicy::Refuse =>
+                if self.options.missing_fonts == FontPolicy::Refuse =>
             {
                 let selector = family.selector.clone();
                 let weights = list(&query.weights);
@@ -253,7 +252,7 @@ impl Work<'_> {
     }
 
     /// A family that only the service can have.
-    fn fetched(&mut self, one: &Wanted, named: &BTreeSet<u16>) -> Result<Vec<Face>> {
+    fn fetched(&mut self, one: &RequestedFamily, named: &BTreeSet<u16>) -> Result<Vec<Face>> {
         let weights = named.iter().copied().chain([400, 700]).filter(|weight| weight % 100 == 0);
         let query = Query {
             family: &one.family,
@@ -265,7 +264,7 @@ impl Work<'_> {
             Err(failure) => failure,
         };
         let (family, selector) = (one.family.clone(), one.selector.clone());
-        let is_fatal = one.is_first && self.setting.missing_fonts == FontPolicy::Refuse;
+        let is_fatal = one.is_first && self.options.missing_fonts == FontPolicy::Refuse;
         match failure {
             Failure::Local(error) => Err(error),
             Failure::Refused(reason) if is_fatal => Err(Error::FontMissing {
@@ -296,16 +295,20 @@ impl Work<'_> {
         query: &Query<'_>,
         wants: impl Fn(&Offer) -> bool,
     ) -> Result<std::result::Result<Vec<Face>, Failure>> {
-        let Setting { site, net, scratch, variables, .. } = self.setting;
+        let Options { site, net, scratch, variables, .. } = self.options;
         let html = self.document.html();
-        let characters = text::possible(site, &[&html, variables])?;
+        let characters = text::possible(site.root, &[&html, variables])?;
         let fetcher = self.fetcher.get_or_insert_with(|| Fetcher::new(net, net.fonts, scratch));
         let wants = |offer: &Offer| offer.is_for(&characters) && wants(offer);
-        Ok(service::fetch(fetcher, &net.font_service, query, wants, site, FOLDER))
+        Ok(service::fetch(fetcher, &net.font_service, query, wants, site.root, FOLDER))
     }
 }
 
-fn family(one: &Wanted, canonical: Option<&'static Canonical>, faces: Vec<Face>) -> Family {
+fn family(
+    one: &RequestedFamily,
+    canonical: Option<&'static Canonical>,
+    faces: Vec<Face>,
+) -> Family {
     Family { name: one.family.clone(), selector: one.selector.clone(), canonical, faces }
 }
 

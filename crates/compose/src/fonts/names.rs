@@ -2,7 +2,7 @@
 
 use cssparser::{Parser, Token};
 
-use crate::stylesheet::split_at_commas;
+use crate::css::{split_at_blanks, split_at_commas};
 
 /// One entry of a list of families.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,34 +145,6 @@ fn is_size(piece: &str) -> bool {
     (is_number && has_unit && !size.ends_with("deg"))
         || SIZES.contains(&size.as_str())
         || is_function
-}
-
-/// The parts of a value between blanks that stand in no brackets and no string.
-fn split_at_blanks(value: &str) -> Vec<(usize, &str)> {
-    let mut pieces = Vec::new();
-    let mut start = None;
-    let (mut depth, mut quote) = (0_u32, None);
-    for (i, c) in value.char_indices() {
-        match quote {
-            Some(open) if c == open => quote = None,
-            Some(_) => {}
-            None => match c {
-                '"' | '\'' => quote = Some(c),
-                '(' => depth += 1,
-                ')' => depth = depth.saturating_sub(1),
-                _ => {}
-            },
-        }
-        if c.is_ascii_whitespace() && depth == 0 && quote.is_none() {
-            if let Some(from) = start.take() {
-                pieces.push((from, &value[from..i]));
-            }
-        } else {
-            start = start.or(Some(i));
-        }
-    }
-    pieces.extend(start.map(|from| (from, &value[from..])));
-    pieces
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::css::{Declaration, Sheet, split_at_commas};
 use crate::fonts::canonical::stands_for_generic;
 use crate::fonts::names::{Name, Shorthand, families, shorthand};
-use crate::stylesheet::{Declaration, Sheet, split_at_commas};
 
 /// Variables that refer to variables, and so on.
 const MAX_DEPTH: usize = 8;
@@ -129,14 +129,14 @@ impl Requests {
 }
 
 /// The families that are named anywhere, each once, with whether one stack starts with it.
-pub(super) struct Wanted {
+pub(super) struct RequestedFamily {
     pub(super) family: String,
     pub(super) selector: String,
     pub(super) is_first: bool,
 }
 
-pub(super) fn wanted(requests: &Requests) -> Vec<Wanted> {
-    let mut found: Vec<Wanted> = Vec::new();
+pub(super) fn wanted(requests: &Requests) -> Vec<RequestedFamily> {
+    let mut found: Vec<RequestedFamily> = Vec::new();
     for stack in &requests.stacks {
         for (index, name) in stack.names.iter().enumerate() {
             let Name::Named(family) = name else { continue };
@@ -148,7 +148,7 @@ pub(super) fn wanted(requests: &Requests) -> Vec<Wanted> {
                     known.selector.clone_from(&stack.selector);
                 }
                 Some(_) => {}
-                None => found.push(Wanted {
+                None => found.push(RequestedFamily {
                     family: family.clone(),
                     selector: stack.selector.clone(),
                     is_first,
@@ -244,7 +244,7 @@ fn shortened(selector: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stylesheet::{edit, parse};
+    use crate::css::{edit, parse};
 
     fn requests(css: &str) -> Requests {
         let mut requests = Requests::default();

@@ -6,13 +6,13 @@ use std::path::Path;
 
 use url::Url;
 
+use crate::css::{parse, urls};
 use crate::error::{Error, Result};
 use crate::fonts::cmap::coverage;
 use crate::fonts::face::{Face, range_holds};
 use crate::fonts::names::{Name, families};
-use crate::net::fetch::{Failure, Fetcher, Wanted};
+use crate::net::fetch::{Failure, Fetcher, Request};
 use crate::remote::kind::{Role, check_media_file};
-use crate::stylesheet::{parse, urls};
 
 /// A stylesheet of fonts is small.
 const MAX_SHEET_BYTES: u64 = 4 << 20;
@@ -62,12 +62,12 @@ pub(super) fn fetch(
         return Err(Failure::Refused("the font service answers without a face of it".to_owned()));
     }
     offers.retain(wants);
-    let mut wanted: Vec<Wanted> = Vec::new();
+    let mut wanted: Vec<Request> = Vec::new();
     for offer in &offers {
         let url = base.join(&offer.url).map_err(|_| {
             Failure::Refused("the font service names a file by what is no URL".to_owned())
         })?;
-        let one = Wanted { url, most: fetcher.limits().bytes };
+        let one = Request { url, most: fetcher.limits().bytes };
         if !wanted.contains(&one) {
             wanted.push(one);
         }
@@ -112,7 +112,7 @@ fn sheet(
     fetcher: &Fetcher,
     url: std::result::Result<Url, Failure>,
 ) -> std::result::Result<(String, Url), Failure> {
-    let arrived = fetcher.fetch(&Wanted { url: url?, most: MAX_SHEET_BYTES })?;
+    let arrived = fetcher.fetch(&Request { url: url?, most: MAX_SHEET_BYTES })?;
     let read = fs::read(&arrived.file).map_err(Error::io("read", &arrived.file));
     let bytes = read.map_err(Failure::Local)?;
     Ok((String::from_utf8_lossy(&bytes).into_owned(), arrived.url))

@@ -29,7 +29,7 @@ const USER_AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KH
 
 /// A file that arrived in full.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Arrived {
+pub(crate) struct Download {
     pub(crate) file: PathBuf,
     pub(crate) sha256: String,
     /// What the server calls it, without parameters.
@@ -51,7 +51,7 @@ pub(crate) enum Failure {
 
 /// What to fetch, and how many bytes at most.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Wanted {
+pub(crate) struct Request {
     pub(crate) url: Url,
     pub(crate) most: u64,
 }
@@ -106,7 +106,7 @@ impl Fetcher {
     }
 
     /// Fetches several files at a time and answers in the order of asking.
-    pub(crate) fn fetch_all(&self, wanted: &[Wanted]) -> Vec<Result<Arrived, Failure>> {
+    pub(crate) fn fetch_all(&self, wanted: &[Request]) -> Vec<Result<Download, Failure>> {
         let next = AtomicUsize::new(0);
         let results = Mutex::new(wanted.iter().map(|_| None).collect::<Vec<_>>());
         thread::scope(|scope| {
@@ -128,7 +128,7 @@ impl Fetcher {
     }
 
     /// Fetches one file, again where that can help.
-    pub(crate) fn fetch(&self, wanted: &Wanted) -> Result<Arrived, Failure> {
+    pub(crate) fn fetch(&self, wanted: &Request) -> Result<Download, Failure> {
         if self.reach == Reach::Nothing {
             return refused("this worker has no network: put the file into the project");
         }
@@ -151,7 +151,7 @@ impl Fetcher {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
-    fn attempt(&self, wanted: &Wanted) -> Result<Arrived, Failure> {
+    fn attempt(&self, wanted: &Request) -> Result<Download, Failure> {
         let started = Instant::now();
         let mut url = wanted.url.clone();
         for _ in 0..=MAX_REDIRECTS {
@@ -179,7 +179,7 @@ impl Fetcher {
         response: http::Response<Body>,
         url: Url,
         most: u64,
-    ) -> Result<Arrived, Failure> {
+    ) -> Result<Download, Failure> {
         let header =
             |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
         if header("content-encoding").is_some_and(|coding| !coding.eq_ignore_ascii_case("identity"))
@@ -218,7 +218,7 @@ impl Fetcher {
             return unavailable(format!("it was cut off after {arrived} bytes"));
         }
         let sha256 = hex(hasher.finalize().as_ref());
-        Ok(Arrived { file: path, sha256, content_type, url })
+        Ok(Download { file: path, sha256, content_type, url })
     }
 }
 
@@ -307,7 +307,7 @@ mod tests {
     fn without_a_network_nothing_is_asked_for() {
         let dir = tempfile::tempdir().unwrap();
         let net = Net::offline();
-        let wanted = Wanted { url: Url::parse("https://cdn.example/a.js").unwrap(), most: 1 };
+        let wanted = Request { url: Url::parse("https://cdn.example/a.js").unwrap(), most: 1 };
         let result = Fetcher::new(&net, net.assets, dir.path()).fetch(&wanted);
         assert!(matches!(result, Err(Failure::Refused(reason)) if reason.contains("no network")));
     }

@@ -3,10 +3,9 @@
 use dom_query::{Document, NodeRef};
 use url::Url;
 
+use crate::document::html::describe;
 use crate::error::{Error, Result};
-use crate::html::describe;
 use crate::remote::kind::Role;
-use crate::stylesheet;
 
 /// A place in the document that names files of other hosts.
 #[derive(Debug)]
@@ -82,7 +81,7 @@ pub(super) fn places<'a>(document: &'a Document) -> Vec<UrlSlot<'a>> {
 /// Whether Chrome runs this classic script: not a data block, and not meant for browsers without modules.
 fn is_run(node: &NodeRef<'_>) -> bool {
     let kind = node.attr("type").unwrap_or_default().trim().to_ascii_lowercase();
-    // Modules have neighbours, and are seen to with them.
+    // Modules have neighbours, and are fetched with them.
     let is_script = kind.is_empty()
         || kind.ends_with("javascript")
         || kind.ends_with("ecmascript")
@@ -137,28 +136,6 @@ pub(super) fn remote(url: &str, base: Option<&Url>, element: &str) -> Result<Opt
     }
 }
 
-/// The URLs of a `srcset` with their bytes.
-pub(super) fn source_set(value: &str) -> Vec<stylesheet::Link> {
-    let mut found = Vec::new();
-    let mut at = 0;
-    while at < value.len() {
-        let blank = |c: char| c.is_ascii_whitespace() || c == ',';
-        let Some(start) = value[at..].find(|c: char| !blank(c)).map(|i| at + i) else { break };
-        let end = value[start..]
-            .find(|c: char| c.is_ascii_whitespace())
-            .map_or(value.len(), |i| start + i);
-        let url = value[start..end].trim_end_matches(',');
-        found.push(stylesheet::Link { span: start..start + url.len(), url: url.to_owned() });
-        // A comma at the end of the URL ends the candidate; otherwise its descriptor follows, up to a comma.
-        at = if url.len() < end - start {
-            end
-        } else {
-            value[end..].find(',').map_or(value.len(), |i| end + i)
-        };
-    }
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,24 +188,6 @@ mod tests {
             "{error}"
         );
         assert!(remote("https://", None, "<img>").is_err());
-    }
-
-    #[test]
-    fn the_candidates_of_a_source_set_are_found() {
-        for (value, expected) in [
-            ("a.png", &["a.png"][..]),
-            ("a.png 1x, b.png 2x", &["a.png", "b.png"]),
-            ("a.png, b.png 2x", &["a.png", "b.png"]),
-            (
-                "https://x/a,b.png 100w,\n https://x/c.png 200w",
-                &["https://x/a,b.png", "https://x/c.png"],
-            ),
-            (" , a 1x ,", &["a"]),
-            ("", &[]),
-        ] {
-            let found: Vec<_> = source_set(value).into_iter().map(|link| link.url).collect();
-            assert_eq!(found, expected, "{value}");
-        }
     }
 
     #[test]

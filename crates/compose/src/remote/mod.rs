@@ -5,7 +5,6 @@ mod integrity;
 pub(crate) mod kind;
 mod modules;
 pub(crate) mod sheets;
-mod specifiers;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,13 +13,15 @@ use std::path::Path;
 use dom_query::{Document, NodeRef};
 use url::Url;
 
+use crate::css::{self, Link, edit, parse};
+use crate::document::srcset;
 use crate::error::{Error, Result};
 use crate::net::Net;
-use crate::net::fetch::{Arrived, Failure, Fetcher, Wanted, shown};
-use crate::remote::find::{Slot, UrlSlot, is_hint, places, remote, source_set};
+use crate::net::fetch::{Download, Failure, Fetcher, Request, shown};
+use crate::remote::find::{Slot, UrlSlot, is_hint, places, remote};
 use crate::remote::kind::{Format, Role, check_media_file};
 use crate::remote::sheets::{LocalSheets, role_of};
-use crate::stylesheet::{self, Link, edit, parse};
+use crate::site::Site;
 
 /// The folder of fetched files, in the page's root.
 pub(crate) const FOLDER: &str = "_remote_media";
@@ -40,7 +41,7 @@ pub(super) struct Need {
 
 /// What has been fetched, by its URL without fragment.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct Downloads {
     files: BTreeMap<String, File>,
 }
 
@@ -52,30 +53,29 @@ enum File {
     Sheet { text: String, url: Url },
 }
 
-/// Fetches everything that `document`, whose files lie in `site`, refers to on other hosts, and rewrites the references.
-/// `folder` is the entry's, which relative references start from. Answers whether anything was rewritten.
+/// Fetches everything that `document`, which lies in `site`, refers to on other hosts, and rewrites the references. Answers
+/// whether anything was rewritten.
 pub(crate) fn localise(
     document: &Document,
-    site: &Path,
-    folder: &str,
+    site: Site<'_>,
     net: &Net,
     scratch: &Path,
 ) -> Result<bool> {
     let mut changed = drop_hints(document);
     let places = places(document);
-    let locals = LocalSheets::read(site, folder, &places)?;
+    let locals = LocalSheets::read(site, &places)?;
     let mut needs = Vec::new();
     for place in &places {
         needs.extend(needs_of(place)?);
     }
     needs.extend(locals.needs()?);
     let fetcher = Fetcher::new(net, net.assets, scratch);
-    changed |= modules::localise_modules(document, site, folder, &fetcher)?;
+    changed |= modules::localise_modules(document, site, &fetcher)?;
     if needs.is_empty() {
         return Ok(changed);
     }
-    let held = gather(&fetcher, needs, &site.join(FOLDER))?;
-    let mut names = Names { held: &held, site, written: BTreeMap::new() };
+    let held = gather(&fetcher, needs, &site.root.join(FOLDER))?;
+    let mut names = Names { held: &held, site: site.root, written: BTreeMap::new() };
     for place in &places {
         changed |= rewrite(place, &mut names)?;
     }
@@ -103,9 +103,11 @@ fn links_of(place: &UrlSlot<'_>, value: &str) -> Vec<(Role, Link)> {
         Slot::Attribute { role, .. } => {
             vec![(role, Link { span: 0..value.len(), url: value.to_owned() })]
         }
-        Slot::SourceSet => source_set(value).into_iter().map(|link| (Role::Image, link)).collect(),
+        Slot::SourceSet => {
+            srcset::parse(value).into_iter().map(|link| (Role::Image, link)).collect()
+        }
         Slot::StyleAttribute | Slot::StyleText => {
-            let links = stylesheet::links(&parse(value));
+            let links = css::links(&parse(value));
             links.into_iter().map(|(used, link)| (role_of(used), link)).collect()
         }
     }
@@ -135,8 +137,8 @@ fn needs_of(place: &UrlSlot<'_>) -> Result<Vec<Need>> {
 }
 
 /// Fetches what is needed, and what that needs, each URL once.
-fn gather(fetcher: &Fetcher, needs: Vec<Need>, dir: &Path) -> Result<Held> {
-    let mut held = Held { files: BTreeMap::new() };
+fn gather(fetcher: &Fetcher, needs: Vec<Need>, dir: &Path) -> Result<Downloads> {
+    let mut held = Downloads { files: BTreeMap::new() };
     let mut needs = needs;
     for _ in 0..MAX_DEPTH {
         let mut fresh: Vec<Need> = Vec::new();
@@ -168,14 +170,14 @@ fn gather(fetcher: &Fetcher, needs: Vec<Need>, dir: &Path) -> Result<Held> {
     Err(Error::RemoteRefused { what, reason: format!("imports are more than {MAX_DEPTH} deep") })
 }
 
-fn wanted(fetcher: &Fetcher, need: &Need) -> Wanted {
+fn wanted(fetcher: &Fetcher, need: &Need) -> Request {
     let most = match need.role {
         Role::Script | Role::Style => MAX_TEXT_BYTES,
         _ => fetcher.limits().bytes,
     };
     let mut url = need.url.clone();
     url.set_fragment(None);
-    Wanted { url, most }
+    Request { url, most }
 }
 
 fn key(url: &Url) -> String {
@@ -203,7 +205,7 @@ fn error(failure: Failure, need: &Need) -> Error {
 }
 
 /// Judges what arrived and gives it its name, which is its content's, so that the same files make the same plan.
-fn keep(need: &Need, arrived: &Arrived, dir: &Path) -> Result<File> {
+fn keep(need: &Need, arrived: &Download, dir: &Path) -> Result<File> {
     if let Some(integrity) = &need.integrity {
         integrity::check(&arrived.file, integrity, &what(need))?;
     }
@@ -221,7 +223,7 @@ fn keep(need: &Need, arrived: &Arrived, dir: &Path) -> Result<File> {
 }
 
 /// What a file is called by: its first bytes, else its server, else its address.
-fn extension(role: Role, format: Option<Format>, arrived: &Arrived) -> String {
+fn extension(role: Role, format: Option<Format>, arrived: &Download) -> String {
     const TYPES: [(&str, &str); 12] = [
         ("image/svg+xml", "svg"),
         ("image/png", "png"),
@@ -258,7 +260,7 @@ fn extension(role: Role, format: Option<Format>, arrived: &Arrived) -> String {
 
 /// The local names of what is held. Stylesheets are written when they are first asked for.
 pub(super) struct Names<'a> {
-    held: &'a Held,
+    held: &'a Downloads,
     site: &'a Path,
     /// `None` while a stylesheet is being written: to ask for it then is a circle.
     written: BTreeMap<String, Option<String>>,

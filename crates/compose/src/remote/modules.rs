@@ -3,27 +3,27 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
 
 use dom_query::{Document, NodeRef};
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use crate::assets::{has_scheme, normalized};
+use crate::document::html::{describe, json_in_script};
 use crate::error::{Error, Result};
-use crate::html::{describe, json_in_script};
-use crate::net::fetch::{Fetcher, Wanted};
+use crate::javascript::Module;
+use crate::net::fetch::{Fetcher, Request};
 use crate::remote::find::remote;
 use crate::remote::kind::{Role, check_media_file};
-use crate::remote::specifiers::specifiers;
-use crate::remote::{FOLDER, MAX_TEXT_BYTES, Need, error};
+use crate::remote::{FOLDER, MAX_TEXT_BYTES, Need, error, key};
+use crate::site::{Site, has_scheme};
 
 /// Modules of one page; a library that is not bundled has hundreds.
 const MAX_MODULES: usize = 2000;
 
 /// What has been fetched and what stands for what.
-#[derive(Default)]
-struct Graph {
+struct Graph<'a> {
+    /// The project, seen from the document.
+    site: Site<'a>,
     /// The page's own import map: names and prefixes, and the addresses they stand for.
     names: BTreeMap<String, String>,
     /// Paths beside the page, by address.
@@ -31,13 +31,22 @@ struct Graph {
     /// Entries of the import map that leads to them.
     map: BTreeMap<String, String>,
     waiting: Vec<Need>,
+    /// Modules of the project by their paths: those that were found, and those of them that are still to be read.
+    found: BTreeSet<String>,
+    unread: Vec<String>,
+}
+
+/// Where a module comes from, which its relative imports are resolved against.
+#[derive(Clone, Copy)]
+enum Importer<'a> {
+    Host(&'a Url),
+    Project(Site<'a>),
 }
 
 /// Fetches the modules of other hosts that `document` and the modules of its own import. Answers whether there were any.
 pub(super) fn localise_modules(
     document: &Document,
-    site: &Path,
-    folder: &str,
+    site: Site<'_>,
     fetcher: &Fetcher,
 ) -> Result<bool> {
     let scripts = document.select("script");
@@ -48,7 +57,7 @@ pub(super) fn localise_modules(
     };
     let maps: Vec<NodeRef<'_>> = of("importmap").collect();
     let modules: Vec<NodeRef<'_>> = of("module").collect();
-    let mut graph = Graph::default();
+    let mut graph = Graph::of(site);
     for map in &maps {
         graph.read_map(map);
     }
@@ -57,15 +66,16 @@ pub(super) fn localise_modules(
         match module.attr("src") {
             Some(src) => match remote(&src, None, &element)? {
                 Some(url) => graph.want(url, &element, module.attr("integrity").as_deref()),
-                None => graph.follow_own(site, &normalized(folder, &src), &mut BTreeSet::new())?,
+                None => graph.find(site, &src),
             },
-            None => graph.follow(&module.text(), None, &element)?,
+            None => graph.follow(&module.text(), Importer::Project(site), &element)?,
         }
     }
+    graph.read_project()?;
     if graph.waiting.is_empty() {
         return Ok(false);
     }
-    graph.fetch(fetcher, site)?;
+    graph.fetch(fetcher)?;
     for module in &modules {
         let src = module.attr("src").unwrap_or_default();
         let Some(url) = remote(&src, None, "a script")?.filter(|_| !src.is_empty()) else {
@@ -80,13 +90,19 @@ pub(super) fn localise_modules(
     Ok(true)
 }
 
-fn key(url: &Url) -> String {
-    let mut url = url.clone();
-    url.set_fragment(None);
-    url.into()
-}
+impl<'a> Graph<'a> {
+    fn of(site: Site<'a>) -> Self {
+        Self {
+            site,
+            names: BTreeMap::new(),
+            local: BTreeMap::new(),
+            map: BTreeMap::new(),
+            waiting: Vec::new(),
+            found: BTreeSet::new(),
+            unread: Vec::new(),
+        }
+    }
 
-impl Graph {
     fn read_map(&mut self, map: &NodeRef<'_>) {
         // One that is no JSON is the page's own error, and Chrome says so.
         let Ok(Value::Object(map)) = serde_json::from_str::<Value>(&map.text()) else { return };
@@ -111,44 +127,55 @@ impl Graph {
         Some(format!("{address}{}", &specifier[prefix.len()..]))
     }
 
-    /// Wants what `source` imports. `base` is its address, if it comes from another host.
-    fn follow(&mut self, source: &str, base: Option<&Url>, name: &str) -> Result<()> {
-        for specifier in specifiers(source) {
-            let is_relative = specifier.starts_with(['.', '/']) && !specifier.starts_with("//");
-            let address = if is_relative || has_scheme(&specifier) || specifier.starts_with("//") {
-                specifier.clone()
+    /// Wants what `source` imports.
+    fn follow(&mut self, source: &str, importer: Importer<'_>, name: &str) -> Result<()> {
+        for specifier in Module::parse(source).specifiers {
+            let is_relative = specifier.starts_with("./") || specifier.starts_with("../");
+            let is_from_root = specifier.starts_with('/') && !specifier.starts_with("//");
+            let (address, importer) = if is_relative || is_from_root {
+                (specifier.clone(), importer)
+            } else if has_scheme(&specifier) || specifier.starts_with("//") {
+                (specifier.clone(), Importer::Project(self.site))
             } else if let Some(address) = self.named(&specifier) {
-                address
+                // The addresses of an import map are meant from the document.
+                (address, Importer::Project(self.site))
             } else {
                 // A name without a meaning is an error that Chrome reports.
                 continue;
             };
-            let base = base.filter(|_| is_relative);
-            if let Some(url) = remote(&address, base, name)? {
-                let is_written =
-                    !specifier.starts_with('.') && !self.names.contains_key(&specifier);
-                if is_written {
-                    self.map.insert(specifier, key(&url));
+            let base = match importer {
+                Importer::Host(url) => Some(url),
+                Importer::Project(_) => None,
+            };
+            match (remote(&address, base, name)?, importer) {
+                (Some(url), _) => {
+                    if !is_relative && !self.names.contains_key(&specifier) {
+                        self.map.insert(specifier, key(&url));
+                    }
+                    self.want(url, name, None);
                 }
-                self.want(url, name, None);
+                (None, Importer::Project(site)) => self.find(site, &address),
+                (None, Importer::Host(_)) => {}
             }
         }
         Ok(())
     }
 
-    /// Follows a module of the project.
-    fn follow_own(&mut self, site: &Path, path: &str, seen: &mut BTreeSet<String>) -> Result<()> {
-        if !seen.insert(path.to_owned()) || seen.len() > MAX_MODULES {
-            return Ok(());
+    /// Notes a module of the project that is named by `address`, seen from `site`.
+    fn find(&mut self, site: Site<'_>, address: &str) {
+        let Some(path) = site.resolve(address) else { return };
+        if self.found.len() < MAX_MODULES && self.found.insert(path.clone()) {
+            self.unread.push(path);
         }
-        // One that is not there is missed when the page asks for it.
-        let Ok(source) = fs::read_to_string(site.join(path)) else { return Ok(()) };
-        self.follow(&source, None, &format!("the module {path}"))?;
-        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        for specifier in specifiers(&source) {
-            if specifier.starts_with('.') {
-                self.follow_own(site, &normalized(folder, &specifier), seen)?;
-            }
+    }
+
+    /// Follows the modules of the project that were found.
+    fn read_project(&mut self) -> Result<()> {
+        while let Some(path) = self.unread.pop() {
+            // One that is not there is missed when the page asks for it.
+            let Ok(source) = fs::read_to_string(self.site.root.join(&path)) else { continue };
+            let importer = Importer::Project(self.site.at(&path));
+            self.follow(&source, importer, &format!("the module {path}"))?;
         }
         Ok(())
     }
@@ -162,7 +189,8 @@ impl Graph {
         }
     }
 
-    fn fetch(&mut self, fetcher: &Fetcher, site: &Path) -> Result<()> {
+    fn fetch(&mut self, fetcher: &Fetcher) -> Result<()> {
+        let site = self.site.root;
         while !self.waiting.is_empty() {
             let needs = std::mem::take(&mut self.waiting);
             if self.local.len() + needs.len() > MAX_MODULES {
@@ -172,7 +200,7 @@ impl Graph {
             }
             let wanted: Vec<_> = needs
                 .iter()
-                .map(|need| Wanted { url: need.url.clone(), most: MAX_TEXT_BYTES })
+                .map(|need| Request { url: need.url.clone(), most: MAX_TEXT_BYTES })
                 .collect();
             for (need, result) in needs.iter().zip(fetcher.fetch_all(&wanted)) {
                 let arrived = result.map_err(|failure| error(failure, need))?;
@@ -189,8 +217,9 @@ impl Graph {
                 let bytes = fs::read(&file).map_err(Error::io("read", &file))?;
                 let source = String::from_utf8_lossy(&bytes).into_owned();
                 let name = super::shown(&arrived.url);
-                self.follow(&source, Some(&arrived.url), &format!("the module {name}"))?;
+                self.follow(&source, Importer::Host(&arrived.url), &format!("the module {name}"))?;
             }
+            self.read_project()?;
         }
         Ok(())
     }
@@ -251,7 +280,7 @@ fn asked(url: &Url) -> String {
 /// Where a module lies beside the page: in the folders of its address, so that what is relative to it stays so. It is served
 /// as a script only if its name says so.
 fn place(url: &Url) -> String {
-    let path = normalized("", &plain(url.path()));
+    let path = plain(url.path().trim_start_matches('/'));
     let query = url.query().map(|query| format!("_{}", plain(query).replace('/', "_")));
     let name = format!("{path}{}", query.unwrap_or_default());
     let end = match name.rsplit_once('.') {

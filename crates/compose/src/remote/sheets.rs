@@ -2,17 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use dom_query::Document;
-use percent_encoding::percent_decode_str;
 use url::Url;
 
+use crate::css::{Use, edit, links, parse};
 use crate::error::{Error, Result};
 use crate::remote::find::{Slot, UrlSlot, places, remote};
 use crate::remote::kind::Role;
 use crate::remote::{Names, Need, value_of};
-use crate::stylesheet::{Use, edit, links, parse};
+use crate::site::Site;
 
 pub(super) fn role_of(used: Use) -> Role {
     match used {
@@ -72,15 +71,15 @@ pub(super) fn rewritten(
 
 /// The project's own stylesheets, by their path in the site.
 #[derive(Debug)]
-pub(crate) struct LocalSheets {
-    site: PathBuf,
+pub(crate) struct LocalSheets<'a> {
+    site: Site<'a>,
     texts: BTreeMap<String, String>,
 }
 
-impl LocalSheets {
+impl<'a> LocalSheets<'a> {
     /// The stylesheets of `document`.
-    pub(crate) fn of(document: &Document, site: &Path, folder: &str) -> Result<Self> {
-        Self::read(site, folder, &places(document))
+    pub(crate) fn of(document: &Document, site: Site<'a>) -> Result<Self> {
+        Self::read(site, &places(document))
     }
 
     /// Their paths and texts.
@@ -89,38 +88,37 @@ impl LocalSheets {
     }
 
     /// Reads those that `places` link, and what they import. One that is not there is left for the page to miss.
-    pub(super) fn read(site: &Path, folder: &str, places: &[UrlSlot<'_>]) -> Result<Self> {
-        let mut sheets = Self { site: site.to_owned(), texts: BTreeMap::new() };
+    pub(super) fn read(site: Site<'a>, places: &[UrlSlot<'_>]) -> Result<Self> {
+        let mut sheets = Self { site, texts: BTreeMap::new() };
         for place in places {
             match place.slot {
                 Slot::Attribute { role: Role::Style, .. } => {
-                    sheets.add(folder, &value_of(place))?;
+                    sheets.add(site, &value_of(place))?;
                 }
-                Slot::StyleText => sheets.add_imports(folder, &value_of(place))?,
+                Slot::StyleText => sheets.add_imports(site, &value_of(place))?,
                 _ => {}
             }
         }
         Ok(sheets)
     }
 
-    fn add_imports(&mut self, folder: &str, text: &str) -> Result<()> {
+    fn add_imports(&mut self, site: Site<'_>, text: &str) -> Result<()> {
         for import in parse(text).imports {
-            self.add(folder, &import.url)?;
+            self.add(site, &import.url)?;
         }
         Ok(())
     }
 
-    fn add(&mut self, folder: &str, href: &str) -> Result<()> {
-        let Some(path) = path_in_site(folder, href) else { return Ok(()) };
-        let file = self.site.join(&path);
+    fn add(&mut self, site: Site<'_>, href: &str) -> Result<()> {
+        let Some(path) = site.resolve(href) else { return Ok(()) };
+        let file = site.root.join(&path);
         if self.texts.contains_key(&path) || !file.is_file() {
             return Ok(());
         }
         let bytes = fs::read(&file).map_err(Error::io("read", &file))?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
         self.texts.insert(path.clone(), text.clone());
-        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        self.add_imports(folder, &text)
+        self.add_imports(site.at(&path), &text)
     }
 
     pub(super) fn needs(&self) -> Result<Vec<Need>> {
@@ -134,48 +132,10 @@ impl LocalSheets {
     pub(super) fn rewrite(&self, names: &mut Names<'_>) -> Result<()> {
         for (path, text) in &self.texts {
             if let Some(text) = rewritten(text, None, names)? {
-                let file = self.site.join(path);
+                let file = self.site.root.join(path);
                 fs::write(&file, text).map_err(Error::io("write", &file))?;
             }
         }
         Ok(())
-    }
-}
-
-/// The path of a file in the site that a reference from `folder` names, `None` if it is elsewhere.
-pub(crate) fn path_in_site(folder: &str, href: &str) -> Option<String> {
-    let base = Url::parse("https://site.invalid/").expect("this is a URL");
-    let folder = if folder.is_empty() { "/".to_owned() } else { format!("/{folder}/") };
-    let url = base.join(&folder).ok()?.join(href.trim()).ok()?;
-    if url.host_str() != Some("site.invalid") {
-        return None;
-    }
-    let path = percent_decode_str(url.path().trim_start_matches('/')).decode_utf8().ok()?;
-    let is_plain = !path.is_empty() && path.split('/').all(|part| !matches!(part, "" | "." | ".."));
-    is_plain.then(|| path.into_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_reference_names_a_file_of_the_site_or_nothing() {
-        for (folder, href, expected) in [
-            ("", "a.css", Some("a.css")),
-            ("", "./css/a%20b.css?v=1#x", Some("css/a b.css")),
-            ("css", "a.css", Some("css/a.css")),
-            ("css/deep", "../a.css", Some("css/a.css")),
-            ("css", "/a.css", Some("a.css")),
-            ("", "../../a.css", Some("a.css")),
-            ("", "a/%2e%2e/b.css", Some("b.css")),
-            ("", "a%2f..%2f..%2fb.css", None),
-            ("", "https://cdn.example/a.css", None),
-            ("", "//cdn.example/a.css", None),
-            ("", "data:text/css,x", None),
-            ("", "", None),
-        ] {
-            assert_eq!(path_in_site(folder, href).as_deref(), expected, "{href}");
-        }
     }
 }

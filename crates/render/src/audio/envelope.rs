@@ -1,6 +1,6 @@
 //! How loud a sound is at each sample: a factor, or straight lines between points.
 
-use compose::clip::Volume;
+use compose::media::clip::Volume;
 
 use crate::audio::sample;
 use crate::frame::SAMPLE_RATE;

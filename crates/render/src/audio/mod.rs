@@ -10,7 +10,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use compose::clip::{Clip, Sound};
+use compose::media::clip::{Clip, Sound};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::audio::envelope::Envelope;

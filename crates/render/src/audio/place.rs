@@ -1,6 +1,6 @@
 //! Which samples of a source are heard where on the timeline: slots, cut ends, cycles that start again.
 
-use compose::clip::Clip;
+use compose::media::clip::Clip;
 
 use crate::audio::sample;
 
@@ -99,7 +99,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use compose::clip::Repeat;
+    use compose::media::clip::Repeat;
 
     /// Seconds that are whole numbers of samples.
     fn samples(count: i32) -> f64 {

@@ -1,6 +1,6 @@
 //! Which parts of which files have to be decoded, each once, and what every sound takes of them.
 
-use compose::clip::{Clip, Repeat, Sound};
+use compose::media::clip::{Clip, Repeat, Sound};
 
 use crate::audio::place::{Slot, Supply};
 use crate::audio::sample;
@@ -101,7 +101,7 @@ mod tests {
 
     use super::*;
     use crate::ffmpeg::source::Picture;
-    use compose::clip::Volume;
+    use compose::media::clip::Volume;
 
     fn sound(file: &str, start: f64, end: f64, media_start: f64, rate: f64) -> Sound {
         let clip = Clip {

@@ -10,7 +10,7 @@ use super::mix;
 use crate::error::{Error, Result};
 use crate::frame::{Fps, FrameRange};
 use crate::tools::Tools;
-use compose::clip::{Clip, Repeat, Sound, Volume};
+use compose::media::clip::{Clip, Repeat, Sound, Volume};
 
 const FPS: Fps = Fps { num: 30, den: 1 };
 

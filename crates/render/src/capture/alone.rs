@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use compose::geometry::Viewport;
-use compose::{Check, Given};
+use compose::{Overrides, VariableCheck};
 use futures::future::{join_all, try_join_all};
 
 use crate::browser::Renderer;
@@ -102,7 +102,7 @@ pub async fn probe(tools: &Tools, scratch: &Path, timeouts: Timeouts) -> Result<
 async fn serve(tools: &Tools, page_dir: &Path) -> Result<(Server, Viewport)> {
     let html_path = page_dir.join("index.html");
     let html = std::fs::read_to_string(&html_path).map_err(Error::io("read", &html_path))?;
-    let given = Given { variables: None, check: Check::Loose };
+    let given = Overrides { variables: None, check: VariableCheck::Loose };
     let viewport = compose::compile(&html, "index.html", page_dir, given)?.viewport;
     let env = BTreeMap::new();
     let source = PageSource {

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use compose::inject::inject;
+use compose::document::inject::inject;
+use compose::site::decode_path;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderMap, HeaderValue};
@@ -19,7 +20,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::config::output::Alpha;
 use crate::error::{Error, Result};
-use crate::page::files::{JAVASCRIPT, Range, content_type, decode_path, parse_range, read_part};
+use crate::page::files::{JAVASCRIPT, Range, content_type, parse_range, read_part};
 use crate::page::frames;
 use crate::video_track::VideoTrack;
 

@@ -3,17 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use compose::assets::normalized;
-use compose::clip::{Clip, Repeat, Sound, Volume};
-use compose::html::{parse, serialize};
+use compose::document::html::{parse, serialize};
 use compose::js_number;
-use compose::media::{Kind, Medium, clips, element, list};
-use compose::times::{Known, Placed, Times, in_point};
+use compose::media::clip::{Clip, Repeat, Sound, Volume};
+use compose::media::{Kind, Medium, clips, element};
+use compose::site::Site;
+use compose::timing::resolve::{KnownDurations, TimeMapping, Times, in_point};
 use dom_query::Document;
 use dom_query::NodeRef;
 use futures::StreamExt;
 use futures::stream;
-use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
 use crate::config::Settings;
@@ -34,7 +33,7 @@ const PROBES: usize = 4;
 pub(super) struct Media {
     pub(super) list: Vec<Medium>,
     sources: BTreeMap<PathBuf, Source>,
-    pub(super) known: Known,
+    pub(super) known: KnownDurations,
     /// Volumes that the page changes, by render id.
     pub(super) volumes: BTreeMap<String, Vec<Point>>,
 }
@@ -46,16 +45,19 @@ pub(super) struct Played {
     pub(super) sounds: Vec<Sound>,
 }
 
+/// A page with the times of its media, and what is still to be asked of it.
+#[derive(Debug)]
+pub(super) struct Timed {
+    pub(super) html: String,
+    /// Whether only the page can tell when its media are on.
+    pub(super) needs_page: bool,
+    /// The sounds whose volume a script may change, by render id.
+    pub(super) heard: Vec<String>,
+}
+
 impl Media {
-    /// Reads the media of `html`, whose files lie in a directory, whose relative addresses are meant from a folder in that, and
-    /// which errors call `file`.
-    pub(super) async fn read(
-        tools: &Tools,
-        html: &str,
-        place: (&Path, &str),
-        file: &str,
-    ) -> Result<Self> {
-        let list = list(&parse(html), place, file)?;
+    /// Reads the files of `list`.
+    pub(super) async fn read(tools: &Tools, list: Vec<Medium>) -> Result<Self> {
         let files: BTreeMap<_, _> =
             list.iter().rev().map(|medium| (medium.file.clone(), medium.clone())).collect();
         let probing = stream::iter(files.into_values()).map(|medium| probe(tools, medium));
@@ -64,7 +66,7 @@ impl Media {
             let (file, source) = probed?;
             sources.insert(file, source);
         }
-        let mut known = Known::default();
+        let mut known = KnownDurations::default();
         for medium in &list {
             let source = &sources[&medium.file];
             check(medium, source)?;
@@ -75,29 +77,36 @@ impl Media {
         Ok(Self { list, sources, known, volumes: BTreeMap::new() })
     }
 
-    /// `html` with what the page cannot know or would find out otherwise: how long each element lasts whose author does not say
-    /// it, since its file is not loaded, and when each one starts that refers to another.
-    pub(super) fn write_times(&self, html: &str) -> String {
-        let document = parse(html);
-        let times = Times::of(&document, &self.known, "");
-        let mut changed = false;
-        // The page's runtime would look for what a start refers to by a rule of its own.
-        let starts = document.select("[data-start]");
-        let refers = |node: &&NodeRef<'_>| {
-            node.attr("data-start").is_some_and(|start| js_number(&start).is_none())
-        };
-        let found: Vec<_> = starts
-            .nodes()
-            .iter()
-            .filter(refers)
-            .filter_map(|node| Some((node, times.settled_start(node, 0)?)))
+    /// Writes into `html` what the page cannot know or would find out otherwise: how long each element lasts whose author does
+    /// not say it, since its file is not loaded, and when each one starts that refers to another.
+    pub(super) fn write_times(&self, html: String, site: Site<'_>) -> Timed {
+        let document = parse(&html);
+        let has_references = self.write_starts(&document);
+        let is_changed = self.write_durations(&document) || has_references;
+        let needs_page = self.need_the_page(&document);
+        let heard = self.changing_volumes(&document, site);
+        let html = if is_changed { serialize(&document) } else { html };
+        Timed { html, needs_page, heard }
+    }
+
+    /// Puts numbers in the place of references. The page's runtime would look for what they refer to by a rule of its own.
+    fn write_starts(&self, document: &Document) -> bool {
+        let times = Times::of(document, &self.known, "");
+        let found: Vec<_> = references(document)
+            .into_iter()
+            .filter_map(|node| Some((node, times.settled_start(&node, 0)?)))
             .collect();
-        for (node, start) in found {
+        for (node, start) in &found {
             node.set_attr("data-start", &start.to_string());
-            changed = true;
         }
+        !found.is_empty()
+    }
+
+    fn write_durations(&self, document: &Document) -> bool {
+        let times = Times::of(document, &self.known, "");
+        let mut is_changed = false;
         for medium in &self.list {
-            let Some(node) = element(&document, &medium.id) else { continue };
+            let Some(node) = element(document, &medium.id) else { continue };
             let is_said = ["data-duration", "data-end"].iter().any(|name| node.has_attr(name));
             if is_said || medium.repeat == Repeat::Loop || medium.kind == Kind::Gif {
                 continue;
@@ -105,32 +114,29 @@ impl Media {
             if let Some(seconds) = times.duration(&node, 0.0) {
                 node.set_attr("data-duration", &seconds.to_string());
                 node.set_attr("data-hf-inferred-duration", "");
-                changed = true;
+                is_changed = true;
             }
         }
-        if changed { serialize(&document) } else { html.to_owned() }
+        is_changed
     }
 
     /// The ids of the sounds whose volume a script may change: all of them if one speaks of volumes, else none.
-    pub(super) fn changing_volumes(&self, html: &str, (dir, folder): (&Path, &str)) -> Vec<String> {
-        let has_sound =
-            |medium: &&Medium| medium.audible && self.sources[&medium.file].sound.is_some();
-        let heard: Vec<_> = self.list.iter().filter(has_sound).map(|m| m.id.clone()).collect();
-        let document = parse(html);
+    fn changing_volumes(&self, document: &Document, site: Site<'_>) -> Vec<String> {
         let scripts = document.select("script");
         let speaks = scripts.nodes().iter().any(|script| match script.attr("src") {
             None => script.text().contains("volume"),
-            Some(src) => {
-                let path = src.split(['?', '#']).next().unwrap_or_default();
-                let path = percent_decode_str(path).decode_utf8_lossy();
-                let file =
-                    dir.join(normalized(if path.starts_with('/') { "" } else { folder }, &path));
-                // What a script says that cannot be read here, it may say to the page.
-                std::fs::read(file)
-                    .map_or(true, |text| text.windows(6).any(|word| word == b"volume"))
-            }
+            // What a script says that cannot be read here, it may say to the page.
+            Some(src) => site
+                .file(&src)
+                .and_then(|file| std::fs::read(file).ok())
+                .is_none_or(|text| text.windows(6).any(|word| word == b"volume")),
         });
-        if speaks { heard } else { Vec::new() }
+        if !speaks {
+            return Vec::new();
+        }
+        let has_sound =
+            |medium: &&Medium| medium.audible && self.sources[&medium.file].sound.is_some();
+        self.list.iter().filter(has_sound).map(|medium| medium.id.clone()).collect()
     }
 
     /// The videos for a page that is only asked something: it loads none of them, and has no frames to show.
@@ -181,31 +187,27 @@ impl Media {
 
     /// Whether only the page can tell when its media are on: a composition has no duration of its own, or a start is the end
     /// of something.
-    pub(super) fn need_the_page(&self, html: &str) -> bool {
-        let document = parse(html);
-        let times = Times::of(&document, &self.known, "");
+    fn need_the_page(&self, document: &Document) -> bool {
+        let times = Times::of(document, &self.known, "");
         let compositions = document.select("[data-composition-id]");
         let is_open = |host: &NodeRef<'_>| {
             times.is_nested(host) && !host.has_attr("data-duration") && !host.has_attr("data-end")
         };
-        let starts = document.select("[data-start]");
-        let is_reference = |node: &NodeRef<'_>| {
-            node.attr("data-start").is_some_and(|start| js_number(&start).is_none())
-        };
         !self.list.is_empty()
-            && (compositions.nodes().iter().any(is_open) || starts.nodes().iter().any(is_reference))
+            && (compositions.nodes().iter().any(is_open) || !references(document).is_empty())
     }
 
     /// Where each nested composition lies on the timeline, once it is known how long the timelines are.
     pub(super) fn places(&self, html: &str, timelines: &BTreeMap<String, f64>) -> Result<Value> {
         let document = parse(html);
-        let known = Known { sources: self.known.sources.clone(), timelines: timelines.clone() };
+        let known =
+            KnownDurations { sources: self.known.sources.clone(), timelines: timelines.clone() };
         let times = Times::of(&document, &known, "");
         let mut places = Map::new();
         for host in document.select("[data-composition-id]").nodes() {
             if times.is_nested(host) {
                 let id = host.attr("data-composition-id").unwrap_or_default().to_string();
-                let Placed { start, in_point, rate } = times.placed_in(host)?;
+                let TimeMapping { start, in_point, rate } = times.mapping_inside(host)?;
                 let depth = host.ancestors_it(None).count();
                 let place =
                     json!({ "depth": depth, "start": start, "inPoint": in_point, "rate": rate });
@@ -236,6 +238,15 @@ impl Media {
         }
         Ok(played)
     }
+}
+
+/// The elements whose start refers to another element.
+fn references(document: &Document) -> Vec<NodeRef<'_>> {
+    let starts = document.select("[data-start]");
+    let refers = |node: &&NodeRef<'_>| {
+        node.attr("data-start").is_some_and(|start| js_number(&start).is_none())
+    };
+    starts.nodes().iter().filter(refers).copied().collect()
 }
 
 /// Refuses a video that begins behind the end of its source. One of which a scene shows only what comes later is held there.

@@ -17,11 +17,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use compose::gather::gather;
+use compose::gather::{GatherOptions, Gathered, gather};
 use compose::geometry::Viewport;
 use compose::net::Net;
+use compose::site::Site;
 use compose::tree;
-use compose::{Check, Compiled, Given};
+use compose::{Compiled, Overrides, VariableCheck};
 
 use crate::audio;
 use crate::blocking::blocking;
@@ -34,7 +35,7 @@ use crate::frame::{FrameRange, slice_chunks};
 use crate::page::PageSource;
 use crate::plan::ask::{VolumeProbe, ask};
 use crate::plan::layout::Manifest;
-use crate::plan::media::{Media, Played};
+use crate::plan::media::{Media, Played, Timed};
 use crate::plan::meta::{manifest, pretty, write, write_meta};
 use crate::plan::output::SideOutputs;
 use crate::tools::Tools;
@@ -89,10 +90,10 @@ pub async fn plan(
 
     let page_dir = work.join(layout::COMPILED);
     let index = page_dir.join("index.html");
-    let (html, gathering) = collect(tools, net, project, settings, &compiled, &work).await?;
-    let place = (page_dir.as_path(), compiled.folder.as_str());
-    let mut media = Media::read(tools, &html, place, &settings.entry).await?;
-    let html = media.write_times(&html);
+    let gathered = collect(tools, net, project, settings, &compiled, &work).await?;
+    let mut media = Media::read(tools, gathered.media).await?;
+    let site = Site { root: &page_dir, folder: &compiled.folder };
+    let Timed { html, needs_page, heard } = media.write_times(gathered.html, site);
     fs::write(&index, &html).map_err(Error::io("write", &index))?;
 
     let in_snapshot = |name: &str| SNAPSHOT_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
@@ -101,10 +102,9 @@ pub async fn plan(
         .filter(|(name, _)| in_snapshot(name))
         .map(|(n, v)| (n.clone(), v.clone()))
         .collect();
-    let mut warnings = [compiled.warnings.clone(), gathering].concat();
+    let mut warnings = [compiled.warnings.clone(), gathered.warnings].concat();
     let mut duration = compiled.duration;
-    let heard = media.changing_volumes(&html, (&page_dir, &compiled.folder));
-    if duration.is_none() || media.need_the_page(&html) || !heard.is_empty() {
+    if duration.is_none() || needs_page || !heard.is_empty() {
         let source = PageSource {
             root: &page_dir,
             runtime: tools.runtime(),
@@ -243,14 +243,14 @@ async fn compile(project: &Path, settings: &Settings) -> Result<Compiled> {
     })?;
     let (from, set) = (project.to_owned(), settings.clone());
     blocking(move || {
-        let check = if set.strict_variables { Check::Strict } else { Check::Loose };
-        let given = Given { variables: set.variables.as_ref(), check };
+        let check = if set.strict_variables { VariableCheck::Strict } else { VariableCheck::Loose };
+        let given = Overrides { variables: set.variables.as_ref(), check };
         Ok(compose::compile(&html, &set.entry, &from, given)?)
     })
     .await
 }
 
-/// Copies the project to where the page is served from, with what it needs of other hosts, and answers its HTML with warnings.
+/// Copies the project to where the page is served from, with what it needs of other hosts.
 async fn collect(
     tools: &Tools,
     net: &Net,
@@ -258,20 +258,24 @@ async fn collect(
     settings: &Settings,
     compiled: &Compiled,
     work: &Path,
-) -> Result<(String, Vec<String>)> {
-    let page_dir = work.join(layout::COMPILED);
-    let (from, net, bundle, given) =
+) -> Result<Gathered> {
+    let (project, net, bundle, settings) =
         (project.to_owned(), net.clone(), tools.fonts(), settings.clone());
-    let (page, within, html) = (page_dir.clone(), work.to_owned(), compiled.html.clone());
-    let folder = compiled.folder.clone();
-    let (gathered, gathering) = blocking(move || {
-        tree::copy_project(&from, &page)?;
-        let policies = (given.system_fonts, given.missing_fonts);
-        let (variables, scratch) = (given.variables.as_ref(), within.join("arrivals"));
-        Ok(gather(&html, (&page, &folder), variables, policies, &bundle, &net, &scratch)?)
+    let (page_dir, scratch) = (work.join(layout::COMPILED), work.join("arrivals"));
+    let (html, folder) = (compiled.html.clone(), compiled.folder.clone());
+    blocking(move || {
+        tree::copy_project(&project, &page_dir)?;
+        let site = Site { root: &page_dir, folder: &folder };
+        let options = GatherOptions {
+            bundle: &bundle,
+            net: &net,
+            system_fonts: settings.system_fonts,
+            missing_fonts: settings.missing_fonts,
+        };
+        let variables = settings.variables.as_ref();
+        Ok(gather(html, site, &settings.entry, variables, options, &scratch)?)
     })
-    .await?;
-    Ok((gathered.unwrap_or_else(|| compiled.html.clone()), gathering))
+    .await
 }
 
 /// Ends planning: scratch goes first, so that the digest covers exactly what a chunk will find, then `plan.json` is written.

@@ -7,7 +7,7 @@ pub(crate) mod window;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use compose::clip::Clip;
+use compose::media::clip::Clip;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::config::FrameFormat;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use compose::clip::Clip;
+use compose::media::clip::Clip;
 use compose::tree;
 use dom_query::Document;
 use percent_encoding::percent_decode_str;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use compose::clip::Clip;
+use compose::media::clip::Clip;
 
 use crate::error::{Error, Result};
 use crate::ffmpeg::extract::{Still, Wanted, command};

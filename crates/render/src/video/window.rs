@@ -1,6 +1,6 @@
 //! Which part of a source a clip shows: from which moment on, and how many frames of it.
 
-use compose::clip::{Clip, Repeat};
+use compose::media::clip::{Clip, Repeat};
 
 use crate::frame::{Fps, FrameRange};
 use crate::video_track::position;

@@ -20,8 +20,33 @@ pub(crate) struct Sheet<'i> {
 pub(crate) struct Block<'i> {
     /// What stands before the brace: selectors, or an at-rule. Empty in a style attribute.
     pub(crate) prelude: &'i str,
+    /// Where the prelude starts in the text.
+    pub(crate) at: usize,
+    kind: BlockKind,
     pub(crate) declarations: Vec<Declaration<'i>>,
 }
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum BlockKind {
+    /// The sheet itself, or a conditional group in it: its rules are rules of the sheet.
+    Group,
+    /// A style rule of the sheet.
+    Rule,
+    /// Descriptors, steps of an animation, nested rules.
+    Other,
+}
+
+/// At-rules whose rules are rules of the sheet.
+const GROUPS: [&str; 8] = [
+    "media",
+    "supports",
+    "layer",
+    "container",
+    "document",
+    "-moz-document",
+    "scope",
+    "starting-style",
+];
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Declaration<'i> {
@@ -50,8 +75,7 @@ pub(crate) enum Use {
 impl Block<'_> {
     /// Whether this is an at-rule of the given name.
     pub(crate) fn is_at(&self, name: &str) -> bool {
-        let rest = self.prelude.strip_prefix('@').unwrap_or_default();
-        rest.split_whitespace().next().is_some_and(|word| word.eq_ignore_ascii_case(name))
+        at_name(self.prelude).is_some_and(|word| word.eq_ignore_ascii_case(name))
     }
 
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
@@ -60,10 +84,73 @@ impl Block<'_> {
     }
 }
 
+impl Sheet<'_> {
+    /// Where the selectors of a rule stand that is one of the sheet's own, or in a conditional group.
+    pub(crate) fn selectors(&self) -> impl Iterator<Item = Range<usize>> {
+        let rules = self.blocks.iter().filter(|block| block.kind == BlockKind::Rule);
+        rules.map(|block| block.at..block.at + block.prelude.len())
+    }
+
+    /// Every URL, whether a browser asks for it or not.
+    pub(crate) fn urls(&self) -> Vec<Link> {
+        let declarations = self.blocks.iter().flat_map(|block| &block.declarations);
+        self.imports.iter().cloned().chain(declarations.flat_map(urls_of)).collect()
+    }
+}
+
 pub(crate) fn parse(text: &str) -> Sheet<'_> {
     let mut sheet = Sheet::default();
-    read_block(text, &mut Parser::new(text), "", &mut sheet);
+    read_block(text, &mut Parser::new(text), (0..0, BlockKind::Group), &mut sheet);
     sheet
+}
+
+/// The name of an at-rule, from its prelude.
+fn at_name(prelude: &str) -> Option<String> {
+    match Parser::new(prelude).next() {
+        Ok(Token::AtKeyword(name)) => Some(name.to_ascii_lowercase()),
+        _ => None,
+    }
+}
+
+/// An address as a CSS string.
+pub(crate) fn string(address: &str) -> String {
+    let mut text = String::new();
+    cssparser::serialize_string(address, &mut text).expect("writing to memory does not fail");
+    text
+}
+
+/// An address as `url("…")`.
+pub(crate) fn url(address: &str) -> String {
+    format!("url({})", string(address))
+}
+
+/// Whether a value is complete as CSS: what it opens it also closes, so that what follows it is not taken for a part of it.
+pub(crate) fn is_complete(value: &str) -> bool {
+    // What is left open takes the semicolon in.
+    let ended = format!("{value};");
+    let mut parser = Parser::new(&ended);
+    loop {
+        let here = parser.position().byte_index();
+        match parser.next_including_whitespace_and_comments().cloned() {
+            Ok(Token::Semicolon) if here == value.len() => return true,
+            Ok(token) if !is_sound(&mut parser, &token) => return false,
+            Ok(_) => {}
+            Err(_) => return false,
+        }
+    }
+}
+
+/// Whether nothing in `token` and the block that it enters is broken or closes what is not open.
+fn is_sound(parser: &mut Parser<'_>, token: &Token<'_>) -> bool {
+    let mut is_all_sound = !token.is_parse_error();
+    if enters(token) {
+        within(parser, |inner| {
+            while let Ok(token) = inner.next_including_whitespace_and_comments().cloned() {
+                is_all_sound &= is_sound(inner, &token);
+            }
+        });
+    }
+    is_all_sound
 }
 
 /// Every URL that a browser may ask for because of this CSS.
@@ -125,25 +212,32 @@ pub(crate) fn edit(text: &str, mut edits: Vec<(Range<usize>, String)>) -> String
 
 /// The parts of a value between commas that stand in no brackets and no string, trimmed, with the place of each.
 pub(crate) fn split_at_commas(value: &str) -> Vec<(usize, &str)> {
+    let parts = split(value, |token| matches!(token, Token::Comma)).into_iter();
+    parts.map(|(at, part)| (at + part.len() - part.trim_start().len(), part.trim())).collect()
+}
+
+/// The parts of a value between blanks that stand in no brackets and no string, with the place of each.
+pub(crate) fn split_at_blanks(value: &str) -> Vec<(usize, &str)> {
+    let mut parts = split(value, |token| matches!(token, Token::WhiteSpace(_)));
+    parts.retain(|(_, part)| !part.is_empty());
+    parts
+}
+
+fn split(value: &str, ends: impl Fn(&Token<'_>) -> bool) -> Vec<(usize, &str)> {
     let mut parser = Parser::new(value);
     let (mut parts, mut start) = (Vec::new(), 0);
-    let mut push = |from: usize, to: usize| {
-        let part = &value[from..to];
-        let trimmed = part.trim_start();
-        parts.push((from + part.len() - trimmed.len(), trimmed.trim_end()));
-    };
     loop {
         let before = parser.position().byte_index();
         match parser.next_including_whitespace_and_comments().cloned() {
-            Ok(Token::Comma) => {
-                push(start, before);
+            Ok(token) if ends(&token) => {
+                parts.push((start, &value[start..before]));
                 start = parser.position().byte_index();
             }
             Ok(token) => skip(&mut parser, &token),
             Err(_) => break,
         }
     }
-    push(start, value.len());
+    parts.push((start, &value[start..]));
     parts
 }
 
@@ -159,9 +253,15 @@ struct Item {
     import: Option<Link>,
 }
 
-fn read_block<'i>(text: &'i str, parser: &mut Parser<'i>, prelude: &'i str, sheet: &mut Sheet<'i>) {
+fn read_block<'i>(
+    text: &'i str,
+    parser: &mut Parser<'i>,
+    (prelude, kind): (Range<usize>, BlockKind),
+    sheet: &mut Sheet<'i>,
+) {
     let place = sheet.blocks.len();
-    sheet.blocks.push(Block { prelude, declarations: Vec::new() });
+    let at = prelude.start;
+    sheet.blocks.push(Block { prelude: &text[prelude], at, kind, declarations: Vec::new() });
     let mut item = Item::default();
     loop {
         let here = parser.position().byte_index();
@@ -181,9 +281,13 @@ fn read_block<'i>(text: &'i str, parser: &mut Parser<'i>, prelude: &'i str, shee
             Ok(Token::WhiteSpace(_) | Token::Comment(_) | Token::CDO | Token::CDC) => {}
             Ok(Token::CurlyBracketBlock) if !item.is_custom() => {
                 let start = std::mem::take(&mut item).start.unwrap_or(here);
-                within(parser, |inner| {
-                    read_block(text, inner, text[start..here].trim(), sheet);
-                });
+                let prelude = start..start + text[start..here].trim_end().len();
+                let kind = match (kind, at_name(&text[prelude.clone()])) {
+                    (BlockKind::Group, None) => BlockKind::Rule,
+                    (BlockKind::Group, Some(name)) if GROUPS.contains(&&*name) => BlockKind::Group,
+                    _ => BlockKind::Other,
+                };
+                within(parser, |inner| read_block(text, inner, (prelude, kind), sheet));
             }
             Ok(token) => item.read(token, parser, here),
         }
@@ -231,7 +335,7 @@ fn declaration(text: &str, name: String, span: Range<usize>) -> Declaration<'_> 
 }
 
 /// Reads the block that was just entered, to its end. What nests too deep is left alone, as it is by browsers.
-fn within<'i>(parser: &mut Parser<'i>, read: impl FnOnce(&mut Parser<'i>)) {
+pub(crate) fn within<'i>(parser: &mut Parser<'i>, read: impl FnOnce(&mut Parser<'i>)) {
     let _too_deep: Result<(), cssparser::ParseError<()>> = parser.parse_nested_block(|inner| {
         read(inner);
         Ok(())
@@ -264,6 +368,7 @@ fn quoted(parser: &mut Parser<'_>) -> Option<String> {
     });
     found
 }
+
 /// What a string is by itself.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Strings {

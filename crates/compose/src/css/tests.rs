@@ -61,6 +61,9 @@ fn every_url_is_found_with_its_use_and_its_bytes() {
             &[(Image, "a", "\"a\""), (Image, "b", "url(b)"), (Image, "c", "'c'")],
         ),
         ("content: 'url(no)' \"https://no\"", &[]),
+        // Chrome does not know the function that CSS Values 4 has for addresses.
+        ("background: src('no')", &[]),
+        ("background: -webkit-image-set('a' 1x)", &[(Image, "a", "'a'")]),
         ("--x: url(a)", &[(Image, "a", "url(a)")]),
         (
             "@import url(a.css) screen; @import 'b.css' layer(x);",
@@ -112,5 +115,42 @@ fn lists_are_split_at_top_level_commas_only() {
         let parts = split_at_commas(text);
         assert!(parts.iter().all(|(at, part)| text[*at..].starts_with(part)), "{parts:?}");
         assert_eq!(parts.into_iter().map(|(_, part)| part).collect::<Vec<_>>(), expected);
+    }
+}
+
+#[test]
+fn the_selectors_of_a_sheet_are_those_of_its_own_rules() {
+    for (css, expected) in [
+        ("a{} b , c {x:y}", &["a", "b , c"][..]),
+        ("/* { */ a/* } */{}", &["a/* } */"]),
+        ("@media (min-width: 1px) { a {} @supports (x: y) { b {} } } c{}", &["a", "b", "c"]),
+        ("@media(width){a{}}", &["a"]),
+        ("@keyframes k { from {} 50% {} } a{}", &["a"]),
+        ("@font-face { src: url(x) } a{}", &["a"]),
+        ("@import 'x'; @layer base; @layer base { a{} }", &["a"]),
+        ("a { color: red; &:hover { x: y } b & { x: y } @media print { c: d } } e{}", &["a", "e"]),
+        ("a[title='{']:is(b, c) {} \"x\" {}", &["a[title='{']:is(b, c)", "\"x\""]),
+        ("a { x: y", &["a"]),
+        ("} a{}", &["} a"]),
+    ] {
+        let found: Vec<_> = parse(css).selectors().map(|at| &css[at]).collect();
+        assert_eq!(found, expected, "{css}");
+    }
+}
+
+#[test]
+fn every_url_is_replaced_alone() {
+    for (css, expected) in [
+        ("@import \"x.css\" screen;", "@import url(\"/x.css\") screen;"),
+        ("@import url(x.css);", "@import url(\"/x.css\");"),
+        ("/* url(x) */a{content:'url(x)'}", "/* url(x) */a{content:'url(x)'}"),
+        ("@font-face{src:url(a.eot),url(b)}", "@font-face{src:url(\"/a.eot\"),url(\"/b\")}"),
+        ("a{--x:url(x);b{c:url(y)}}", "a{--x:url(\"/x\");b{c:url(\"/y\")}}"),
+        ("mask: image(url('y'))", "mask: image(url(\"/y\"))"),
+        ("@namespace svg url(x);", "@namespace svg url(x);"),
+    ] {
+        let urls = parse(css).urls().into_iter();
+        let edits = urls.map(|link| (link.span, url(&format!("/{}", link.url))));
+        assert_eq!(edit(css, edits.collect()), expected);
     }
 }

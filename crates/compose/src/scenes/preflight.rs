@@ -4,10 +4,10 @@ use std::path::Path;
 
 use dom_query::{Document, NodeRef};
 
-use crate::assets::normalized;
+use crate::document::html::describe;
 use crate::error::{Error, Result};
-use crate::html::describe;
-use crate::nested::scene::{NO_COMPOSITION, content, read};
+use crate::scenes::scene::{NO_COMPOSITION, content, read};
+use crate::site::Site;
 
 /// Deeper nesting than this is taken for a mistake.
 const MAX_DEPTH: usize = 20;
@@ -45,9 +45,9 @@ pub(crate) fn source(host: &NodeRef<'_>) -> Option<String> {
     if is_placeholder(src) {
         return None;
     }
-    let path = src.split(['?', '#']).next().unwrap_or_default();
-    let decoded = percent_encoding::percent_decode_str(path).decode_utf8_lossy();
-    Some(normalized("", &decoded))
+    // Wherever the host stands.
+    let site = Site { root: Path::new(""), folder: "" };
+    Some(site.resolve(src).unwrap_or_default())
 }
 
 fn is_placeholder(src: &str) -> bool {

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use crate::document::html::{describe, escape_attribute, inner_html, outer_html, parse, serialize};
 use crate::error::{Error, Result};
-use crate::html::{describe, escape_attribute, inner_html, outer_html, parse, serialize};
-use crate::nested::preflight::source;
+use crate::scenes::preflight::source;
 
 /// A document around the scene `file` whose text is `html`; `None` if that is a document or fragment of its own.
 pub(crate) fn isolate(html: &str, file: &str, project: &Path) -> Result<Option<String>> {

@@ -1,5 +1,6 @@
 //! Nested compositions: each file that a host names is put into it, with styles and scripts that reach that instance only.
 
+pub(crate) mod entry;
 pub(crate) mod mount;
 pub(crate) mod preflight;
 pub(crate) mod scene;
@@ -12,25 +13,19 @@ use std::path::Path;
 use dom_query::{Document, NodeRef};
 use serde_json::{Map, Value};
 
-use crate::assets::{Base, has_scheme, normalized};
-use crate::css::{CssSpan, places, rewrite};
+use crate::css::{self, edit};
+use crate::document::html::{escape_attribute, json_in_script};
+use crate::document::rebase::{Base, normalized};
+use crate::document::variables::{Force, bind, bound_elements, custom_properties, values};
 use crate::error::Result;
-use crate::html::{escape_attribute, json_in_script};
-use crate::nested::mount::mount;
-use crate::nested::scene::{Scene, Script, declared_id, load};
-use crate::nested::selector::{Scope, quoted};
-use crate::variables::{Force, bind, bound_elements, custom_properties, values};
-
-/// What putting the scenes in told.
-#[derive(Debug, Default)]
-pub(crate) struct Inlined {
-    pub(crate) scenes: usize,
-    pub(crate) warnings: Vec<String>,
-}
+use crate::scenes::mount::mount;
+use crate::scenes::scene::{Scene, Script, declared_id, load};
+use crate::scenes::selector::Scope;
+use crate::site::{Site, folder_of, has_scheme};
 
 /// What the whole document gets at its ends, collected scene by scene.
 #[derive(Default)]
-struct Collected {
+struct DocumentParts {
     /// At the start of the head: properties that give way to any of the author's.
     defaults: Vec<String>,
     links: Vec<String>,
@@ -41,33 +36,33 @@ struct Collected {
     loaded: BTreeSet<String>,
 }
 
-/// Puts every nested composition of `document` into its host. `root` is what an address from the project's root begins with.
+/// Puts every nested composition of `document` into its host, and answers warnings. `root` is what an address from the project's root begins with.
 pub(crate) fn inline(
     document: &Document,
     project: &Path,
     file: &str,
     root: &str,
-) -> Result<Inlined> {
-    let mut inlined = Inlined::default();
-    preflight::check(document, project, file, &mut inlined.warnings)?;
+) -> Result<Vec<String>> {
+    let mut warnings = Vec::new();
+    preflight::check(document, project, file, &mut warnings)?;
     name_hosts(document, project)?;
     let mut names = Names::of(document);
-    let mut collected = Collected {
+    let mut collected = DocumentParts {
         linked: addresses(document, "link[href]", "href"),
         loaded: addresses(document, "script[src]", "src"),
-        ..Collected::default()
+        ..DocumentParts::default()
     };
     let mut queue: VecDeque<NodeRef<'_>> = preflight::hosts(document).into();
+    let has_scenes = !queue.is_empty();
     while let Some(host) = queue.pop_front() {
         let src = preflight::source(&host).unwrap_or_default();
         let host_id = host
             .attr("data-composition-id")
             .map(|id| id.trim().to_owned())
             .filter(|id| !id.is_empty());
-        let folder = src.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let base = Base { project, folder, root };
+        let base = Base { site: Site { root: project, folder: folder_of(&src) }, root };
         let mut scene = load(base, &src, host_id.as_deref())?;
-        inlined.warnings.append(&mut scene.warnings);
+        warnings.append(&mut scene.warnings);
         let authored = host_id.unwrap_or_else(|| scene.declared_id.clone());
         let scope = Scope {
             instance: names.next(&authored, host.has_attr("data-fw-late")),
@@ -76,7 +71,7 @@ pub(crate) fn inline(
         };
         host.remove_attr("data-fw-late");
         mount(&host, &scene, &scope, &src);
-        let given = given_values(&host, &mut inlined.warnings);
+        let given = given_values(&host, &mut warnings);
         let instance = values(&scene.variables, &given);
         bind(&bound_elements(document, Some(&host)), &instance);
         collected.add_variables(
@@ -91,12 +86,11 @@ pub(crate) fn inline(
             nested.set_attr("data-fw-late", "");
             queue.push_back(nested);
         }
-        inlined.scenes += 1;
     }
-    if inlined.scenes > 0 {
+    if has_scenes {
         collected.write_into(document);
     }
-    Ok(inlined)
+    Ok(warnings)
 }
 
 /// Gives a host without a composition id that of its file.
@@ -171,14 +165,14 @@ fn given_values(host: &NodeRef<'_>, warnings: &mut Vec<String>) -> Map<String, V
     match serde_json::from_str(&text) {
         Ok(values) => values,
         Err(error) => {
-            let host = crate::html::describe(host);
+            let host = crate::document::html::describe(host);
             warnings.push(format!("{host}: data-variable-values gives nothing: {error}"));
             Map::new()
         }
     }
 }
 
-impl Collected {
+impl DocumentParts {
     fn add_variables(
         &mut self,
         host: &NodeRef<'_>,
@@ -191,7 +185,7 @@ impl Collected {
             return;
         }
         host.set_attr("data-hf-var-scope", &scope.instance);
-        let selector = format!("[data-hf-var-scope={}]", quoted(&scope.instance));
+        let selector = format!("[data-hf-var-scope={}]", css::string(&scope.instance));
         self.defaults.push(custom_properties(&selector, defaults, Force::WhereAbsent));
         let everywhere = format!("{selector},{selector}>[data-hf-inner-root]");
         let forced = custom_properties(&everywhere, given, Force::Always);
@@ -208,10 +202,10 @@ impl Collected {
             }
         }
         for style in &scene.styles {
-            let scoped = rewrite(&style.css, &places(&style.css), |place| match place {
-                CssSpan::Selectors(at) => Some(scope.list(&style.css[at.clone()])),
-                CssSpan::Url { .. } => None,
-            });
+            let sheet = css::parse(&style.css);
+            let scoped =
+                sheet.selectors().map(|at| (at.clone(), scope.list(&style.css[at]))).collect();
+            let scoped = edit(&style.css, scoped);
             let media = style
                 .media
                 .as_deref()

@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use dom_query::{Document, NodeId, NodeRef};
 
+use crate::document::html::describe;
 use crate::error::{Error, Result};
-use crate::html::describe;
-use crate::js_number;
-use crate::timing::{Start, parse_start};
+use crate::timing::number::js_number;
+use crate::timing::start::{Start, parse_start};
 
 /// Durations in seconds that no attribute says: of sources by render id, of timelines by composition id.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Known {
+pub struct KnownDurations {
     pub sources: BTreeMap<String, f64>,
     pub timelines: BTreeMap<String, f64>,
 }
@@ -35,7 +35,7 @@ pub struct Window {
 #[expect(missing_debug_implementations, reason = "a document has none")]
 pub struct Times<'a> {
     document: &'a Document,
-    known: &'a Known,
+    known: &'a KnownDurations,
     file: &'a str,
     /// The element that is the whole composition.
     root: Option<NodeId>,
@@ -47,13 +47,13 @@ pub struct Times<'a> {
 
 /// How time in one composition lies on the whole timeline: absolute = start + (local − in-point) / rate.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Placed {
+pub struct TimeMapping {
     pub start: f64,
     pub in_point: f64,
     pub rate: f64,
 }
 
-impl Placed {
+impl TimeMapping {
     const WHOLE: Self = Self { start: 0.0, in_point: 0.0, rate: 1.0 };
 
     pub fn absolute(self, local: f64) -> f64 {
@@ -63,7 +63,7 @@ impl Placed {
 
 impl<'a> Times<'a> {
     /// `file` is what errors call the document.
-    pub fn of(document: &'a Document, known: &'a Known, file: &'a str) -> Self {
+    pub fn of(document: &'a Document, known: &'a KnownDurations, file: &'a str) -> Self {
         let mut named: BTreeMap<String, Vec<NodeRef<'a>>> = BTreeMap::new();
         for node in document.select(&NAMES.map(|name| format!("[{name}]")).join(",")).nodes() {
             let said = NAMES.iter().filter_map(|name| node.attr(name));
@@ -71,7 +71,7 @@ impl<'a> Times<'a> {
                 named.entry(value).or_default().push(*node);
             }
         }
-        let root = super::find_root(document).map(|root| root.id);
+        let root = crate::document::root::find_root(document).map(|root| root.id);
         Self { document, known, file, root, named, starts: RefCell::default() }
     }
 
@@ -95,16 +95,16 @@ impl<'a> Times<'a> {
     }
 
     /// How the time that `node`'s own start is written in lies on the whole timeline.
-    pub fn placed(&self, node: &NodeRef<'a>) -> Result<Placed> {
-        let Some(host) = self.composition(node) else { return Ok(Placed::WHOLE) };
-        self.placed_in(&host)
+    pub(crate) fn mapping(&self, node: &NodeRef<'a>) -> Result<TimeMapping> {
+        let Some(host) = self.composition(node) else { return Ok(TimeMapping::WHOLE) };
+        self.mapping_inside(&host)
     }
 
     /// The same of what is in the composition `host`.
-    pub fn placed_in(&self, host: &NodeRef<'a>) -> Result<Placed> {
-        let outer = self.placed(host)?;
+    pub fn mapping_inside(&self, host: &NodeRef<'a>) -> Result<TimeMapping> {
+        let outer = self.mapping(host)?;
         let start = outer.absolute(self.start(host)?);
-        Ok(Placed { start, in_point: in_point(host), rate: outer.rate * rate(host) })
+        Ok(TimeMapping { start, in_point: in_point(host), rate: outer.rate * rate(host) })
     }
 
     /// The start of `node` in the time of its composition.
@@ -206,7 +206,7 @@ impl<'a> Times<'a> {
     }
 
     fn own_window(&self, node: &NodeRef<'a>) -> Result<Window> {
-        let placed = self.placed(node)?;
+        let placed = self.mapping(node)?;
         let local = self.start(node)?;
         let start = placed.absolute(local);
         let lasts = self.duration(node, local);
@@ -229,9 +229,9 @@ pub fn rate(node: &NodeRef<'_>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::html::parse;
+    use crate::document::html::parse;
 
-    fn window(html: &str, known: &Known) -> Result<Window> {
+    fn window(html: &str, known: &KnownDurations) -> Result<Window> {
         let document = parse(html);
         let times = Times::of(&document, known, "index.html");
         let node = document.select_single("#x");
@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_window_is_on_the_whole_timeline_and_within_every_scene_around_it() {
-        let known = Known {
+        let known = KnownDurations {
             sources: [("m".to_owned(), 8.0)].into(),
             timelines: [("t".to_owned(), 4.0)].into(),
         };
@@ -302,7 +302,7 @@ mod tests {
         let html = "<div data-composition-id=r><p id=a data-start=1 data-duration=2></p><p id=b data-start='a + 1' data-duration=1></p>\
             <p id=x data-start=b></p><p id=open data-start=0></p><p id=y data-start=open></p><p id=z data-start=nobody></p></div>";
         let document = parse(html);
-        let known = Known::default();
+        let known = KnownDurations::default();
         let times = Times::of(&document, &known, "index.html");
         for (id, expected) in
             [("a", Some(1.0)), ("b", Some(4.0)), ("x", Some(5.0)), ("y", None), ("z", None)]
@@ -329,7 +329,7 @@ mod tests {
             );
         }
         let document = parse(&html);
-        let known = Known::default();
+        let known = KnownDurations::default();
         let times = Times::of(&document, &known, "index.html");
         times.check().unwrap();
         let last = document.select_single("#c1499");
@@ -340,7 +340,7 @@ mod tests {
     fn a_start_that_comes_back_to_itself_is_refused_by_name() {
         let html = "<div data-composition-id=r><p id=a data-start=x></p><p id=x data-start='a + 1'></p></div>";
         let document = parse(html);
-        let known = Known::default();
+        let known = KnownDurations::default();
         let error = Times::of(&document, &known, "index.html").check().unwrap_err().to_string();
         assert!(error.contains("<p id=\"a\">") && error.contains("circle"), "{error}");
     }

@@ -3,9 +3,9 @@
 use dom_query::{Document, NodeRef};
 use serde_json::{Map, Value};
 
-use crate::assets::quoted_address;
+use crate::css;
+use crate::document::html::describe;
 use crate::error::{Error, Result};
-use crate::html::describe;
 
 /// A variable as `data-composition-variables` declares it.
 #[derive(Debug, Clone, PartialEq)]
@@ -110,7 +110,7 @@ pub(crate) fn custom_properties(
             Value::Null | Value::Array(_) | Value::Object(_) => continue,
         };
         let text: String = text.chars().filter(|c| !";{}<>\r\n".contains(*c)).collect();
-        let text = if is_whole(&text) { text } else { quoted_address(&text) };
+        let text = if css::is_complete(&text) { text } else { css::string(&text) };
         for name in names(id) {
             rules.push(format!("--{name}:{text}{important};"));
         }
@@ -120,31 +120,6 @@ pub(crate) fn custom_properties(
         (rules, Force::WhereAbsent) => format!(":where({selectors}){{{rules}}}"),
         (rules, Force::Always) => format!("{selectors}{{{rules}}}"),
     }
-}
-
-/// Whether a value is complete as CSS: what it opens it also closes, so that what follows it is not taken for a part of it.
-fn is_whole(text: &str) -> bool {
-    let mut open = Vec::new();
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        match (c, open.last()) {
-            ('\\', _) if chars.next().is_none() => return false,
-            ('"' | '\'', Some(quote)) if *quote == c => {
-                open.pop();
-            }
-            ('\\', _) | (_, Some('"' | '\'')) => {}
-            ('"' | '\'', _) => open.push(c),
-            ('/', _) if chars.peek() == Some(&'*') => return false,
-            ('(', _) => open.push(')'),
-            ('[', _) => open.push(']'),
-            (')' | ']', Some(expected)) if *expected == c => {
-                open.pop();
-            }
-            (')' | ']', _) => return false,
-            _ => {}
-        }
-    }
-    open.is_empty()
 }
 
 /// Whether a custom property gives way to one of the author's.
@@ -202,7 +177,7 @@ fn set_own_text(node: &NodeRef<'_>, text: &str) {
 fn may_be_source(address: &str) -> bool {
     let lower = address.trim().to_ascii_lowercase();
     match lower.split_once(':') {
-        Some((scheme, _)) if crate::assets::has_scheme(&lower) => {
+        Some((scheme, _)) if crate::site::has_scheme(&lower) => {
             ["http", "https", "blob"].contains(&scheme) || lower.starts_with("data:image/")
         }
         _ => !lower.is_empty(),
@@ -227,7 +202,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::html::parse;
+    use crate::document::html::parse;
 
     const DECLARED: &str = r##"[{"id":"title","type":"string","default":"Hi"},{"id":"accentColor","type":"color","default":"#f00"},
         {"id":"size","type":"number"},{"id":"mood","type":"enum","options":[{"value":"calm","label":"Calm"},"wild"]}]"##;
@@ -286,6 +261,8 @@ mod tests {
             ("a)", "\"a)\""),
             ("a /* b", "\"a /* b\""),
             ("a\\", "\"a\\\\\""),
+            ("a(b]", "\"a(b]\""),
+            ("url(a b", "\"url(a b\""),
             ("rgb(1, 2, 3)", "rgb(1, 2, 3)"),
             ("url('a(b')", "url('a(b')"),
         ] {

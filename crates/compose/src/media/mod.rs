@@ -1,21 +1,23 @@
 //! The media elements of a whole document: marked so that each can be told from the others, then read off it.
 
+pub mod clip;
+mod gif;
+
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use dom_query::{Document, NodeRef};
-use percent_encoding::percent_decode_str;
 
-use crate::assets::{has_scheme, normalized};
-use crate::clip::{Clip, Repeat};
+use crate::document::html::describe;
 use crate::error::{Error, Result};
-use crate::gif::{self, Animated};
-use crate::html::describe;
-use crate::js_number;
-use crate::times::{Times, in_point, rate};
+use crate::media::clip::{Clip, Repeat};
+use crate::media::gif::Animated;
+use crate::site::{Site, has_scheme};
+use crate::timing::js_number;
+use crate::timing::resolve::{Times, in_point, rate};
 
 /// The loudest gain: +12 dB.
-pub const MAX_GAIN: f64 = 3.981_071_705_534_972_2;
+const MAX_GAIN: f64 = 3.981_071_705_534_972_2;
 
 /// A video or audio element with a source.
 #[derive(Debug, Clone, PartialEq)]
@@ -110,9 +112,8 @@ fn names_gif(node: &NodeRef<'_>) -> bool {
     path.to_ascii_lowercase().ends_with(".gif")
 }
 
-/// The media that can be seen or heard. `place` is the directory of the
-/// document's files and the folder in it that relative addresses are meant from; errors call the document `file`.
-pub fn list(document: &Document, place: (&Path, &str), file: &str) -> Result<Vec<Medium>> {
+/// The media of a document in `site` that can be seen or heard. Errors call the document `file`.
+pub fn list(document: &Document, site: Site<'_>, file: &str) -> Result<Vec<Medium>> {
     let mut media = Vec::new();
     for node in document.select(MEDIA).nodes() {
         let Some(src) = source(node).filter(|_| node.has_attr("data-hf-render-id")) else {
@@ -127,7 +128,7 @@ pub fn list(document: &Document, place: (&Path, &str), file: &str) -> Result<Vec
             continue;
         }
         let says_sound = node.attr("data-has-audio").is_none_or(|value| &*value != "false");
-        let file_on_disk = match locate(place, &src, node, file) {
+        let file_on_disk = match locate(site, &src, node, file) {
             // A picture that is not there is missed when the page asks for it.
             Err(_) if kind == Kind::Gif => continue,
             found => found?,
@@ -181,7 +182,7 @@ pub fn clips<'a>(
             Kind::Gif => timed(&node),
             Kind::Video | Kind::Audio => node,
         };
-        let (placed, local) = (times.placed(&node)?, times.start(&node)?);
+        let (placed, local) = (times.mapping(&node)?, times.start(&node)?);
         let window = times.window(&node, total)?;
         if window.end <= window.start {
             continue;
@@ -250,13 +251,8 @@ fn source(node: &NodeRef<'_>) -> Option<String> {
     own.map(|src| src.trim().to_owned())
 }
 
-/// The file that `src` names in `dir`, if it is relative, from `folder`.
-fn locate(
-    (dir, folder): (&Path, &str),
-    src: &str,
-    node: &NodeRef<'_>,
-    file: &str,
-) -> Result<PathBuf> {
+/// The file that `src` names.
+fn locate(site: Site<'_>, src: &str, node: &NodeRef<'_>, file: &str) -> Result<PathBuf> {
     let refuse = |reason: String| Error::MediaUnusable {
         element: format!("{file}: {}", describe(node)),
         reason,
@@ -267,19 +263,10 @@ fn locate(
             "a {scheme}: address cannot be rendered; put the file into the project"
         )));
     }
-    let path = src.split(['?', '#']).next().unwrap_or_default();
-    let decoded = percent_decode_str(path).decode_utf8_lossy();
-    let inside = normalized(if decoded.starts_with('/') { "" } else { folder }, &decoded);
-    let found = dir.join(&inside);
-    let is_inside = std::fs::canonicalize(&found)
-        .ok()
-        .zip(std::fs::canonicalize(dir).ok())
-        .is_some_and(|(found, dir)| found.starts_with(dir));
-    if is_inside && found.is_file() {
-        Ok(found)
-    } else {
-        Err(refuse(format!("{inside} is not in the project")))
-    }
+    let inside = site.resolve(src).unwrap_or_else(|| src.to_owned());
+    site.file(src)
+        .filter(|found| found.is_file())
+        .ok_or_else(|| refuse(format!("{inside} is not in the project")))
 }
 
 fn is_hidden(node: &NodeRef<'_>) -> bool {
@@ -296,7 +283,7 @@ fn gain(node: &NodeRef<'_>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::html::parse;
+    use crate::document::html::parse;
 
     #[test]
     fn a_medium_without_a_start_starts_with_what_it_is_in() {
@@ -339,9 +326,9 @@ mod tests {
             (&*first.attr("data-start").unwrap(), &*first.attr("data-has-audio").unwrap()),
             ("0", "true")
         );
-        let html = crate::html::serialize(&document);
+        let html = crate::document::html::serialize(&document);
         let again = parse(&html);
         mark(&again);
-        assert_eq!(crate::html::serialize(&again), html, "marking twice changes nothing");
+        assert_eq!(crate::document::html::serialize(&again), html, "marking twice changes nothing");
     }
 }

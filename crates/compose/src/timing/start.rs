@@ -2,8 +2,8 @@
 
 use dom_query::Document;
 
-use crate::html::describe;
-use crate::js_number;
+use crate::document::html::describe;
+use crate::timing::number::js_number;
 
 /// What a `data-start` says.
 #[derive(Debug, Clone, PartialEq)]

@@ -19,34 +19,34 @@ pub fn parse(html: &str) -> Document {
 /// Writes a document so that reading it again gives the same tree. The document is not to be used afterwards.
 pub fn serialize(document: &Document) -> String {
     keep_first_breaks(&document.select(DROPS_FIRST_BREAK));
-    written(document.root(), Written::Whole)
+    written(document.root(), Part::Whole)
 }
 
 /// An element with all that is in it, to be read again elsewhere; the element is not to be used afterwards.
-pub fn outer_html(node: &NodeRef<'_>) -> String {
+pub(crate) fn outer_html(node: &NodeRef<'_>) -> String {
     keep_first_breaks(&Selection::from(*node).select(DROPS_FIRST_BREAK));
-    written(*node, Written::Whole)
+    written(*node, Part::Whole)
 }
 
 /// What is in an element, to be read again elsewhere; for a template, its content.
-pub fn inner_html(node: &NodeRef<'_>) -> String {
+pub(crate) fn inner_html(node: &NodeRef<'_>) -> String {
     keep_first_breaks(&Selection::from(*node).select(DROPS_FIRST_BREAK));
-    written(*node, Written::Inside)
+    written(*node, Part::Inside)
 }
 
 /// How much of a node is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Written {
+enum Part {
     Whole,
     Inside,
 }
 
-fn written(node: NodeRef<'_>, part: Written) -> String {
+fn written(node: NodeRef<'_>, part: Part) -> String {
     // A template's content is written only with the template around it.
     let is_template = node.has_name("template");
     let traversal_scope = match part {
-        Written::Inside if !is_template => TraversalScope::ChildrenOnly(None),
-        Written::Inside | Written::Whole => TraversalScope::IncludeNode,
+        Part::Inside if !is_template => TraversalScope::ChildrenOnly(None),
+        Part::Inside | Part::Whole => TraversalScope::IncludeNode,
     };
     let options =
         SerializeOpts { scripting_enabled: true, traversal_scope, create_missing_parent: true };
@@ -54,7 +54,7 @@ fn written(node: NodeRef<'_>, part: Written) -> String {
     write_html(&mut bytes, &SerializableNodeRef::from(node), options)
         .expect("writing to memory does not fail");
     let text = String::from_utf8(bytes).expect("a tree of texts is written as text");
-    if is_template && part == Written::Inside {
+    if is_template && part == Part::Inside {
         let start = text.find('>').map_or(0, |end| end + 1);
         let end = text.rfind("</").unwrap_or(text.len());
         return text[start..end].to_owned();
@@ -73,7 +73,7 @@ fn keep_first_breaks(elements: &Selection<'_>) {
 }
 
 /// How an error names an element: its tag, with what tells it from others.
-pub fn describe(node: &NodeRef<'_>) -> String {
+pub(crate) fn describe(node: &NodeRef<'_>) -> String {
     let tag = node.node_name().unwrap_or_default();
     let marked = |name: &str| {
         node.attr(name).map(|value| format!(" {name}=\"{value}\"")).unwrap_or_default()
@@ -83,12 +83,12 @@ pub fn describe(node: &NodeRef<'_>) -> String {
 }
 
 /// JSON that can stand in a script: no `<` in it can end the script or begin a comment.
-pub fn json_in_script(value: &serde_json::Value) -> String {
+pub(crate) fn json_in_script(value: &serde_json::Value) -> String {
     value.to_string().replace('<', "\\u003c")
 }
 
 /// Text for an attribute value in double quotes.
-pub fn escape_attribute(text: &str) -> String {
+pub(crate) fn escape_attribute(text: &str) -> String {
     text.replace('&', "&amp;").replace('"', "&quot;")
 }
 

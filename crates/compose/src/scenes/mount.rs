@@ -2,10 +2,11 @@
 
 use dom_query::{Document, NodeRef};
 
-use crate::html::outer_html;
-use crate::js_number;
-use crate::nested::scene::{Content, Scene};
-use crate::nested::selector::Scope;
+use crate::css;
+use crate::document::html::outer_html;
+use crate::scenes::scene::{Content, Scene};
+use crate::scenes::selector::Scope;
+use crate::timing::js_number;
 
 /// What the root element of a scene says about itself that is the host's to say.
 const TAKEN_FROM_ROOT: [&str; 13] = [
@@ -107,9 +108,7 @@ fn pixels(node: &NodeRef<'_>, side: &str) -> Option<f64> {
 
 fn styles(node: &NodeRef<'_>, property: &str) -> bool {
     let style = node.attr("style").unwrap_or_default();
-    style.split(';').any(|one| {
-        one.split_once(':').is_some_and(|(name, _)| name.trim().eq_ignore_ascii_case(property))
-    })
+    css::parse(&style).blocks[0].value(property).is_some()
 }
 
 fn add_style(node: &NodeRef<'_>, declaration: &str) {

@@ -24,7 +24,7 @@ pub fn inject(html: &str, head_start: &str, head_end: &str, body_end: &str) -> S
 }
 
 /// Whether `html` is a whole document and not a fragment, which begins with content.
-pub fn is_document(html: &str) -> bool {
+pub(crate) fn is_document(html: &str) -> bool {
     let first = Tags { html, at: 0 }.next();
     first.is_some_and(|tag| ["!doctype", "html", "head", "body"].contains(&tag.name.as_str()))
 }

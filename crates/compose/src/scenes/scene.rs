@@ -5,10 +5,10 @@ use std::path::Path;
 
 use dom_query::{Document, NodeRef};
 
-use crate::assets::Base;
+use crate::document::html::{inner_html, outer_html, parse};
+use crate::document::rebase::Base;
+use crate::document::variables::{Declared, declared};
 use crate::error::{Error, Result};
-use crate::html::{inner_html, outer_html, parse};
-use crate::variables::{Declared, declared};
 
 /// A file's parts, with every address as the whole document writes it.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ pub(crate) enum Script {
 
 /// Reads `src`, a path from the root of the project, for a host with the composition id `host_id`, if it has one.
 pub(crate) fn load(base: Base<'_>, src: &str, host_id: Option<&str>) -> Result<Scene> {
-    let document = parse(&read(base.project, src)?);
+    let document = parse(&read(base.site.root, src)?);
     let mut warnings = Vec::new();
     let template = document.select_single("template").nodes().first().copied();
     let body = document.body().ok_or_else(|| problem(src, "has no content"))?;

@@ -1,11 +1,10 @@
 //! Addresses in a nested composition's file, as the whole document has to write them.
 
-use std::path::Path;
-
 use dom_query::Document;
-use percent_encoding::percent_decode_str;
 
-use crate::css::{CssSpan, places, places_in_declarations, rewrite, url};
+use crate::css::{self, Link, edit};
+use crate::document::srcset;
+use crate::site::{Site, has_scheme};
 
 /// Attributes that hold one address.
 const ADDRESSES: [&str; 4] = ["src", "href", "poster", "xlink:href"];
@@ -13,9 +12,8 @@ const ADDRESSES: [&str; 4] = ["src", "href", "poster", "xlink:href"];
 /// What a file's addresses are relative to.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Base<'a> {
-    pub(crate) project: &'a Path,
-    /// The file's folder in the project, without a slash at its end; empty at the root.
-    pub(crate) folder: &'a str,
+    /// The project, seen from the file.
+    pub(crate) site: Site<'a>,
     /// What an address from the root begins with: nothing, or a slash where the document's own base lies elsewhere.
     pub(crate) root: &'a str,
 }
@@ -32,29 +30,21 @@ impl Base<'_> {
         }
         let end = address.find(['?', '#']).unwrap_or(address.len());
         let (path, rest) = address.split_at(end);
-        let from_file = normalized(self.folder, path);
-        let from_root = normalized("", path);
-        let decoded = percent_decode_str(&from_file).decode_utf8_lossy().into_owned();
-        let is_neighbour = self.project.join(decoded).exists();
-        let chosen = if path.starts_with("../") || is_neighbour { from_file } else { from_root };
+        let is_neighbour = self.site.file(path).is_some_and(|file| file.exists());
+        let from_file = path.starts_with("../") || is_neighbour;
+        let chosen = normalized(if from_file { self.site.folder } else { "" }, path);
         let rebased = format!("{}{chosen}{rest}", self.root);
         (rebased != address).then_some(rebased)
     }
 
-    /// A style sheet with its addresses rebased.
-    pub(crate) fn css(&self, css: &str) -> String {
-        self.rewrite(css, &places(css))
-    }
-
-    fn rewrite(&self, css: &str, places: &[CssSpan]) -> String {
-        rewrite(css, places, |place| match place {
-            CssSpan::Url { at, address } => {
-                let rebased = self.rebase(address)?;
-                let is_bare = css[at.clone()].starts_with(['"', '\'']);
-                Some(if is_bare { quoted_address(&rebased) } else { url(&rebased) })
-            }
-            CssSpan::Selectors(_) => None,
-        })
+    /// A style sheet, or what stands in a `style` attribute, with its addresses rebased.
+    pub(crate) fn css(&self, text: &str) -> String {
+        let edits = css::parse(text).urls().into_iter().filter_map(|Link { span, url }| {
+            let rebased = self.rebase(&url)?;
+            let is_bare = text[span.clone()].starts_with(['"', '\'']);
+            Some((span, if is_bare { css::string(&rebased) } else { css::url(&rebased) }))
+        });
+        edit(text, edits.collect())
     }
 
     /// Rebases every address in the elements of `content`; style sheets and scripts are not looked at.
@@ -68,46 +58,19 @@ impl Base<'_> {
         }
         for node in content.select("[srcset]").nodes() {
             let set = node.attr("srcset").unwrap_or_default();
-            node.set_attr("srcset", &self.srcset(&set));
+            let candidates = srcset::parse(&set).into_iter();
+            let edits = candidates.filter_map(|link| Some((link.span, self.rebase(&link.url)?)));
+            node.set_attr("srcset", &edit(&set, edits.collect()));
         }
         for node in content.select("[style*='(']").nodes() {
             let style = node.attr("style").unwrap_or_default();
-            node.set_attr("style", &self.rewrite(&style, &places_in_declarations(&style)));
-        }
-    }
-
-    fn srcset(&self, set: &str) -> String {
-        let one = |candidate: &str| {
-            let candidate = candidate.trim();
-            let (address, rest) =
-                candidate.split_at(candidate.find(' ').unwrap_or(candidate.len()));
-            format!("{}{rest}", self.rebase(address).unwrap_or_else(|| address.to_owned()))
-        };
-        if set.contains("data:") {
-            set.to_owned()
-        } else {
-            set.split(',').map(one).collect::<Vec<_>>().join(", ")
+            node.set_attr("style", &self.css(&style));
         }
     }
 }
 
-/// An address as a CSS string.
-pub(crate) fn quoted_address(address: &str) -> String {
-    let mut text = String::new();
-    cssparser::serialize_string(address, &mut text).expect("writing to memory does not fail");
-    text
-}
-
-/// Whether an address begins with a scheme, as in `https:` or `data:`.
-pub(crate) fn has_scheme(address: &str) -> bool {
-    address.split_once(':').is_some_and(|(scheme, _)| {
-        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+.-".contains(c))
-    })
-}
-
-/// `path` seen from `folder`, without `.` and `..`; it never leads above the root.
-pub fn normalized(folder: &str, path: &str) -> String {
+/// The address `path`, written from the root where it is meant from `folder`: without `.` and `..`, and never above the root.
+pub(crate) fn normalized(folder: &str, path: &str) -> String {
     let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
     for part in path.split('/') {
         match part {
@@ -133,7 +96,7 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, "x").unwrap();
         }
-        let base = Base { project: project.path(), folder: "scenes/card", root: "" };
+        let base = Base { site: Site { root: project.path(), folder: "scenes/card" }, root: "" };
         for (address, expected) in [
             ("near.png", Some("scenes/card/near.png")),
             ("./near.png?v=1#x", Some("scenes/card/near.png?v=1#x")),
@@ -158,13 +121,20 @@ mod tests {
             base.css("@import 'near.png';a{b:url(near.png) url(#g)}"),
             "@import \"scenes/card/near.png\";a{b:url(\"scenes/card/near.png\") url(#g)}"
         );
+        assert_eq!(
+            base.css("a{b:image-set('near.png' 1x, \"assets/far.png\" 2x);content:'near.png'}"),
+            "a{b:image-set(\"scenes/card/near.png\" 1x, \"assets/far.png\" 2x);content:'near.png'}"
+        );
         let content = Document::fragment(
-            "<img src=near.png srcset='near.png 1x, assets/far.png 2x'><p style='background:url(near.png)'></p>\
+            "<img src=near.png srcset='near.png 1x, data:image/png;base64,xx 2x'><p style='background:url(near.png)'></p>\
              <svg><image xlink:href='near.png'></image><use href='#a'></use></svg>",
         );
         base.elements(&content);
         let html = content.html();
-        assert!(html.contains("srcset=\"scenes/card/near.png 1x, assets/far.png 2x\""), "{html}");
+        assert!(
+            html.contains("srcset=\"scenes/card/near.png 1x, data:image/png;base64,xx 2x\""),
+            "{html}"
+        );
         assert!(html.contains("xlink:href=\"scenes/card/near.png\""), "{html}");
         assert!(html.contains("url(&quot;scenes/card/near.png&quot;)"), "{html}");
     }

@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
-use crate::html::json_in_script;
-use crate::nested::selector::Scope;
+use crate::document::html::json_in_script;
+use crate::javascript::Module;
+use crate::scenes::selector::Scope;
 
 /// Defines `__fwScene`, which makes that view.
 pub(crate) const PRELUDE: &str = include_str!("scenes.js");
@@ -22,7 +23,8 @@ pub(crate) fn wrap(source: &str, scope: &Scope, declared_id: &str, file: &str) -
 
 /// A module for one instance: what it imports is its own, and of the names above it sees its view, unless it declares them itself.
 pub(crate) fn wrap_module(source: &str, scope: &Scope, declared_id: &str, file: &str) -> String {
-    let free: Vec<_> = NAMES.into_iter().filter(|name| !declares(source, name)).collect();
+    let own = Module::parse(source).names;
+    let free: Vec<_> = NAMES.into_iter().filter(|name| !own.iter().any(|o| o == name)).collect();
     format!(
         "const {{ {} }} = __fwScene({});\n{}",
         free.join(", "),
@@ -38,27 +40,6 @@ fn describe(scope: &Scope, declared_id: &str, file: &str) -> String {
         "rootId": scope.root,
         "file": file,
     }))
-}
-
-/// Whether a module may declare `name` itself: a needless yes only costs it the scoped one.
-fn declares(source: &str, name: &str) -> bool {
-    let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
-    source.match_indices(name).any(|(at, _)| {
-        let before = &source[..at];
-        let is_whole =
-            !before.ends_with(is_word) && !source[at + name.len()..].starts_with(is_word);
-        // From the last word that begins a declaration up to here, nothing ends it or begins its value.
-        let keyword = ["import", "const", "let", "var", "class", "function"]
-            .iter()
-            .filter_map(|keyword| before.rfind(keyword).map(|start| start + keyword.len()))
-            .max();
-        is_whole
-            && keyword.is_some_and(|start| {
-                let since = &before[start..];
-                let own = since.rsplit(',').next().unwrap_or(since);
-                !since.contains([';', '(']) && !own.contains('=')
-            })
-    })
 }
 
 /// A script element ends at the first `</script`, whatever the script means by it; in a string or pattern, the backslash
@@ -114,6 +95,8 @@ mod tests {
             ("const { gsap } = globalThis;", "{ document, window, __hyperframes }"),
             ("const a = 1, gsap = 2;", "{ document, window, __hyperframes }"),
             ("const tl = gsap.timeline();", "{ document, gsap, window, __hyperframes }"),
+            ("f(() => { const gsap = 1; });", "{ document, gsap, window, __hyperframes }"),
+            ("/* import gsap from 'gsap'; */", "{ document, gsap, window, __hyperframes }"),
             ("const mygsap = 1;", "{ document, gsap, window, __hyperframes }"),
             ("const a = 1;\ngsap.to('b', {});", "{ document, gsap, window, __hyperframes }"),
         ] {

@@ -1,0 +1,106 @@
+//! What a JavaScript module imports and declares.
+
+use oxc_allocator::Allocator;
+use oxc_ast::AstKind;
+use oxc_ast::ast::Expression;
+use oxc_parser::Parser;
+use oxc_semantic::SemanticBuilder;
+use oxc_span::SourceType;
+
+/// The two things that matter here about a module. One that cannot be parsed has neither: Chrome reports its error.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Module {
+    /// The specifiers of static imports, re-exports, and dynamic imports whose argument is a constant, in source order.
+    pub(crate) specifiers: Vec<String>,
+    /// The names of its own scope.
+    pub(crate) names: Vec<String>,
+}
+
+impl Module {
+    pub(crate) fn parse(source: &str) -> Self {
+        let allocator = Allocator::default();
+        let parsed = Parser::new(&allocator, source, SourceType::mjs()).parse();
+        if parsed.panicked {
+            return Self::default();
+        }
+        let semantic =
+            SemanticBuilder::new().with_build_nodes(true).build(&parsed.program).semantic;
+        let specifiers = semantic.nodes().iter().filter_map(|node| specifier(node.kind()));
+        let scoping = semantic.scoping();
+        let names = scoping.get_bindings(scoping.root_scope_id()).keys();
+        Self { specifiers: specifiers.collect(), names: names.map(ToString::to_string).collect() }
+    }
+}
+
+fn specifier(node: AstKind<'_>) -> Option<String> {
+    let source = match node {
+        AstKind::ImportDeclaration(import) => &import.source,
+        AstKind::ExportAllDeclaration(export) => &export.source,
+        AstKind::ExportFromDeclaration(export) => &export.source,
+        AstKind::ImportExpression(import) => {
+            return match &import.source {
+                Expression::StringLiteral(text) => Some(text.value.to_string()),
+                Expression::TemplateLiteral(text) => {
+                    text.single_quasi().map(|text| text.to_string())
+                }
+                _ => None,
+            };
+        }
+        _ => return None,
+    };
+    Some(source.value.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_imports_of_a_module_are_found() {
+        for (source, expected) in [
+            ("import * as THREE from 'three';", &["three"][..]),
+            ("import{a as b,c}from\"./x.js\";export*from'./y.js'", &["./x.js", "./y.js"]),
+            ("import d, { e } from \"https://h/z.js\"", &["https://h/z.js"]),
+            ("import './side.js'\nimport\"./min.js\";", &["./side.js", "./min.js"]),
+            ("const m = await import( './late.js' ); import(name)", &["./late.js"]),
+            ("export { x } from\n  './multi.js'", &["./multi.js"]),
+            ("import(`./plain.js`); import(`./${x}.js`)", &["./plain.js"]),
+            ("import '\\x2e/escaped.js'", &["./escaped.js"]),
+            ("import data from './data.json' with { type: 'json' }", &["./data.json"]),
+            ("export default 'text'; export const a = 'b';", &[]),
+            ("meta = import.meta.url; o.import('x'); important = 'y'", &[]),
+            ("x = { import: 'x' }", &[]),
+        ] {
+            assert_eq!(Module::parse(source).specifiers, expected, "{source}");
+        }
+    }
+
+    #[test]
+    fn an_import_in_a_comment_or_a_string_is_none() {
+        for source in [
+            "/* import \"https://h/a.js\" */",
+            "x = 1; // import 'https://h/a.js'",
+            "x = `import 'https://h/a.js'`;",
+            "x = \"import('https://h/a.js')\";",
+            "x = /import 'a'/;",
+        ] {
+            assert_eq!(Module::parse(source).specifiers, [""; 0], "{source}");
+        }
+    }
+
+    #[test]
+    fn the_names_of_a_module_are_those_of_its_outermost_scope() {
+        for (source, expected) in [
+            ("import { x as y } from 'a'; import * as z from 'b';", &["y", "z"][..]),
+            ("const { a, b: [c] } = d, e = f;", &["a", "c", "e"]),
+            ("function g() { var h; } class K {}", &["K", "g"]),
+            ("if (x) { var hoisted = 1; let inner; }", &["hoisted"]),
+            ("gsap.to('a', { gsap });", &[]),
+            ("const a = ;", &[]),
+        ] {
+            let mut names = Module::parse(source).names;
+            names.sort();
+            assert_eq!(names, expected, "{source}");
+        }
+    }
+}

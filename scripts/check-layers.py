@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = {
     "render": [
         ["error"],
-        ["blocking", "frame", "hash", "process"],
+        ["blocking", "frame", "process"],
         ["config", "tools", "video_track"],
         ["side_output"],
         ["ffmpeg", "page"],

@@ -51,21 +51,41 @@ fn a_page_that_reports_errors_is_rendered_when_that_is_asked_for() {
 }
 
 #[test]
-fn a_wrong_argument_is_refused_by_its_name() {
+fn a_config_that_cannot_be_rendered_is_refused_by_its_field() {
     for (args, code, named) in [
-        (&["--fps", "31"][..], "CONFIG_INVALID", "`fps`"),
-        (&["--quality", "best"], "CONFIG_INVALID", "`quality`"),
-        (&["--crf", "99"], "CONFIG_INVALID", "`crf`"),
-        (&["--crf", "20", "--bitrate", "8M"], "CONFIG_INVALID", "`bitrate`"),
-        (&["--format", "avi"], "CONFIG_INVALID", "`format`"),
+        (&["--crf", "20", "--bitrate", "8M"][..], "CONFIG_INVALID", "`bitrate`"),
+        (&["--crf", "60"], "CONFIG_INVALID", "`crf`"),
         (&["--entry", "missing.html"], "ENTRY_MISSING", "missing.html"),
-        (&["--entry", "../index.html"], "CONFIG_INVALID", "`entryFile`"),
-        (&["--chunk-size", "0"], "CONFIG_INVALID", "`chunkSize`"),
-        (&["--variables", "{"], "ARGUMENT_INVALID", "--variables"),
+        (&["--variables-file", "missing.json"], "ARGUMENT_INVALID", "--variables-file"),
     ] {
         let bench = Bench::new();
         let run = bench.try_render(&fixture("colour-bars"), args);
         assert_refused(&bench, &run, code, &[named]);
+    }
+}
+
+#[test]
+fn a_value_that_an_option_cannot_have_is_a_wrong_argument() {
+    let bench = Bench::new();
+    for (option, value) in [
+        ("--fps", "31"),
+        ("--quality", "hgih"),
+        ("--crf", "99"),
+        ("--format", "avi"),
+        ("--codec", "av1"),
+        ("--preview", "10p"),
+        ("--poster", "later"),
+        ("--frames", "60..30"),
+        ("--strictness", "x"),
+        ("--entry", "../index.html"),
+        ("--chunk-size", "0"),
+        ("--variables", "{"),
+    ] {
+        let run = bench.try_render(&fixture("colour-bars"), &[option, value]);
+        assert_eq!(run.status, Some(2), "{option} {value}: {}", run.stderr);
+        let named = format!("invalid value '{value}' for '{option}");
+        assert!(run.stderr.contains(&named), "{option} {value}: {}", run.stderr);
+        assert!(!bench.path("out.mp4").exists());
     }
 }
 

@@ -1,8 +1,8 @@
 //! Text is drawn in the same font everywhere: one that is bundled, one that was fetched while planning, or not at
 //! all.
 
+use compose::net::Net;
 use render::Error;
-use render::remote::Net;
 use serde_json::json;
 
 use crate::harness::{Bench, fixture, run, tool};
@@ -93,7 +93,7 @@ fn a_family_that_nobody_offers_is_refused_with_its_name_and_who_wants_it() {
     for (net, sentence) in [(web.net(), "status 404"), (Net::offline(), "no network")] {
         let project_dir = TestProject::new();
         match project_dir.plan_project(&fixture("fonts-missing"), &net) {
-            Err(error @ Error::FontMissing { .. }) => {
+            Err(error @ Error::Compose(compose::Error::FontMissing { .. })) => {
                 let message = error.to_string();
                 assert!(
                     message.starts_with("font family \"Nobody's Grotesk\", wanted by .title: "),
@@ -123,7 +123,9 @@ fn a_service_that_is_out_of_order_is_another_error_than_a_family_it_does_not_hav
         web.on(path, [reply]);
         let project_dir = TestProject::new();
         match project_dir.plan_project(&fixture("fonts-fetched"), &web.net()) {
-            Err(Error::FontUnavailable { family, .. }) => assert_eq!(family, "Fetched Sans"),
+            Err(Error::Compose(compose::Error::FontUnavailable { family, .. })) => {
+                assert_eq!(family, "Fetched Sans");
+            }
             other => panic!("{path}: {other:?}"),
         }
     }
@@ -131,7 +133,7 @@ fn a_service_that_is_out_of_order_is_another_error_than_a_family_it_does_not_hav
     web.on("/late.woff2", [Reply::ok("font/woff2", "<html>")]);
     let project_dir = TestProject::new();
     let error = project_dir.plan_project(&fixture("fonts-fetched"), &web.net()).unwrap_err();
-    assert!(matches!(error, Error::NotMedia { .. }), "{error:?}");
+    assert!(matches!(error, Error::Compose(compose::Error::NotMedia { .. })), "{error:?}");
 }
 
 #[test]
@@ -150,7 +152,7 @@ fn a_stack_that_starts_with_a_font_of_the_machine_is_refused_unless_one_stands_f
     let project_dir =
         TestProject::with(&styled(".c { font-family: cursive, Inter }", "<p class=c>text</p>"));
     match project_dir.plan(&Net::offline()) {
-        Err(Error::SystemFont { selector, reason }) => {
+        Err(Error::Compose(compose::Error::SystemFont { selector, reason })) => {
             assert_eq!(selector, ".c");
             assert!(reason.contains("\"cursive\""), "{reason}");
         }
@@ -230,7 +232,10 @@ fn letters_that_the_bundle_does_not_have_are_asked_for() {
         "{warnings}"
     );
     web.on("/css2", [Reply::status(503)]);
-    assert!(matches!(project_dir.plan(&web.net()), Err(Error::FontUnavailable { .. })));
+    assert!(matches!(
+        project_dir.plan(&web.net()),
+        Err(Error::Compose(compose::Error::FontUnavailable { .. }))
+    ));
 }
 
 #[test]

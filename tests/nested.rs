@@ -149,7 +149,6 @@ fn a_wrong_variable_is_refused_by_its_name_when_that_is_asked_for() {
             "VARIABLE_INVALID",
             "\"label\": must be a string, not 7",
         ),
-        (vec!["--variables", "{oops"], "ARGUMENT_INVALID", "--variables: is not JSON"),
         (
             vec!["--variables-file", file.to_str().unwrap()],
             "ARGUMENT_INVALID",

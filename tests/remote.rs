@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use compose::net::{Authorities, Limits, Net};
 use render::Error;
-use render::remote::{Authorities, Limits, Net};
 use serde_json::json;
 
 use crate::harness::{fixture, tool};
@@ -144,10 +144,10 @@ pub(crate) fn refusal(html: &str, web: &Web) -> (&'static str, String) {
         Ok(planned) => panic!("{html} was planned: {planned:?}"),
     };
     let kind = match &error {
-        Error::RemoteRefused { .. } => "refused",
-        Error::RemoteUnavailable { .. } => "unavailable",
-        Error::NotMedia { .. } => "not media",
-        Error::MediaKind { .. } => "other kind",
+        Error::Compose(compose::Error::RemoteRefused { .. }) => "refused",
+        Error::Compose(compose::Error::RemoteUnavailable { .. }) => "unavailable",
+        Error::Compose(compose::Error::NotMedia { .. }) => "not media",
+        Error::Compose(compose::Error::MediaKind { .. }) => "other kind",
         other => panic!("{other:?}"),
     };
     (kind, error.to_string())
@@ -295,14 +295,14 @@ fn a_host_whose_certificate_nobody_vouches_for_is_refused_and_time_is_limited() 
     let project_dir = TestProject::with(&web.fill(&page("", "<img src='https://HOST/a.png'>")));
     let public_only = Net { authorities: Authorities::Public, ..web.net() };
     match project_dir.plan(&public_only) {
-        Err(Error::RemoteRefused { reason, .. }) => {
+        Err(Error::Compose(compose::Error::RemoteRefused { reason, .. })) => {
             assert!(reason.contains("certificate"), "{reason}");
         }
         other => panic!("{other:?}"),
     }
     let hasty = Limits { whole: Duration::ZERO, ..web.net().assets };
     match project_dir.plan(&Net { assets: hasty, ..web.net() }) {
-        Err(Error::RemoteUnavailable { reason, .. }) => {
+        Err(Error::Compose(compose::Error::RemoteUnavailable { reason, .. })) => {
             assert!(reason.contains("no time left"), "{reason}");
         }
         other => panic!("{other:?}"),

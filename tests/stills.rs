@@ -68,14 +68,20 @@ fn a_still_that_cannot_be_is_refused_with_the_reason() {
             "is frame 60, and the composition has 0 to 59",
         ),
         ("x.png", &["--at", "4294967295f"], "ARGUMENT_INVALID", "the composition has 0 to 59"),
-        ("x.png", &["--at", "soon"], "ARGUMENT_INVALID", "1.5s, 1500ms or 45f"),
-        ("x.bmp", &[], "ARGUMENT_INVALID", ".png, .jpg, .jpeg or .webp"),
         ("x.jpg", &["--alpha"], "ARGUMENT_INVALID", "a JPEG holds no transparency"),
     ] {
         let run = still(&bench, "own-hf", output, args);
         assert_eq!((run.status, run.code()), (Some(1), code), "{}", run.stderr);
         assert!(run.stderr.contains(says), "{}", run.stderr);
         assert!(!bench.path(output).exists());
+    }
+    for (output, args, says) in [
+        ("x.png", &["--at", "soon"][..], "'soon' for '--at <MOMENT>': is no moment; write 1.5s"),
+        ("x.txt", &[], "must end with .png, .jpg, .jpeg or .webp"),
+    ] {
+        let run = still(&bench, "own-hf", output, args);
+        assert_eq!(run.status, Some(2), "{}", run.stderr);
+        assert!(run.stderr.contains(says), "{}", run.stderr);
     }
     bench.assert_no_scratch();
 }

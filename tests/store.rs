@@ -60,23 +60,23 @@ async fn keeps_its_promises(store: &impl Store, root: &Uri) {
 
     // A file comes back with its content and what was said of it, and the newest wins.
     let place = root.join("a/b c/ü.bin");
-    let about = |label: &str| Metadata {
+    let metadata = |label: &str| Metadata {
         sha256: None,
         labels: [("plan-hash".to_owned(), label.to_owned())].into(),
     };
-    assert_eq!(store.look(&place).await.unwrap(), None);
+    assert_eq!(store.metadata(&place).await.unwrap(), None);
     for content in [bytes(100_000), Vec::new(), b"last".to_vec()] {
         fs::write(&from, &content).unwrap();
-        store.put_file(&from, &place, &about("x")).await.unwrap();
+        store.put_file(&from, &place, &metadata("x")).await.unwrap();
         let fetched = store.file(&place, &scratch).await.unwrap();
         assert_eq!(fs::read(&fetched.path).unwrap(), content);
-        let found = store.look(&place).await.unwrap().unwrap();
-        assert_eq!(found.labels, about("x").labels);
+        let found = store.metadata(&place).await.unwrap().unwrap();
+        assert_eq!(found.labels, metadata("x").labels);
     }
     let digest = "5d4a0ecd0c8e3c1c5e8b5a6e6e4b6f2e2f6a8a0d8f2c4b6a8e0c2d4f6a8b0c2d";
     let wrong = Metadata { sha256: Some(digest.to_owned()), labels: [].into() };
     match store.put_file(&from, &place, &wrong).await {
-        // A store that does not look when it writes hands the digest on to who reads.
+        // A store that does not check when it writes hands the digest on to who reads.
         Ok(()) => {
             let fetched = store.file(&place, &scratch).await.unwrap();
             assert_eq!(fetched.unchecked_sha256.as_deref(), Some(digest));
@@ -108,9 +108,12 @@ async fn keeps_its_promises(store: &impl Store, root: &Uri) {
 
     // What cannot be read is not stored.
     assert!(
-        store.put_file(&dir.path().join("absent"), &root.join("never"), &about("x")).await.is_err()
+        store
+            .put_file(&dir.path().join("absent"), &root.join("never"), &metadata("x"))
+            .await
+            .is_err()
     );
-    assert_eq!(store.look(&root.join("never")).await.unwrap(), None);
+    assert_eq!(store.metadata(&root.join("never")).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -144,7 +147,7 @@ fn a_large_file_travels_in_parts_and_arrives_whole() {
         assert_eq!(parts, 5, "16 MiB each");
         let fetched = store.file(&uri("large.mp4"), dir.path()).await.unwrap();
         assert!(fs::read(fetched.path).unwrap() == content, "another content");
-        assert!(store.look(&uri("large.mp4")).await.unwrap().unwrap().sha256.is_some());
+        assert!(store.metadata(&uri("large.mp4")).await.unwrap().unwrap().sha256.is_some());
     });
 }
 
@@ -182,7 +185,7 @@ fn a_digest_is_known_only_if_the_server_and_the_writer_agree() {
         let from = dir.path().join("from");
         fs::write(&from, "x").unwrap();
         store.put_file(&from, &uri("x"), &Metadata::default()).await.unwrap();
-        let known = async || store.look(&uri("x")).await.unwrap().unwrap().sha256;
+        let known = async || store.metadata(&uri("x")).await.unwrap().unwrap().sha256;
         let digest = known().await;
         assert!(digest.is_some());
         s3.relabel(None);

@@ -18,8 +18,7 @@ fn what_is_wrong_on_this_side_is_said_before_anything_is_sent() {
     stack.write("part.json", r#"{"BucketName": "b"}"#);
     symlink("project/index.html", stack.path("link.mp4")).unwrap();
     for (args, code, message) in [
-        (&["--fps", "31"][..], "CONFIG_INVALID", "fps"),
-        (&["--entry", "other.html"], "ENTRY_MISSING", "other.html"),
+        (&["--entry", "other.html"][..], "ENTRY_MISSING", "other.html"),
         (&["--name", "a/b"], "ARGUMENT_INVALID", "--name a/b"),
         (&["--bucket", "No"], "ARGUMENT_INVALID", "--bucket No"),
         (&["--state-machine", "framewright"], "ARGUMENT_INVALID", "--state-machine"),
@@ -97,7 +96,7 @@ fn what_the_cloud_refuses_is_said_and_what_passes_is_tried_again() {
     stack.machine.fail("GetExecutionHistory", 1, 400, "InvalidToken");
     let run = stack.run(&["watch", &arn_of("one"), "-o", "out.mp4"]);
     assert_eq!(run.status, Some(0), "{}", run.stderr);
-    assert!(run.stderr.contains("cannot look at the render for now"), "{}", run.stderr);
+    assert!(run.stderr.contains("cannot describe the render for now"), "{}", run.stderr);
     assert!(run.stderr.contains("1 retry, about $0.0018"), "{}", run.stderr);
 
     // Another render has the name, as it is seen before the upload.

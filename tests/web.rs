@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use compose::net::{Authorities, Limits, Names, Net};
 use render::Timeouts;
 use render::config::Settings;
 use render::plan::{Planned, plan};
-use render::remote::{Authorities, Limits, Names, Net};
 use render::tools::{Chrome, Tools};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use compose::geometry::Viewport;
+use compose::hash::sha256_file;
 use serde::Serialize;
 
-use crate::browser::Viewport;
 use crate::browser::session::{Reuse, Timeouts};
 use crate::capture::picture::{FrameConversion, FrameHashes, Picture};
 use crate::capture::{CaptureContext, Captured, capture};
@@ -15,7 +16,6 @@ use crate::config::output::Format;
 use crate::error::{Error, Result};
 use crate::ffmpeg;
 use crate::ffmpeg::encode::{Encoder, Encoding, Targets};
-use crate::hash::sha256_file;
 use crate::page::{self, PageSource};
 use crate::plan::PRODUCER_VERSION;
 use crate::plan::open::{PlanSummary, PlannedChunk, label, open_chunk};

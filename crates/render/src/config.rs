@@ -4,6 +4,7 @@ pub(crate) mod fields;
 pub mod output;
 pub mod resolution;
 
+use compose::fonts::FontPolicy;
 use serde_json::{Map, Value};
 
 use crate::config::fields::Fields;
@@ -28,22 +29,6 @@ pub enum FrameFormat {
 pub enum Strictness {
     Strict,
     BestEffort,
-}
-
-/// What becomes of a plan whose text would not be drawn in a font that is certain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FontPolicy {
-    /// It is refused.
-    Refuse,
-    /// It is made, with a warning.
-    Warn,
-}
-
-impl FontPolicy {
-    /// As the config says it; nothing said means care.
-    fn of(refuses: Option<bool>) -> Self {
-        if refuses.unwrap_or(true) { Self::Refuse } else { Self::Warn }
-    }
 }
 
 /// A checked config. Holding one is the proof that every field is in range and the fields agree.
@@ -111,8 +96,8 @@ impl Settings {
             max_parallel: fields.int("maxParallelChunks", 1, 256)?.unwrap_or(16),
             target_frames: fields.int("targetChunkFrames", 1, 3600)?,
         };
-        let system_fonts = FontPolicy::of(fields.bool("rejectOnSystemFonts")?);
-        let missing_fonts = FontPolicy::of(fields.bool("failClosedFontFetch")?);
+        let system_fonts = font_policy(fields.bool("rejectOnSystemFonts")?);
+        let missing_fonts = font_policy(fields.bool("failClosedFontFetch")?);
         let resolution = fields.resolution()?;
         let strictness = match fields.choice("strictness", &["strict", "best-effort"])?.as_deref() {
             Some("best-effort") => Strictness::BestEffort,
@@ -140,6 +125,11 @@ impl Settings {
         fields.nothing_left()?;
         Ok(settings)
     }
+}
+
+/// As the config says it; nothing said means care.
+fn font_policy(refuses: Option<bool>) -> FontPolicy {
+    if refuses.unwrap_or(true) { FontPolicy::Refuse } else { FontPolicy::Warn }
 }
 
 #[cfg(test)]

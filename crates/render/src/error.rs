@@ -10,6 +10,9 @@ pub enum Error {
     #[error("cannot {action} {}", path.display())]
     Io { action: &'static str, path: PathBuf, source: io::Error },
 
+    #[error(transparent)]
+    Compose(#[from] compose::Error),
+
     // What the user sent.
     #[error("config field `{field}`: {reason}")]
     Config { field: String, reason: String },
@@ -22,43 +25,10 @@ pub enum Error {
     Unsupported { what: String, reason: &'static str },
     #[error("the project has no {entry}")]
     EntryMissing { entry: String },
-    #[error("{file}: {element}: {reason}")]
-    Composition { file: String, element: String, reason: String },
     #[error(
         "the composition lasts {seconds} s; a render needs more than 0 s and at most 86400 s: {hint}"
     )]
     Duration { seconds: f64, hint: String },
-    #[error("{} in the project is neither a file nor a directory", path.display())]
-    SpecialFile { path: PathBuf },
-    /// A nested composition that cannot be put in its place; one line for each.
-    #[error("{problems}")]
-    Nested { problems: String },
-    /// A source that is not there, cannot be read, or has nothing to show or to be heard where it is wanted.
-    #[error("{element}: {reason}")]
-    MediaUnusable { element: String, reason: String },
-    /// What was downloaded, or lies in the project, is a web page or JSON under a media file's name.
-    #[error("{element}: {reason}")]
-    NotMedia { element: String, reason: String },
-    /// A media file of another kind than its element plays.
-    #[error("{element}: {reason}")]
-    MediaKind { element: String, reason: String },
-    /// A remote file that will not come, however often it is asked for.
-    #[error("{what} cannot be fetched: {reason}")]
-    RemoteRefused { what: String, reason: String },
-    /// A remote file that may come the next time.
-    #[error("{what} could not be fetched: {reason}")]
-    RemoteUnavailable { what: String, reason: String },
-    /// A font family that nobody offers.
-    #[error("font family \"{family}\", wanted by {selector}: {reason}")]
-    FontMissing { family: String, selector: String, reason: String },
-    /// A font family that may be fetched the next time.
-    #[error("font family \"{family}\", wanted by {selector}: {reason}")]
-    FontUnavailable { family: String, selector: String, reason: String },
-    /// Text that asks for whatever font a machine happens to have.
-    #[error("{selector}: {reason}")]
-    SystemFont { selector: String, reason: String },
-    #[error("variable \"{name}\": {reason}")]
-    Variable { name: String, reason: String },
 
     // The plan.
     /// `parts` says which files make it so large.
@@ -154,12 +124,18 @@ impl Error {
         move |source| Self::Io { action, path, source }
     }
 
+    /// A media file that cannot play what its element is to play.
+    pub(crate) fn media_unusable(element: &str, reason: impl Into<String>) -> Self {
+        compose::Error::MediaUnusable { element: element.to_owned(), reason: reason.into() }.into()
+    }
+
     /// Whether no space was left, as the operating system or FFmpeg's exit status said it.
     pub fn is_disk_full(&self) -> bool {
         /// FFmpeg exits with the low byte of −ENOSPC.
         const FFMPEG_ENOSPC: i32 = 256 - 28;
         match self {
             Self::Io { source, .. } => source.kind() == io::ErrorKind::StorageFull,
+            Self::Compose(error) => error.is_disk_full(),
             Self::Command { exit_code, .. } | Self::Encoder { exit_code, .. } => {
                 *exit_code == Some(FFMPEG_ENOSPC)
             }

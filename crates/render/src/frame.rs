@@ -58,7 +58,7 @@ impl Fps {
     }
 
     /// As people write it: 30 or 29.97.
-    pub(crate) fn named(self) -> String {
+    pub fn named(self) -> String {
         let rounded = (self.as_f64() * 1000.0).round() / 1000.0;
         rounded.to_string()
     }

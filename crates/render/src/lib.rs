@@ -9,7 +9,7 @@
 //!     ↓                  ↓
 //!   config  tools  side_output  video_track    values: what was asked for, and what there is
 //!     ↓
-//!   process  frame  hash  blocking  error      ground: know nothing of the above
+//!   process  frame  blocking  error            ground: know nothing of the above
 //! ```
 //!
 //! What can be known of a composition without a browser is read by the crate `compose`, below all of this. Imports go down only;
@@ -47,11 +47,8 @@ mod audio;
 mod blocking;
 mod browser;
 mod capture;
-mod compose;
 mod error;
 mod ffmpeg;
-mod hash;
-mod media;
 mod page;
 mod process;
 mod side_output;
@@ -64,7 +61,6 @@ pub mod chunk;
 pub mod config;
 pub mod frame;
 pub mod plan;
-pub mod remote;
 pub mod still;
 pub mod tools;
 

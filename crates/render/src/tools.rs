@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use compose::hash::sha256_file;
+
 use crate::error::{Error, Result};
-use crate::hash::sha256_file;
 
 /// sha256 of the page runtime this version was tested with (hyperframes 0.8.170).
 const RUNTIME_SHA256: &str = "4a56ffcd5e2b0d5c22cce6c2201205b85cb77ad9d7e32796c2e789fa46231935";

@@ -62,7 +62,7 @@ fn unpack_blocking(
     make_dirs(into.parent().unwrap_or(into), Path::new(into.file_name().unwrap_or_default()))
         .map_err(scratch("make", into))?;
     let file = File::open(from).map_err(scratch("open", from))?;
-    if file.metadata().map_err(scratch("look at", from))?.len() == 0 {
+    if file.metadata().map_err(scratch("read the metadata of", from))?.len() == 0 {
         return Err(Error::Archive { archive: name.to_owned(), reason: "it is empty".into() });
     }
     let meter = Meter::new(limits);
@@ -144,8 +144,8 @@ fn unpack_entry<R: Read>(
     }
 }
 
-/// Makes each directory of `below` in `into`, which must be there: once whoever waited for the archive has gone and taken the
-/// place away, it does not come back.
+/// Makes each directory of `below` in `into`, which must be there: once the caller is gone and has removed the
+/// directory, it is not made again.
 fn make_dirs(into: &Path, below: &Path) -> io::Result<()> {
     let mut dir = into.to_owned();
     for part in below.components() {

@@ -1,4 +1,4 @@
-//! Work that blocks, on a thread of its own, told to stop when nobody waits for it any more.
+//! Work that blocks, on a thread of its own, stopped when its caller is gone.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -11,12 +11,12 @@ pub(crate) struct Stop(Arc<AtomicBool>);
 impl Stop {
     pub(crate) fn check(&self) -> io::Result<()> {
         if self.0.load(Ordering::Relaxed) {
-            return Err(io::Error::other("nobody waits for it any more"));
+            return Err(io::Error::other("the caller is gone"));
         }
         Ok(())
     }
 
-    /// `inner`, but failing once nobody waits.
+    /// `inner`, but failing once the caller is gone.
     pub(crate) fn watch<R: Read>(&self, inner: R) -> Watched<R> {
         Watched { inner, stop: self.clone() }
     }
@@ -48,7 +48,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce(&Stop) -> T + Send + 'static,
 ) -> T {
     let stop = Stop::default();
-    let _told = StopOnDrop(stop.clone());
+    let _stop_on_drop = StopOnDrop(stop.clone());
     let done = tokio::task::spawn_blocking(move || work(&stop)).await;
     match done {
         Ok(value) => value,

@@ -5,6 +5,7 @@
 
 mod archive;
 mod blocking;
+mod hash;
 mod local;
 mod s3;
 mod uri;
@@ -15,8 +16,11 @@ use std::path::{Path, PathBuf};
 pub use aws_config::SdkConfig;
 
 pub use archive::{Limits, Member, pack, pack_members, unpack};
+pub use hash::sha256_file;
 pub use local::LocalStore;
-pub use s3::{Addressing, RetryProfile, S3Store, Sent, Stored, sdk_config};
+pub use s3::{
+    Addressing, RequestFailure, RetryProfile, S3Store, Sent, Stored, root_cause, sdk_config,
+};
 pub use uri::Uri;
 
 pub type Result<T> = std::result::Result<T, Error>;
@@ -36,7 +40,7 @@ pub enum Error {
     Unavailable { action: &'static str, uri: Uri, reason: String },
     #[error("cannot {action} {uri}: {reason}")]
     Refused { action: &'static str, uri: Uri, reason: String },
-    #[error("{uri} has sha256 {actual}, its writer said {expected}")]
+    #[error("{uri} has sha256 {actual}, its writer gave {expected}")]
     Digest { uri: Uri, expected: String, actual: String },
     #[error("{archive} cannot be unpacked: {reason}")]
     Archive { archive: String, reason: String },
@@ -46,21 +50,11 @@ pub enum Error {
     Scratch { action: &'static str, path: PathBuf, source: std::io::Error },
 }
 
-impl Error {
-    /// What the file system said, where that is the cause.
-    pub fn io(&self) -> Option<&std::io::Error> {
-        match self {
-            Self::Io { source, .. } | Self::Scratch { source, .. } => Some(source),
-            _ => None,
-        }
-    }
-}
-
 /// A file that was fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetched {
     pub path: PathBuf,
-    /// What its writer said its content hashes to, if it said so and nobody has compared it yet.
+    /// The digest that its writer gave, unless it is compared already.
     pub unchecked_sha256: Option<String>,
 }
 
@@ -84,15 +78,15 @@ pub trait Store: Send + Sync {
     /// Makes the directory tree at `uri` readable, below `scratch` if it has to be brought from elsewhere.
     fn tree(&self, uri: &Uri, scratch: &Path) -> impl Future<Output = Result<PathBuf>> + Send;
 
-    /// What is known of the file at `uri`, or `None` if there is none.
-    fn look(&self, uri: &Uri) -> impl Future<Output = Result<Option<Metadata>>> + Send;
+    /// The metadata of the file at `uri`, or `None` if there is no such file.
+    fn metadata(&self, uri: &Uri) -> impl Future<Output = Result<Option<Metadata>>> + Send;
 
-    /// Stores a file and what its readers shall know of it.
+    /// Stores a file with its metadata.
     fn put_file(
         &self,
         from: &Path,
         uri: &Uri,
-        about: &Metadata,
+        metadata: &Metadata,
     ) -> impl Future<Output = Result<()>> + Send;
 
     /// Stores a directory tree, which may be moved away.

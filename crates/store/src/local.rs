@@ -15,7 +15,8 @@ const DIGEST: &str = "sha256";
 pub struct LocalStore;
 
 impl LocalStore {
-    fn path(uri: &Uri) -> Result<&Path> {
+    /// The path that `uri` names.
+    pub fn path(uri: &Uri) -> Result<&Path> {
         match uri {
             Uri::File(path) => Ok(path),
             Uri::S3 { .. } => Err(Error::Elsewhere { uri: uri.clone(), store: "this machine" }),
@@ -27,9 +28,9 @@ impl Store for LocalStore {
     const TREE_SUFFIX: &'static str = "";
 
     async fn file(&self, uri: &Uri, _scratch: &Path) -> Result<Fetched> {
-        match self.look(uri).await? {
-            Some(about) => {
-                Ok(Fetched { path: Self::path(uri)?.to_owned(), unchecked_sha256: about.sha256 })
+        match self.metadata(uri).await? {
+            Some(Metadata { sha256, labels: _ }) => {
+                Ok(Fetched { path: Self::path(uri)?.to_owned(), unchecked_sha256: sha256 })
             }
             None => Err(Error::Missing { uri: uri.clone() }),
         }
@@ -40,23 +41,24 @@ impl Store for LocalStore {
         if path.is_dir() { Ok(path.to_owned()) } else { Err(Error::Missing { uri: uri.clone() }) }
     }
 
-    async fn look(&self, uri: &Uri) -> Result<Option<Metadata>> {
+    async fn metadata(&self, uri: &Uri) -> Result<Option<Metadata>> {
         let path = Self::path(uri)?;
         if !path.is_file() {
             return Ok(None);
         }
-        match fs::read_to_string(about_path(path)) {
-            Ok(text) => Ok(Some(read_about(&text))),
+        match fs::read_to_string(metadata_path(path)) {
+            Ok(text) => Ok(Some(read_metadata(&text))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Some(Metadata::default())),
             Err(source) => {
-                Err(Error::Io { action: "read what is said of", uri: uri.clone(), source })
+                Err(Error::Io { action: "read the metadata of", uri: uri.clone(), source })
             }
         }
     }
 
-    async fn put_file(&self, from: &Path, uri: &Uri, about: &Metadata) -> Result<()> {
-        let (from, to, about) = (from.to_owned(), Self::path(uri)?.to_owned(), about.clone());
-        blocking(move |_| put_file(&from, &to, &about)).await.map_err(|source| Error::Io {
+    async fn put_file(&self, from: &Path, uri: &Uri, metadata: &Metadata) -> Result<()> {
+        let (from, to) = (from.to_owned(), Self::path(uri)?.to_owned());
+        let metadata = metadata.clone();
+        blocking(move |_| put_file(&from, &to, &metadata)).await.map_err(|source| Error::Io {
             action: "write",
             uri: uri.clone(),
             source,
@@ -88,7 +90,7 @@ fn put_tree(from: &Path, to: &Path) -> io::Result<()> {
         fs::rename(to, &old)?;
     }
     fs::rename(&new, to).inspect_err(|_failed| {
-        // What was there comes back, if it can; the error that is told is the first one.
+        // What was there comes back, if it can; the error that is reported is the first one.
         let _still_beside = fs::rename(&old, to);
     })
 }
@@ -104,40 +106,40 @@ fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 /// Copies beside the target, then renames: a reader sees the old file, or the whole new one.
-fn put_file(from: &Path, to: &Path, about: &Metadata) -> io::Result<()> {
+fn put_file(from: &Path, to: &Path, metadata: &Metadata) -> io::Result<()> {
     let folder = to.parent().unwrap_or(Path::new("/"));
     fs::create_dir_all(folder)?;
     let mut beside = tempfile::Builder::new().prefix(".framewright-").tempfile_in(folder)?;
     io::copy(&mut fs::File::open(from)?, beside.as_file_mut())?;
     // A temporary file is private to its owner; a result is as readable as any file its owner makes.
     beside.as_file().set_permissions(fs::metadata(from)?.permissions())?;
-    // A reader finds the new file with what is said of it or with nothing, never with what was said of the file before.
-    match fs::remove_file(about_path(to)) {
+    // A reader finds the new file with its metadata or with none, never with that of the file before.
+    match fs::remove_file(metadata_path(to)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
     beside.persist(to).map_err(|error| error.error)?;
-    if *about == Metadata::default() {
+    if *metadata == Metadata::default() {
         Ok(())
     } else {
-        fs::write(about_path(to), write_about(about))
+        fs::write(metadata_path(to), write_metadata(metadata))
     }
 }
 
 /// Beside a file, so that it goes where the file goes.
-fn about_path(path: &Path) -> PathBuf {
+fn metadata_path(path: &Path) -> PathBuf {
     let mut name = OsString::from(path);
-    name.push(".about");
+    name.push(".metadata");
     name.into()
 }
 
 /// One `name=value` in each line; the digest is the one called `sha256`.
-fn write_about(about: &Metadata) -> String {
-    let digest = about.sha256.iter().map(|digest| format!("{DIGEST}={digest}\n"));
-    digest.chain(about.labels.iter().map(|(name, value)| format!("{name}={value}\n"))).collect()
+fn write_metadata(metadata: &Metadata) -> String {
+    let digest = metadata.sha256.iter().map(|digest| format!("{DIGEST}={digest}\n"));
+    digest.chain(metadata.labels.iter().map(|(name, value)| format!("{name}={value}\n"))).collect()
 }
 
-fn read_about(text: &str) -> Metadata {
+fn read_metadata(text: &str) -> Metadata {
     let mut labels: BTreeMap<String, String> = text
         .lines()
         .filter_map(|line| line.split_once('='))

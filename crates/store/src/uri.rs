@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use serde::{Serialize, Serializer};
+
 use crate::{Error, Result};
 
 const FILE: &str = "file://";
@@ -11,7 +13,7 @@ const S3: &str = "s3://";
 /// The longest key that S3 takes, in bytes.
 const MAX_KEY_BYTES: usize = 1024;
 
-/// A place in a local directory, `file:///path`, or in a bucket, `s3://bucket/key`.
+/// The address of a file or a tree: in a local directory, `file:///path`, or in a bucket, `s3://bucket/key`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Uri {
     File(PathBuf),
@@ -27,10 +29,10 @@ impl Uri {
             }
             return Ok(Self::File(PathBuf::from(path)));
         }
-        let place =
+        let rest =
             text.strip_prefix(S3).ok_or_else(|| invalid("it must start with s3:// or file://"))?;
         let (bucket, key) =
-            place.split_once('/').ok_or_else(|| invalid("it must name a key after the bucket"))?;
+            rest.split_once('/').ok_or_else(|| invalid("it must name a key after the bucket"))?;
         if !is_bucket(bucket) {
             return Err(invalid("its bucket is not a bucket's name"));
         }
@@ -55,7 +57,7 @@ impl Uri {
         (path.is_absolute() && path.to_str().is_some()).then(|| Self::File(path.to_owned()))
     }
 
-    /// What is called `name` below this place. A place may be written with or without a slash at its end.
+    /// What is called `name` below this prefix, which may be written with or without a slash at its end.
     #[must_use]
     pub fn join(&self, name: &str) -> Self {
         match self {
@@ -65,6 +67,32 @@ impl Uri {
                 Self::S3 { bucket: bucket.clone(), key: format!("{prefix}/{name}") }
             }
         }
+    }
+
+    /// What lies beside this, under the name that `rename` makes of its own.
+    #[must_use]
+    pub fn beside(&self, rename: impl FnOnce(&str) -> String) -> Self {
+        match self {
+            Self::File(path) => {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                Self::File(path.with_file_name(rename(&name)))
+            }
+            Self::S3 { bucket, key } => {
+                let key = key.trim_end_matches('/');
+                let key = match key.rsplit_once('/') {
+                    Some((folder, name)) => format!("{folder}/{}", rename(name)),
+                    None => rename(key),
+                };
+                Self::S3 { bucket: bucket.clone(), key }
+            }
+        }
+    }
+}
+
+/// As the wire has it, in answers and summaries.
+impl Serialize for Uri {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -98,6 +126,19 @@ mod tests {
             assert_eq!(Uri::parse(text).unwrap().to_string(), text);
         }
         assert_eq!(Uri::parse("file:///a").unwrap(), Uri::File("/a".into()));
+    }
+
+    #[test]
+    fn what_lies_beside_a_uri_has_its_folder_and_another_name() {
+        for (text, expected) in [
+            ("s3://bucket/a/b.mp4", "s3://bucket/a/b.mp4.x"),
+            ("s3://bucket/b", "s3://bucket/b.x"),
+            ("s3://bucket/a/b/", "s3://bucket/a/b.x"),
+            ("file:///a/b.mp4", "file:///a/b.mp4.x"),
+        ] {
+            let beside = Uri::parse(text).unwrap().beside(|name| format!("{name}.x"));
+            assert_eq!(beside.to_string(), expected);
+        }
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::error::Error as _;
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::action::Action;
+
 /// Whether sending the same event again can help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Retry {
@@ -133,8 +135,8 @@ pub(crate) enum Error {
     Setting { environment: &'static str, reason: String },
     #[error("cannot {action} {path}")]
     Io { action: &'static str, path: String, source: std::io::Error },
-    #[error("stopped {reserve_ms} ms before the time limit of {limit_ms} ms: {outlook}")]
-    Deadline { action: &'static str, reserve_ms: u64, limit_ms: u64, outlook: String },
+    #[error("stopped {reserve_ms} ms before the time limit of {limit_ms} ms: {progress}")]
+    Deadline { action: Action, reserve_ms: u64, limit_ms: u64, progress: String },
     #[error("a bug in the worker: {message}")]
     Panic { message: String },
     #[error(
@@ -174,9 +176,11 @@ impl Error {
             Self::Setting { .. } => Code::ConfigInvalid,
             Self::Pack { source, .. } if is_full(source) => Code::DiskFull,
             Self::Pack { .. } => Code::ChromeUnpackFailed,
-            Self::Deadline { action: "plan", .. } => Code::PlanDeadlineExceeded,
-            Self::Deadline { action: "renderChunk", .. } => Code::ChunkDeadlineExceeded,
-            Self::Deadline { .. } => Code::AssembleDeadlineExceeded,
+            Self::Deadline { action, .. } => match action {
+                Action::Plan => Code::PlanDeadlineExceeded,
+                Action::RenderChunk => Code::ChunkDeadlineExceeded,
+                Action::Assemble => Code::AssembleDeadlineExceeded,
+            },
             Self::Panic { .. } => Code::InternalError,
             Self::Cancelled { .. } | Self::RenderStopped { .. } | Self::RenderLeft { .. } => {
                 Code::Cancelled
@@ -246,23 +250,12 @@ fn render_code(error: &render::Error) -> Code {
         return Code::DiskFull;
     }
     match error {
+        E::Compose(error) => compose_code(error),
         E::Io { .. } => Code::IoFailed,
         E::Config { .. } | E::OutsideOfTimeline { .. } => Code::ConfigInvalid,
         E::Unsupported { .. } => Code::FormatNotSupportedInDistributed,
         E::EntryMissing { .. } => Code::EntryMissing,
-        E::Composition { .. } => Code::CompositionInvalid,
         E::Duration { .. } => Code::DistributedDurationOutOfRange,
-        E::SpecialFile { .. } => Code::ProjectFileInvalid,
-        E::Nested { .. } => Code::EmptyComposition,
-        E::MediaUnusable { .. } => Code::VideoSourceUnrenderable,
-        E::NotMedia { .. } => Code::NotMediaPayload,
-        E::MediaKind { .. } => Code::AssetMediaTypeMismatch,
-        E::RemoteRefused { .. } => Code::RemoteAssetRefused,
-        E::RemoteUnavailable { .. } => Code::RemoteAssetUnavailable,
-        E::FontMissing { .. } => Code::FontFetchFailed,
-        E::FontUnavailable { .. } => Code::FontFetchUnavailable,
-        E::SystemFont { .. } => Code::SystemFontUsed,
-        E::Variable { .. } => Code::VariableInvalid,
         E::PlanTooLarge { .. } | E::FramesTooLarge { .. } => Code::PlanTooLarge,
         E::OutputTooLarge { .. } => Code::OutputTooLarge,
         E::PlanArtifactMissing { .. } => Code::MissingPlanArtifact,
@@ -291,6 +284,25 @@ fn render_code(error: &render::Error) -> Code {
     }
 }
 
+fn compose_code(error: &compose::Error) -> Code {
+    use compose::Error as E;
+    match error {
+        E::Io { source, .. } => io_code(source),
+        E::Composition { .. } => Code::CompositionInvalid,
+        E::SpecialFile { .. } => Code::ProjectFileInvalid,
+        E::Nested { .. } => Code::EmptyComposition,
+        E::MediaUnusable { .. } => Code::VideoSourceUnrenderable,
+        E::NotMedia { .. } => Code::NotMediaPayload,
+        E::MediaKind { .. } => Code::AssetMediaTypeMismatch,
+        E::RemoteRefused { .. } => Code::RemoteAssetRefused,
+        E::RemoteUnavailable { .. } => Code::RemoteAssetUnavailable,
+        E::FontMissing { .. } => Code::FontFetchFailed,
+        E::FontUnavailable { .. } => Code::FontFetchUnavailable,
+        E::SystemFont { .. } => Code::SystemFontUsed,
+        E::Variable { .. } => Code::VariableInvalid,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -298,13 +310,13 @@ mod tests {
     #[test]
     fn what_another_host_did_not_send_may_come_the_next_time() {
         let (what, reason) = (String::new(), String::new());
-        let remote = render::Error::RemoteUnavailable { what, reason };
+        let remote = compose::Error::RemoteUnavailable { what, reason };
         let (family, selector, reason) = (String::new(), String::new(), String::new());
-        let font = render::Error::FontUnavailable { family, selector, reason };
+        let font = compose::Error::FontUnavailable { family, selector, reason };
         for (error, name) in
             [(remote, "REMOTE_ASSET_UNAVAILABLE"), (font, "FONT_FETCH_UNAVAILABLE")]
         {
-            let code = Error::from(error).code();
+            let code = Error::from(render::Error::from(error)).code();
             assert_eq!((code.name(), code.retry()), (name, Retry::Transient));
         }
     }

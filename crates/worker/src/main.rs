@@ -1,5 +1,6 @@
 //! `bootstrap`: the function on Lambda, and the same work on this machine, through one dispatcher.
 
+mod action;
 mod actions;
 mod cli;
 mod error;
@@ -9,6 +10,7 @@ mod resources;
 #[cfg(test)]
 mod state_machine_tests;
 mod submit;
+mod time;
 mod tools;
 mod workdir;
 
@@ -30,7 +32,7 @@ fn main() -> ExitCode {
         .build()
         .expect("a runtime needs only threads");
     if is_on_lambda() {
-        return match runtime.block_on(function::lambda::serve(cli::render::environment())) {
+        return match runtime.block_on(function::lambda::serve(cli::host::environment())) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 tracing::error!(error, "the runtime API is gone");
@@ -44,11 +46,11 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     match runtime.block_on(run(&cli)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => cli::render::report(&cli, &error),
+        Err(error) => cli::report::report(&cli, &error),
     }
 }
 
-/// Whether Lambda started us: it tells where its runtime API is, and its only argument is the name of a handler.
+/// Whether Lambda started us: it sets the address of its runtime API, and its only argument is the name of a handler.
 fn is_on_lambda() -> bool {
     let argument = std::env::args().nth(1).unwrap_or_default();
     let is_ours = argument.starts_with('-') || Cli::command().find_subcommand(&argument).is_some();
@@ -61,9 +63,9 @@ async fn run(cli: &Cli) -> Result<()> {
     match &cli.command {
         Command::Render(args) => signals.unless_stopped(Box::pin(cli::render::render(args))).await,
         Command::Still(args) => signals.unless_stopped(Box::pin(cli::still::still(args))).await,
-        Command::Invoke(args) => signals.unless_stopped(Box::pin(cli::render::invoke(args))).await,
+        Command::Invoke(args) => signals.unless_stopped(Box::pin(cli::invoke::invoke(args))).await,
         Command::Probe(args) => signals.unless_stopped(Box::pin(cli::probe::probe(args))).await,
-        Command::Floor(args) => signals.unless_stopped(cli::render::floor(args)).await,
+        Command::Floor(args) => signals.unless_stopped(cli::floor::floor(args)).await,
         Command::Pack { from, to, level } => tools::pack::pack(from, to, *level),
         Command::Submit(args) => Box::pin(submit::submit(args, signals)).await,
         Command::Watch(args) => Box::pin(submit::watch(args, signals)).await,

@@ -1,4 +1,4 @@
-//! Where the result of a render may go on this machine.
+//! Which paths of this machine the result of a render may have.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use render::config::output::Format;
 
 use crate::error::{Error, Result};
 
-/// The absolute path of the output, which must be writable: better said before the render than after it.
+/// The absolute path of the output, which must be writable: a refusal before the render is better than one after it.
 pub(crate) fn output_path(given: &Path, format: Format) -> Result<PathBuf> {
     let bad = |reason: String| refused(given, reason);
     let name = given.file_name().ok_or_else(|| bad("names no file".into()))?;
@@ -26,7 +26,7 @@ pub(crate) fn output_path(given: &Path, format: Format) -> Result<PathBuf> {
             return Err(bad("is there already and is not a directory".into()));
         }
         Ok(found) if found.is_dir() => return Err(bad("is a directory".into())),
-        // The video takes the place of what is there: a device or a link would be gone.
+        // The video replaces the file: a device or a link would be lost.
         Ok(found) if !found.is_file() => {
             return Err(bad("is there already and is not a regular file".into()));
         }
@@ -85,7 +85,7 @@ pub(crate) fn check_replaceable(directory: &Path) -> Result<()> {
     }
 }
 
-/// Checks the places of what is made besides the video, in the same way.
+/// Checks the paths of the side outputs in the same way.
 pub(crate) fn check_side_outputs(settings: &Settings, output: &Path) -> Result<()> {
     let Settings { poster, preview, .. } = settings;
     let wanted = [(poster.is_some(), SideOutput::Poster), (preview.is_some(), SideOutput::Preview)];

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use crate::actions::event::Event;
+use crate::action::Action;
+use crate::actions::Event;
 use crate::error::{Code, Retry};
 use crate::function::allow::AllowList;
 
@@ -30,7 +31,7 @@ fn tasks() -> Vec<(String, Value)> {
     let inner = states["RenderChunks"]["ItemProcessor"]["States"].as_object().unwrap().clone();
     let is_task = |(_, state): &(String, Value)| state["Type"] == "Task";
     let tasks: Vec<_> = states.into_iter().chain(inner).filter(is_task).collect();
-    assert_eq!(tasks.len(), 3);
+    assert_eq!(tasks.len(), Action::ALL.len());
     tasks
 }
 
@@ -71,10 +72,8 @@ fn every_task_retries_what_can_help_and_nothing_else() {
 fn every_task_sends_an_event_and_reads_an_answer_that_exist() {
     for (name, task) in tasks() {
         let sent = task["Parameters"]["Payload"].as_object().unwrap();
-        let file = match sent["Action"].as_str().unwrap() {
-            "renderChunk" => "render-chunk",
-            action => action,
-        };
+        let action = Action::from_name(sent["Action"].as_str().unwrap());
+        let file = file(action.unwrap_or_else(|| panic!("{name} sends another action")));
         let sample = read(&format!("sam/events/{file}.json"));
         let event: Map<String, Value> = sent
             .keys()
@@ -94,6 +93,29 @@ fn every_task_sends_an_event_and_reads_an_answer_that_exist() {
     }
 }
 
+/// What the files about an action are called.
+fn file(action: Action) -> &'static str {
+    match action {
+        Action::Plan => "plan",
+        Action::RenderChunk => "render-chunk",
+        Action::Assemble => "assemble",
+    }
+}
+
+#[test]
+fn every_action_has_its_samples_and_its_place_in_the_wire_format() {
+    for action in Action::ALL {
+        let file = file(action);
+        for event in
+            [format!("sam/events/{file}.json"), format!("fixtures/events/{file}.event.json")]
+        {
+            assert_eq!(Event::parse(read(&event)).unwrap().action(), action, "{event}");
+        }
+        let answer = read(&format!("fixtures/events/{file}.answer.json"));
+        assert_eq!(answer["Action"], action.name());
+    }
+}
+
 #[test]
 fn every_failure_ends_in_one_state_with_its_error_and_cause() {
     let machine = read("sam/render.asl.json");
@@ -110,13 +132,13 @@ fn every_failure_ends_in_one_state_with_its_error_and_cause() {
 }
 
 #[test]
-fn the_samples_name_places_that_the_template_lets_the_function_reach() {
+fn the_samples_name_uris_that_the_template_lets_the_function_reach() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../sam/template.yaml");
     let template = std::fs::read_to_string(path).unwrap();
     let setting = template.split_once("HYPERFRAMES_RENDER_BUCKET: !Sub \"").unwrap().1;
     let setting = setting.split_once('"').unwrap().0.replace("${RenderBucket}", "render-bucket");
     let allowed = AllowList::parse(Some(&setting));
-    for sample in ["plan", "render-chunk", "assemble"] {
+    for sample in Action::ALL.map(file) {
         let event = Event::parse(read(&format!("sam/events/{sample}.json"))).unwrap();
         allowed.check(&event).unwrap_or_else(|error| panic!("{sample}: {error}"));
     }

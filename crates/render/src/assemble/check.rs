@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use compose::hash::sha256_file;
+
 use crate::assemble::ChunkFile;
 use crate::config::output::Format;
 use crate::error::{Error, Result};
-use crate::hash::sha256_file;
 use crate::plan::open::PlanSummary;
 use crate::plan::open::label;
 use crate::tools::Tools;

@@ -1,8 +1,9 @@
 //! How loud a sound is at each sample: a factor, or straight lines between points.
 
+use compose::clip::Volume;
+
 use crate::audio::sample;
 use crate::frame::SAMPLE_RATE;
-use crate::media::Volume;
 
 /// Twelve decibels: no sound is made louder than that.
 const LOUDEST: f64 = 3.981_071_705_534_972_5;

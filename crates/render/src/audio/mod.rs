@@ -10,6 +10,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use compose::clip::{Clip, Sound};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::audio::envelope::Envelope;
@@ -22,7 +23,6 @@ use crate::ffmpeg::probe::{check_mix, probe_sounds};
 use crate::ffmpeg::sound::{decode, flac};
 use crate::ffmpeg::source::{Source, probe_source};
 use crate::frame::{Fps, FrameRange};
-use crate::media::{Clip, Sound};
 use crate::process::run;
 use crate::tools::Tools;
 
@@ -56,7 +56,7 @@ pub(crate) async fn mix(
     let mut track = Track::create(&raw, total)?;
     let decoding = needs.iter().enumerate().map(|(i, need)| {
         let spool = dir.path().join(format!("{i}.raw"));
-        async move { Ok((need, fetch(tools, need, &spool).await?, spool)) }
+        async move { Ok::<_, Error>((need, fetch(tools, need, &spool).await?, spool)) }
     });
     let mut decoded = std::pin::pin!(stream::iter(decoding).buffered(DECODERS));
     while let Some((need, source, path)) = decoded.try_next().await? {
@@ -100,7 +100,7 @@ fn parts(need: &Need<'_>, source: &Source, decoded: u64) -> Result<Vec<MixPart>>
 /// Decodes what is needed of a file to `spool`.
 async fn fetch(tools: &Tools, need: &Need<'_>, spool: &Path) -> Result<Source> {
     let Clip { element, file, .. } = need.clip;
-    let unusable = |reason: String| Error::MediaUnusable { element: element.clone(), reason };
+    let unusable = |reason: String| Error::media_unusable(element, reason);
     if !file.is_file() {
         return Err(unusable("its file is not there".to_owned()));
     }

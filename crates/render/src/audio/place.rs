@@ -1,7 +1,8 @@
 //! Which samples of a source are heard where on the timeline: slots, cut ends, cycles that start again.
 
+use compose::clip::Clip;
+
 use crate::audio::sample;
-use crate::media::Clip;
 
 /// Where a clip lies among the samples of the mix, of which it covers at least one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +99,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::media::Repeat;
+    use compose::clip::Repeat;
 
     /// Seconds that are whole numbers of samples.
     fn samples(count: i32) -> f64 {

@@ -1,11 +1,12 @@
 //! Which parts of which files have to be decoded, each once, and what every sound takes of them.
 
+use compose::clip::{Clip, Repeat, Sound};
+
 use crate::audio::place::{Slot, Supply};
 use crate::audio::sample;
 use crate::error::{Error, Result};
 use crate::ffmpeg::sound::Part;
 use crate::ffmpeg::source::Source;
-use crate::media::{Clip, Repeat, Sound};
 
 /// A part of a file, and the sounds that are made of it.
 #[derive(Debug, PartialEq)]
@@ -77,7 +78,7 @@ impl Need<'_> {
         if samples == 0 && is_past_all {
             let reason =
                 format!("there is nothing to hear from its in-point at {media_start} s on");
-            return Err(Error::MediaUnusable { element: element.clone(), reason });
+            return Err(Error::media_unusable(element, reason));
         }
         let of_picture = |source: &Source| {
             let seconds = source.picture.as_ref()?.duration.or(source.duration)?;
@@ -100,7 +101,7 @@ mod tests {
 
     use super::*;
     use crate::ffmpeg::source::Picture;
-    use crate::media::Volume;
+    use compose::clip::Volume;
 
     fn sound(file: &str, start: f64, end: f64, media_start: f64, rate: f64) -> Sound {
         let clip = Clip {

@@ -9,8 +9,8 @@ use tempfile::TempDir;
 use super::mix;
 use crate::error::{Error, Result};
 use crate::frame::{Fps, FrameRange};
-use crate::media::{Clip, Repeat, Sound, Volume};
 use crate::tools::Tools;
+use compose::clip::{Clip, Repeat, Sound, Volume};
 
 const FPS: Fps = Fps { num: 30, den: 1 };
 
@@ -341,7 +341,10 @@ async fn a_source_that_cannot_be_heard_is_named() {
         (short, 5.0, "there is nothing to hear from its in-point at 5 s on"),
     ] {
         let error = bench.mix(&[sound(&file, 0.0, 1.0, media_start)], 30, FPS).await.unwrap_err();
-        let Error::MediaUnusable { element, reason: found } = &error else { panic!("{error:?}") };
+        let Error::Compose(compose::Error::MediaUnusable { element, reason: found }) = &error
+        else {
+            panic!("{error:?}")
+        };
         assert!(element.contains(file.file_name().unwrap().to_str().unwrap()), "{element}");
         assert!(found.starts_with(reason), "{found}");
         let left = fs::read_dir(bench.0.path()).unwrap().map(|entry| entry.unwrap().path());

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use crate::browser::Viewport;
+use compose::geometry::Viewport;
+
 use crate::process::Cmd;
 use crate::tools::Chrome;
 

@@ -22,6 +22,7 @@ use chromiumoxide::cdp::browser_protocol::page::NavigateParams;
 use chromiumoxide::cdp::browser_protocol::target::CreateTargetParams;
 use chromiumoxide::cdp::js_protocol::runtime::{EvaluateParams, TerminateExecutionParams};
 use chromiumoxide::handler::HandlerConfig;
+use compose::geometry::Viewport;
 use futures::StreamExt;
 use futures::future::{Either, select};
 use serde::Deserialize;
@@ -42,21 +43,6 @@ const LAUNCH_LIMIT: Duration = Duration::from_mins(1);
 const SMALLEST_STEP_MS: f64 = 0.002;
 /// What Chrome is told of the time between frames that only keep the page going.
 const WAITING_INTERVAL_MS: f64 = 16.0;
-
-/// A page's size in CSS pixels, and how many pixels of a frame each of them is wide and high.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Viewport {
-    pub(crate) width: u32,
-    pub(crate) height: u32,
-    pub(crate) scale: u32,
-}
-
-impl Viewport {
-    /// Width and height of a frame.
-    pub(crate) fn pixels(self) -> (u32, u32) {
-        (self.width * self.scale, self.height * self.scale)
-    }
-}
 
 /// What one tick brought.
 #[derive(Debug)]

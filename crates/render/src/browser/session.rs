@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use compose::geometry::Viewport;
 use serde_json::Value;
 
-use crate::browser::{Browser, Tick, Viewport};
+use crate::browser::{Browser, Tick};
 use crate::config::Strictness;
 use crate::error::{Error, Result};
 use crate::frame::Fps;

@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use compose::geometry::Viewport;
+use compose::{Check, Given};
 use futures::future::{join_all, try_join_all};
 
+use crate::browser::Renderer;
 use crate::browser::session::{Capture, Reuse, Timeouts};
-use crate::browser::{Renderer, Viewport};
 use crate::capture::picture::{FrameConversion, FrameHashes};
 use crate::capture::{CaptureContext, open};
-use crate::compose::{self, Check, Given};
 use crate::config::Strictness;
 use crate::config::output::{Alpha, PixelFormat};
 use crate::error::{Error, Result};

@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use compose::geometry::Viewport;
+use compose::hash::sha256_hex;
 use png::{BitDepth, ColorType};
 
-use crate::browser::Viewport;
 use crate::capture::planes::{Raster, Samples};
 use crate::config::output::{Alpha, PixelFormat};
 use crate::error::{Error, Result};
-use crate::hash::sha256_hex;
 
 /// One frame.
 #[derive(Debug)]

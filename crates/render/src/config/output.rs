@@ -156,7 +156,8 @@ impl Format {
 }
 
 impl Codec {
-    const ALL: [Self; 6] = [Self::H264, Self::H265, Self::ProRes, Self::Vp9, Self::Png, Self::Gif];
+    pub const ALL: [Self; 6] =
+        [Self::H264, Self::H265, Self::ProRes, Self::Vp9, Self::Png, Self::Gif];
 
     pub fn name(self) -> &'static str {
         match self {

@@ -5,10 +5,10 @@ mod codec;
 use std::path::Path;
 use std::time::Duration;
 
+use compose::geometry::Viewport;
 use tokio::io::AsyncWriteExt;
 use tokio::process::ChildStdin;
 
-use crate::browser::Viewport;
 use crate::config::output::{Format, Output, PixelFormat};
 use crate::error::{Error, Result};
 use crate::frame::Fps;

@@ -2,7 +2,6 @@
 
 mod files;
 mod frames;
-pub(crate) mod inject;
 pub(crate) mod server;
 
 use std::collections::BTreeMap;

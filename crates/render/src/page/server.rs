@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use compose::inject::inject;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderMap, HeaderValue};
@@ -20,7 +21,6 @@ use crate::config::output::Alpha;
 use crate::error::{Error, Result};
 use crate::page::files::{JAVASCRIPT, Range, content_type, decode_path, parse_range, read_part};
 use crate::page::frames;
-use crate::page::inject::inject;
 use crate::video_track::VideoTrack;
 
 /// Scripts that the HTML gets on its way to the page. They are put in by reference, so that an author's line numbers stay

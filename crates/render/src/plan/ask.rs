@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use compose::geometry::Viewport;
 use serde_json::Value;
 
-use crate::browser::Viewport;
 use crate::browser::session::{Opened, Session, Timeouts};
 use crate::config::Strictness;
 use crate::error::Result;

@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::Path;
 
+use compose::hash::sha256_hex;
+use compose::tree;
+
 use crate::error::{Error, Result};
-use crate::hash::sha256_hex;
 use crate::plan::hash::canonical_json;
-use crate::plan::tree;
 
 /// sha256 over the canonical families and how many bytes of each are installed.
 pub(super) fn font_snapshot(fonts: &Path) -> Result<String> {

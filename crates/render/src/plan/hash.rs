@@ -6,9 +6,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
-use crate::hash::{hex, sha256_file};
 use crate::plan::layout::{self, Dimensions};
-use crate::plan::tree;
 
 /// The one text that stands for a value in a hash: JSON as RFC 8785 writes it, with sorted keys, no blanks, and numbers as
 /// JavaScript prints them.
@@ -76,7 +74,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::hash::sha256_hex;
+    use compose::hash::sha256_hex;
 
     #[test]
     fn the_plan_format_s_own_vector_is_met() {

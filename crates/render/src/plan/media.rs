@@ -3,6 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use compose::assets::normalized;
+use compose::clip::{Clip, Repeat, Sound, Volume};
+use compose::html::{parse, serialize};
+use compose::js_number;
+use compose::media::{Kind, Medium, clips, element, list};
+use compose::times::{Known, Placed, Times, in_point};
 use dom_query::Document;
 use dom_query::NodeRef;
 use futures::StreamExt;
@@ -10,16 +16,10 @@ use futures::stream;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
-use crate::compose::assets::normalized;
-use crate::compose::html::{parse, serialize};
-use crate::compose::js_number;
-use crate::compose::media::{Kind, Medium, clips, element, list};
-use crate::compose::times::{Known, Placed, Times, in_point};
 use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::ffmpeg::source::{Source, is_text, probe_source};
 use crate::frame::FrameRange;
-use crate::media::{Clip, Repeat, Sound, Volume};
 use crate::plan::ask::Point;
 use crate::plan::layout;
 use crate::tools::Tools;
@@ -243,24 +243,25 @@ fn refuse_in_point(document: &Document, medium: &Medium, source: &Source) -> Res
     let from = element(document, &medium.id).map_or(0.0, |node| in_point(&node));
     match lasts(Kind::Video, source).filter(|seconds| from >= *seconds) {
         None => Ok(()),
-        Some(seconds) => Err(Error::MediaUnusable {
-            element: medium.element.clone(),
-            reason: format!("{} begins at {from} s of a source of {seconds} s", medium.src),
-        }),
+        Some(seconds) => Err(Error::media_unusable(
+            &medium.element,
+            format!("{} begins at {from} s of a source of {seconds} s", medium.src),
+        )),
     }
 }
 
 async fn probe(tools: &Tools, medium: Medium) -> Result<(PathBuf, Source)> {
     match probe_source(tools, &medium.file).await {
         Ok(source) => Ok((medium.file, source)),
-        Err(Error::Command { .. }) if is_text(&medium.file)? => Err(Error::NotMedia {
+        Err(Error::Command { .. }) if is_text(&medium.file)? => Err(compose::Error::NotMedia {
             element: medium.element,
             reason: format!("{} is a web page or JSON", medium.src),
-        }),
-        Err(Error::Command { stderr, .. }) => Err(Error::MediaUnusable {
-            element: medium.element,
-            reason: format!("its file cannot be read: {}", last_part(&stderr)),
-        }),
+        }
+        .into()),
+        Err(Error::Command { stderr, .. }) => Err(Error::media_unusable(
+            &medium.element,
+            format!("its file cannot be read: {}", last_part(&stderr)),
+        )),
         Err(error) => Err(error),
     }
 }
@@ -273,18 +274,17 @@ fn last_part(stderr: &str) -> &str {
 fn check(medium: &Medium, source: &Source) -> Result<()> {
     let Medium { kind, id: _, element, src: _, file: _, audible: _, gain: _, repeat: _ } = medium;
     match (kind, &source.picture, &source.sound) {
-        (Kind::Video | Kind::Gif, None, Some(_)) => Err(Error::MediaKind {
+        (Kind::Video | Kind::Gif, None, Some(_)) => Err(compose::Error::MediaKind {
             element: element.clone(),
             reason: "its file has sound only; use <audio> for it".to_owned(),
-        }),
-        (_, None, None) => Err(Error::MediaUnusable {
-            element: element.clone(),
-            reason: "its file has neither pictures nor sound".to_owned(),
-        }),
-        (Kind::Audio, Some(_), None) => Err(Error::MediaUnusable {
-            element: element.clone(),
-            reason: "its file has no sound".to_owned(),
-        }),
+        }
+        .into()),
+        (_, None, None) => {
+            Err(Error::media_unusable(element, "its file has neither pictures nor sound"))
+        }
+        (Kind::Audio, Some(_), None) => {
+            Err(Error::media_unusable(element, "its file has no sound"))
+        }
         (Kind::Video | Kind::Gif, Some(_), _) | (Kind::Audio, _, Some(_)) => Ok(()),
     }
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use compose::Compiled;
+use compose::geometry::Viewport;
 use serde::Serialize;
 
-use crate::browser::Viewport;
-use crate::compose::Compiled;
 use crate::config::output::Format;
 use crate::config::{Settings, Strictness};
 use crate::error::{Error, Result};

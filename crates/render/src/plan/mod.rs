@@ -10,19 +10,22 @@ pub(crate) mod open;
 pub(crate) mod output;
 mod room;
 pub mod size;
-pub(crate) mod tree;
+
 mod videos;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use compose::gather::gather;
+use compose::geometry::Viewport;
+use compose::net::Net;
+use compose::tree;
+use compose::{Check, Compiled, Given};
+
 use crate::audio;
 use crate::blocking::blocking;
-use crate::browser::Viewport;
 use crate::browser::session::Timeouts;
-use crate::compose::gather::gather;
-use crate::compose::{self, Check, Compiled, Given};
 use crate::config::Settings;
 use crate::config::output::{Alpha, Format};
 use crate::error::{Error, Result};
@@ -34,11 +37,10 @@ use crate::plan::layout::Manifest;
 use crate::plan::media::{Media, Played};
 use crate::plan::meta::{manifest, pretty, write, write_meta};
 use crate::plan::output::SideOutputs;
-use crate::remote::Net;
 use crate::tools::Tools;
 
+pub use compose::tree::SKIPPED;
 pub use open::planned_format;
-pub use tree::SKIPPED;
 
 /// The maker's version, as it goes into the plan and its hash.
 pub const PRODUCER_VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -234,7 +236,7 @@ async fn compile(project: &Path, settings: &Settings) -> Result<Compiled> {
         return Err(Error::EntryMissing { entry: settings.entry.clone() });
     }
     let html = String::from_utf8(fs::read(&entry).map_err(Error::io("read", &entry))?);
-    let html = html.map_err(|error| Error::Composition {
+    let html = html.map_err(|error| compose::Error::Composition {
         file: settings.entry.clone(),
         element: "the document".to_owned(),
         reason: format!("is not UTF-8: {}", error.utf8_error()),
@@ -243,7 +245,7 @@ async fn compile(project: &Path, settings: &Settings) -> Result<Compiled> {
     blocking(move || {
         let check = if set.strict_variables { Check::Strict } else { Check::Loose };
         let given = Given { variables: set.variables.as_ref(), check };
-        compose::compile(&html, &set.entry, &from, given)
+        Ok(compose::compile(&html, &set.entry, &from, given)?)
     })
     .await
 }
@@ -264,7 +266,9 @@ async fn collect(
     let folder = compiled.folder.clone();
     let (gathered, gathering) = blocking(move || {
         tree::copy_project(&from, &page)?;
-        gather(&html, (&page, &folder), &given, &bundle, &net, &within.join("arrivals"))
+        let policies = (given.system_fonts, given.missing_fonts);
+        let (variables, scratch) = (given.variables.as_ref(), within.join("arrivals"));
+        Ok(gather(&html, (&page, &folder), variables, policies, &bundle, &net, &scratch)?)
     })
     .await?;
     Ok((gathered.unwrap_or_else(|| compiled.html.clone()), gathering))

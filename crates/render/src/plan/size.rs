@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::plan::layout;
-use crate::plan::tree;
+use compose::tree;
 
 /// Bytes of a plan by what they are for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -7,6 +7,7 @@ pub(crate) mod window;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use compose::clip::Clip;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::config::FrameFormat;
@@ -14,7 +15,6 @@ use crate::error::{Error, Result};
 use crate::ffmpeg::extract::{Still, has_alpha};
 use crate::ffmpeg::source::{Picture, Source};
 use crate::frame::{Fps, FrameRange};
-use crate::media::Clip;
 use crate::tools::Tools;
 use crate::video::stills::{ExtractionJob, Made};
 use crate::video::window::{Unshowable, Window, window};
@@ -176,5 +176,5 @@ fn refused(clip: &Clip, unshowable: Unshowable) -> Error {
 
 fn unusable(clip: &Clip, reason: &str) -> Error {
     let reason = format!("{}: {reason}", clip.src);
-    Error::MediaUnusable { element: clip.element.clone(), reason }
+    Error::media_unusable(&clip.element, reason)
 }

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use compose::clip::Clip;
+use compose::tree;
 use dom_query::Document;
 use percent_encoding::percent_decode_str;
 
 use crate::error::{Error, Result};
 use crate::ffmpeg::source::is_text;
-use crate::media::Clip;
-use crate::plan::tree;
 use crate::video::{Request, unusable};
 
 /// Files in which an author can name another one.
@@ -26,7 +26,7 @@ pub(super) fn why_unreadable(clip: &Clip, error: Error) -> Error {
         Error::Command { exit_code: Some(_), stderr, .. } => match is_text(&clip.file) {
             Ok(true) => {
                 let reason = format!("{}: is a web page or JSON, and no video", clip.src);
-                Error::NotMedia { element: clip.element.clone(), reason }
+                compose::Error::NotMedia { element: clip.element.clone(), reason }.into()
             }
             Ok(false) => {
                 let said = stderr.replace(&clip.file.display().to_string(), &clip.src);

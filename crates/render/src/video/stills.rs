@@ -4,11 +4,12 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use compose::clip::Clip;
+
 use crate::error::{Error, Result};
 use crate::ffmpeg::extract::{Still, Wanted, command};
 use crate::ffmpeg::source::{Picture, probe_source};
 use crate::frame::Fps;
-use crate::media::Clip;
 use crate::process::run;
 use crate::tools::Tools;
 use crate::video::{sources, unusable};

@@ -1,7 +1,8 @@
 //! Which part of a source a clip shows: from which moment on, and how many frames of it.
 
+use compose::clip::{Clip, Repeat};
+
 use crate::frame::{Fps, FrameRange};
-use crate::media::{Clip, Repeat};
 use crate::video_track::position;
 
 /// The part of a source that is shown, and where it lies on the timeline. Frame `n` of it is the picture of the source at

@@ -1,4 +1,4 @@
-//! Packing: in the order of names, owned by nobody, made at no time.
+//! Packing: in the order of names, without owners and times.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};

@@ -11,7 +11,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use tokio::fs::OpenOptions;
 use tokio::io::{AsyncSeekExt, AsyncWriteExt, BufWriter};
 
-use crate::s3::failure::explain;
+use crate::s3::request_error::explain;
 use crate::s3::{DIGEST, Object};
 use crate::{Error, Metadata, Result};
 
@@ -25,7 +25,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 
 const ACTION: &str = "read";
 
-/// Fills the existing file `to` and returns what is said of the object.
+/// Fills the existing file `to` and returns the metadata of the object.
 pub(super) async fn download(client: &Client, object: Object<'_>, to: &Path) -> Result<Metadata> {
     let first = match get(client, object, 0, PART - 1, None).await {
         Ok(first) => first,

@@ -2,8 +2,8 @@
 
 mod body;
 mod download;
-mod failure;
-mod reach;
+mod request_error;
+mod retry;
 mod upload;
 
 use std::collections::BTreeMap;
@@ -18,13 +18,15 @@ use aws_sdk_s3::types::ChecksumMode;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 
+use crate::hash::sha256_file;
 use crate::s3::body::Source;
-use crate::s3::failure::explain;
+use crate::s3::request_error::explain;
 use crate::s3::upload::{Target, Unfinished};
 use crate::{Error, Fetched, Limits, Metadata, Result, Store, Uri, archive};
 
 pub use crate::s3::body::Sent;
-pub use crate::s3::reach::RetryProfile;
+pub use crate::s3::request_error::{RequestFailure, root_cause};
+pub use crate::s3::retry::RetryProfile;
 
 /// The metadata that holds an object's digest.
 const DIGEST: &str = "sha256";
@@ -64,7 +66,7 @@ pub async fn sdk_config(region: Option<String>) -> SdkConfig {
 /// An object that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
-    pub about: Metadata,
+    pub metadata: Metadata,
     pub bytes: u64,
     /// When it was written, if the server says so.
     pub modified: Option<SystemTime>,
@@ -74,42 +76,42 @@ pub struct Stored {
 #[derive(Debug, Clone)]
 pub struct S3Store {
     client: Client,
-    reach: RetryProfile,
+    profile: RetryProfile,
     owner: Option<String>,
     unfinished: Arc<Unfinished>,
 }
 
 impl S3Store {
     /// Connects as the environment says: region, credentials, and `AWS_ENDPOINT_URL_S3` for a server that is not Amazon's.
-    pub async fn from_env(reach: RetryProfile) -> Self {
-        Self::from_config(&sdk_config(None).await, reach)
+    pub async fn from_env(profile: RetryProfile) -> Self {
+        Self::from_config(&sdk_config(None).await, profile)
     }
 
     /// Connects with what [`sdk_config`] has found.
-    pub fn from_config(config: &SdkConfig, reach: RetryProfile) -> Self {
+    pub fn from_config(config: &SdkConfig, profile: RetryProfile) -> Self {
         // Other servers rarely have a name for each bucket.
         let is_another_server = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]
             .iter()
             .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
         let addressing =
             if is_another_server { Addressing::InPath } else { Addressing::InHostName };
-        Self::new(config, addressing, reach)
+        Self::new(config, addressing, profile)
     }
 
-    /// Connects with these credentials to this place, as patient as `reach` says.
-    pub fn new(config: &SdkConfig, addressing: Addressing, reach: RetryProfile) -> Self {
+    /// Connects with the credentials of `config`, with the timeouts and retries of `profile`.
+    pub fn new(config: &SdkConfig, addressing: Addressing, profile: RetryProfile) -> Self {
         let config = aws_sdk_s3::config::Builder::from(config)
             .behavior_version(BehaviorVersion::latest())
             .http_client(http_client())
-            .retry_config(reach.retries())
-            .timeout_config(reach.times())
-            .stalled_stream_protection(reach.stalls())
+            .retry_config(profile.retries())
+            .timeout_config(profile.timeouts())
+            .stalled_stream_protection(profile.stall_protection())
             // Bytes are compared with the digest that was stored beside them, over all parts.
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
             .force_path_style(addressing == Addressing::InPath)
             .build();
         let client = Client::from_conf(config);
-        Self { client, reach, owner: None, unfinished: Arc::default() }
+        Self { client, profile, owner: None, unfinished: Arc::default() }
     }
 
     /// The same store, which sends nothing to a bucket that is not this account's.
@@ -146,7 +148,7 @@ impl S3Store {
         let head = match request.checksum_mode(ChecksumMode::Enabled).send().await {
             Ok(head) => head,
             Err(error) => {
-                return match explain(&error, "look at", uri) {
+                return match explain(&error, "read the metadata of", uri) {
                     Error::Missing { .. } => Ok(None),
                     other => Err(other),
                 };
@@ -162,7 +164,7 @@ impl S3Store {
             (said, known) => known.or(said),
         };
         Ok(Some(Stored {
-            about: Metadata { sha256, labels },
+            metadata: Metadata { sha256, labels },
             bytes: head.content_length.and_then(|length| u64::try_from(length).ok()).unwrap_or(0),
             modified: head.last_modified.and_then(|time| SystemTime::try_from(time).ok()),
         }))
@@ -173,16 +175,16 @@ impl S3Store {
         &self,
         from: &Path,
         uri: &Uri,
-        about: &Metadata,
+        metadata: &Metadata,
         sent: &Sent,
     ) -> Result<()> {
         let to = Target {
             client: &self.client,
             object: self.object(uri)?,
-            reach: self.reach,
+            profile: self.profile,
             unfinished: &self.unfinished,
         };
-        upload::upload(Source { path: from, sent }, to, about).await
+        upload::upload(Source { path: from, sent }, to, metadata).await
     }
 
     /// Brings an object into a new file in `scratch`; one that arrives with another digest is asked for once more.
@@ -202,10 +204,9 @@ impl S3Store {
             tempfile::Builder::new().prefix("fetched-").tempfile_in(scratch).map_err(|source| {
                 Error::Scratch { action: "make a file in", path: scratch.to_owned(), source }
             })?;
-        let mut about = download::download(&self.client, object, file.path()).await?;
-        if let Some(expected) = about.sha256.take() {
-            let path = file.path().to_owned();
-            let actual = upload::digests(path, None).await?.whole;
+        let metadata = download::download(&self.client, object, file.path()).await?;
+        if let Some(expected) = metadata.sha256 {
+            let actual = sha256_file(file.path()).await?;
             if actual != expected {
                 return Err(Error::Digest { uri: uri.clone(), expected, actual });
             }
@@ -246,12 +247,12 @@ impl Store for S3Store {
         self.tree_within(uri, scratch, Limits::default()).await
     }
 
-    async fn look(&self, uri: &Uri) -> Result<Option<Metadata>> {
-        Ok(self.head(uri).await?.map(|stored| stored.about))
+    async fn metadata(&self, uri: &Uri) -> Result<Option<Metadata>> {
+        Ok(self.head(uri).await?.map(|stored| stored.metadata))
     }
 
-    async fn put_file(&self, from: &Path, uri: &Uri, about: &Metadata) -> Result<()> {
-        self.put_counted(from, uri, about, &Sent::default()).await
+    async fn put_file(&self, from: &Path, uri: &Uri, metadata: &Metadata) -> Result<()> {
+        self.put_counted(from, uri, metadata, &Sent::default()).await
     }
 
     async fn put_tree(&self, from: &Path, uri: &Uri) -> Result<()> {

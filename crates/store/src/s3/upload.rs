@@ -1,9 +1,6 @@
 //! A file becomes an object: in one request, or in parts that appear together; each with the digest that the server checks.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -13,12 +10,11 @@ use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPa
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures::{StreamExt, TryStreamExt, stream};
-use sha2::{Digest, Sha256};
 use tokio::task::JoinSet;
 
-use crate::blocking::blocking;
+use crate::hash::{digests, hex, reading};
 use crate::s3::body::Source;
-use crate::s3::failure::explain;
+use crate::s3::request_error::explain;
 use crate::s3::{DIGEST, Object, RetryProfile};
 use crate::{Error, Metadata, Result};
 
@@ -26,12 +22,12 @@ const PARTS_AT_ONCE: usize = 4;
 /// S3 takes no more parts than this.
 const MAX_PARTS: u64 = 10_000;
 
-/// How long taking back a broken upload may take.
-const ABORT_LIMIT: Duration = Duration::from_secs(5);
+/// Timeout of the request that aborts a broken upload.
+const ABORT_TIMEOUT: Duration = Duration::from_secs(5);
 
 const ACTION: &str = "write";
 
-/// Requests that take back uploads which nobody waits for any more.
+/// Requests that abort uploads whose caller is gone.
 pub(super) type Unfinished = Mutex<JoinSet<()>>;
 
 /// Where an object goes, and how.
@@ -39,21 +35,20 @@ pub(super) type Unfinished = Mutex<JoinSet<()>>;
 pub(super) struct Target<'a> {
     pub(super) client: &'a Client,
     pub(super) object: Object<'a>,
-    pub(super) reach: RetryProfile,
+    pub(super) profile: RetryProfile,
     pub(super) unfinished: &'a Unfinished,
 }
 
-pub(super) async fn upload(from: Source<'_>, to: Target<'_>, about: &Metadata) -> Result<()> {
-    let metadata = tokio::fs::metadata(from.path).await.map_err(reading(from.path))?;
-    let length = metadata.len();
-    let part = (length > to.reach.multipart_from())
-        .then(|| to.reach.part().max(length.div_ceil(MAX_PARTS)));
+pub(super) async fn upload(from: Source<'_>, to: Target<'_>, metadata: &Metadata) -> Result<()> {
+    let length = tokio::fs::metadata(from.path).await.map_err(reading(from.path))?.len();
+    let part = (length > to.profile.multipart_from())
+        .then(|| to.profile.part().max(length.div_ceil(MAX_PARTS)));
     let digests = digests(from.path.to_owned(), part).await?;
-    if let Some(expected) = about.sha256.as_ref().filter(|said| **said != digests.whole) {
+    if let Some(expected) = metadata.sha256.as_ref().filter(|said| **said != digests.whole) {
         let (uri, expected, actual) = (to.object.uri.clone(), expected.clone(), digests.whole);
         return Err(Error::Digest { uri, expected, actual });
     }
-    let mut labels: HashMap<_, _> = about.labels.clone().into_iter().collect();
+    let mut labels: HashMap<_, _> = metadata.labels.clone().into_iter().collect();
     labels.insert(DIGEST.to_owned(), digests.whole.clone());
     match part {
         None => upload_whole(from, to, labels, length, &digests.whole).await,
@@ -79,7 +74,7 @@ async fn upload_whole(
         .checksum_sha256(to_base64(sha256))
         .body(from.body(0, None).await?)
         .customize()
-        .config_override(patient(to.reach, length))
+        .config_override(body_timeout(to.profile, length))
         .send()
         .await
         .map_err(|error| explain(&error, ACTION, uri))?;
@@ -146,7 +141,7 @@ async fn send_parts(
             .checksum_sha256(&sum)
             .body(from.body(index * part, Some(part)).await?)
             .customize()
-            .config_override(patient(to.reach, part))
+            .config_override(body_timeout(to.profile, part))
             .send()
             .await
             .map_err(|error| explain(&error, ACTION, uri))?;
@@ -195,7 +190,7 @@ impl Pending<'_> {
         let request = request.set_expected_bucket_owner(owner.map(str::to_owned));
         let (request, uri) = (request.upload_id(&self.id), uri.clone());
         async move {
-            let aborted = tokio::time::timeout(ABORT_LIMIT, request.send()).await;
+            let aborted = tokio::time::timeout(ABORT_TIMEOUT, request.send()).await;
             if !matches!(aborted, Ok(Ok(_))) {
                 tracing::warn!(%uri, "the parts of a broken upload are left to the bucket's rules");
             }
@@ -213,58 +208,10 @@ impl Drop for Pending<'_> {
     }
 }
 
-fn patient(reach: RetryProfile, length: u64) -> aws_sdk_s3::config::Builder {
-    let times = TimeoutConfig::builder().read_timeout(reach.body_limit(length)).build();
-    aws_sdk_s3::Config::builder().timeout_config(times)
-}
-
-/// sha256 in hexadecimal, of a whole file and of each of its parts.
-pub(super) struct Digests {
-    pub(super) whole: String,
-    parts: Vec<String>,
-}
-
-pub(super) async fn digests(path: PathBuf, part: Option<u64>) -> Result<Digests> {
-    let hashed = path.clone();
-    let done = blocking(move |stop| -> std::io::Result<Digests> {
-        let mut file = File::open(&hashed)?;
-        let mut buffer = vec![0; 1 << 18];
-        let (mut whole, mut parts) = (Sha256::new(), Vec::new());
-        loop {
-            let mut one = Sha256::new();
-            let mut piece = stop.watch((&mut file).take(part.unwrap_or(u64::MAX)));
-            let mut taken = 0;
-            loop {
-                let length = piece.read(&mut buffer)?;
-                if length == 0 {
-                    break;
-                }
-                taken += length;
-                whole.update(&buffer[..length]);
-                if part.is_some() {
-                    one.update(&buffer[..length]);
-                }
-            }
-            if taken == 0 || part.is_none() {
-                return Ok(Digests { whole: hex(&whole.finalize()), parts });
-            }
-            parts.push(hex(&one.finalize()));
-        }
-    });
-    done.await.map_err(reading(&path))
-}
-
-fn reading(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
-    let path = path.to_owned();
-    move |source| Error::Scratch { action: "read", path, source }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a string does not fail");
-        text
-    })
+/// The timeout of a request whose body has `length` bytes.
+fn body_timeout(profile: RetryProfile, length: u64) -> aws_sdk_s3::config::Builder {
+    let timeouts = TimeoutConfig::builder().read_timeout(profile.body_timeout(length)).build();
+    aws_sdk_s3::Config::builder().timeout_config(timeouts)
 }
 
 /// A digest as S3 writes it.
@@ -299,17 +246,9 @@ fn content_type(key: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use sha2::{Digest, Sha256};
 
-    #[tokio::test]
-    async fn a_file_and_its_parts_are_hashed_in_one_go() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), "abcdefgh").unwrap();
-        let digests = digests(file.path().to_owned(), Some(3)).await.unwrap();
-        let sha = |text: &str| hex(&Sha256::digest(text));
-        assert_eq!(digests.whole, sha("abcdefgh"));
-        assert_eq!(digests.parts, [sha("abc"), sha("def"), sha("gh")]);
-    }
+    use super::*;
 
     #[test]
     fn a_digest_is_the_same_in_both_notations() {

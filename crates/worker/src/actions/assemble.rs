@@ -1,44 +1,98 @@
-//! The assemble event.
+//! The assemble action: the chunks of a plan become one video.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use futures::{StreamExt, TryStreamExt, stream};
 use render::SideOutput;
-use render::assemble::{AssemblySpec, ChunkFile, Parts, assemble, spec};
+use render::assemble::{Assembled, AssemblySpec, ChunkFile, Parts, assemble, spec};
 use render::config::output::Format;
+use serde::{Deserialize, Serialize};
 use store::{Metadata, Store, Uri};
 
-use crate::actions::event::Answer;
-use crate::actions::{Facts, Worker, beside, beside_chunk, check_format, ms};
+use crate::actions::event::check_plan_protocol;
+use crate::actions::fields::{self, Fields};
+use crate::actions::side_outputs::{beside, beside_chunk};
+use crate::actions::{Facts, Worker, check_format};
 use crate::error::{Error, Result};
 use crate::output::check_replaceable;
+use crate::time::millis_since;
+use crate::workdir::WorkDir;
 
 /// Chunks that are fetched at the same time.
 const FETCHES_AT_ONCE: usize = 8;
 
-/// What is joined, where it is stored.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Pieces<'a> {
-    pub(super) chunks: &'a [Uri],
-    pub(super) audio: Option<&'a Uri>,
-    pub(super) format: Format,
-    pub(super) cfr: bool,
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct AssembleEvent {
+    #[serde(rename = "PlanS3Uri", deserialize_with = "fields::uri")]
+    pub(crate) plan: Uri,
+    #[serde(rename = "ChunkS3Uris", deserialize_with = "fields::uris")]
+    pub(crate) chunks: Vec<Uri>,
+    #[serde(rename = "AudioS3Uri", default, deserialize_with = "fields::some_uri")]
+    pub(crate) audio: Option<Uri>,
+    #[serde(rename = "OutputS3Uri", deserialize_with = "fields::uri")]
+    pub(crate) output: Uri,
+    /// The plan says it too, and decides.
+    #[serde(default = "fields::default_format", deserialize_with = "fields::format")]
+    pub(crate) format: Format,
+    #[serde(default, deserialize_with = "fields::boolean")]
+    pub(crate) cfr: bool,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct AssembleAnswer {
+    #[serde(rename = "OutputS3Uri")]
+    pub(crate) output: Uri,
+    /// Beside it.
+    #[serde(rename = "PosterS3Uri")]
+    pub(crate) poster: Option<Uri>,
+    #[serde(rename = "PreviewS3Uri")]
+    pub(crate) preview: Option<Uri>,
+    pub(crate) frames_encoded: u32,
+    pub(crate) file_size: u64,
+    pub(crate) duration_ms: u64,
+}
+
+impl AssembleEvent {
+    pub(super) fn read(fields: &Fields) -> Result<Self> {
+        check_plan_protocol(fields)?;
+        let event: Self = fields.read()?;
+        if event.cfr && event.format != Format::Mp4 {
+            return Err(fields.wrong("Cfr", &format!("be false for {}", event.format.name())));
+        }
+        // What is stored beside a prefix would be stored outside of it.
+        let is_prefix = |uri: &Uri| matches!(uri, Uri::S3 { key, .. } if key.ends_with('/'));
+        if event.chunks.iter().any(is_prefix) {
+            return Err(fields.wrong("ChunkS3Uris", "name objects, without a slash at the end"));
+        }
+        if is_prefix(&event.output) {
+            return Err(fields.wrong("OutputS3Uri", "name an object, without a slash at the end"));
+        }
+        Ok(event)
+    }
+
+    pub(super) fn uris(&self) -> Vec<(String, &Uri)> {
+        let Self { plan, chunks, audio, output, format: _, cfr: _ } = self;
+        let mut uris = vec![("PlanS3Uri".to_owned(), plan), ("OutputS3Uri".to_owned(), output)];
+        uris.extend(audio.iter().map(|uri| ("AudioS3Uri".to_owned(), uri)));
+        let chunks = chunks.iter().enumerate();
+        uris.extend(chunks.map(|(i, uri)| (format!("ChunkS3Uris[{i}]"), uri)));
+        uris
+    }
 }
 
 impl<S: Store> Worker<'_, S> {
-    pub(super) async fn assemble(
-        &self,
-        work: &Path,
-        plan: &Uri,
-        Pieces { chunks, audio, format, cfr }: Pieces<'_>,
-        output: &Uri,
-    ) -> Result<(Answer, Facts)> {
+    pub(crate) async fn assemble(&self, event: &AssembleEvent) -> Result<(AssembleAnswer, Facts)> {
+        let AssembleEvent { plan, chunks, audio, output, format, cfr } = event;
         let start = Instant::now();
+        let dir = WorkDir::make(self.scratch)?;
+        let work = dir.path();
         let fetching_plan = async { Ok(self.store.tree(plan, work).await?) };
         let fetching_audio = async {
             match audio {
-                Some(uri) => Ok(Some(self.store.file(uri, work).await?)),
+                Some(uri) => Ok(Some(self.store.file(uri, work).await?.path)),
                 None => Ok(None),
             }
         };
@@ -48,58 +102,44 @@ impl<S: Store> Worker<'_, S> {
             self.fetch_chunks(work, chunks),
             fetching_audio
         )?;
-        check_format(&plan, format)?;
+        check_format(&plan, *format)?;
         let spec = spec(&plan)?;
         if let (true, Uri::File(directory)) = (format.is_directory(), output) {
             check_replaceable(directory)?;
         }
         let poster = self.fetch_side_outputs(work, chunks, &spec, &mut files).await?;
-        let fetch = Some(ms(start));
+        let fetch = Some(millis_since(start));
+
         let working = Instant::now();
-        // A directory of pictures and a file alike; its place has a name of its own.
+        // A directory of pictures and a file alike; it gets its name when it is stored.
         let out = work.join("output");
-        let audio = audio.map(|file| file.path);
-        let parts = Parts { chunks: files, audio, poster, cfr };
+        let parts = Parts { chunks: files, audio, poster, cfr: *cfr };
         let assembled = assemble(&joining, &plan, &parts, &out).await?;
-        let spent = Some(ms(working));
+        let spent = Some(millis_since(working));
+
         let storing = Instant::now();
-        let mut stored = [None, None];
-        for (uri, kind) in stored.iter_mut().zip(SideOutput::ALL) {
-            if assembled.side_outputs.contains(&kind) {
-                let to = beside(output, kind);
-                self.store.put_file(&kind.beside(&out), &to, &Metadata::default()).await?;
-                *uri = Some(to.to_string());
-            }
-        }
-        let [poster_uri, preview_uri] = stored;
+        let [poster, preview] = self.store_side_outputs(&assembled, &out, output).await?;
         if format.is_directory() {
-            // What was fetched makes room for the archive that it becomes.
-            for chunk in parts.chunks.iter().filter(|chunk| chunk.path.starts_with(work)) {
-                let _gone_later = std::fs::remove_file(&chunk.path);
-            }
-            if let Uri::File(directory) = output {
-                check_replaceable(directory)?;
-            }
-            self.store.put_tree(&out, output).await?;
+            self.store_directory(&parts.chunks, &dir, &out, output).await?;
         } else {
             self.store.put_file(&out, output, &Metadata::default()).await?;
         }
         let facts = Facts {
             fetch,
             work: spent,
-            store: Some(ms(storing)),
+            store: Some(millis_since(storing)),
             frames: Some(assembled.frames),
             bytes: Some(assembled.bytes),
             chunks: u64::try_from(chunks.len()).ok(),
-            was_there: false,
+            ..Facts::default()
         };
-        let answer = Answer::Assemble {
-            output_uri: output.to_string(),
-            poster_uri,
-            preview_uri,
+        let answer = AssembleAnswer {
+            output: output.clone(),
+            poster,
+            preview,
             frames_encoded: assembled.frames,
             file_size: assembled.bytes,
-            duration_ms: ms(start),
+            duration_ms: millis_since(start),
         };
         Ok((answer, facts))
     }
@@ -121,7 +161,7 @@ impl<S: Store> Worker<'_, S> {
         stream::iter(fetching).buffered(FETCHES_AT_ONCE).try_collect().await
     }
 
-    /// Fetches what lies beside the chunks: the small video of each, and the poster, which is answered.
+    /// Fetches the side outputs of the chunks: the small video of each, and the poster, which is returned.
     async fn fetch_side_outputs(
         &self,
         work: &Path,
@@ -146,5 +186,40 @@ impl<S: Store> Worker<'_, S> {
             }
         }
         Ok(poster)
+    }
+
+    /// Stores the side outputs that were made, in the order of [`SideOutput::ALL`].
+    async fn store_side_outputs(
+        &self,
+        assembled: &Assembled,
+        made: &Path,
+        output: &Uri,
+    ) -> Result<[Option<Uri>; 2]> {
+        let mut stored = [None, None];
+        for (uri, kind) in stored.iter_mut().zip(SideOutput::ALL) {
+            if assembled.side_outputs.contains(&kind) {
+                let to = beside(output, kind);
+                self.store.put_file(&kind.beside(made), &to, &Metadata::default()).await?;
+                *uri = Some(to);
+            }
+        }
+        Ok(stored)
+    }
+
+    /// Stores a directory of pictures. The chunks that were fetched make room for the archive that it may become.
+    async fn store_directory(
+        &self,
+        chunks: &[ChunkFile],
+        work: &WorkDir,
+        made: &Path,
+        output: &Uri,
+    ) -> Result<()> {
+        for chunk in chunks.iter().filter(|chunk| chunk.path.starts_with(work.path())) {
+            let _removed_with_the_work_directory = std::fs::remove_file(&chunk.path);
+        }
+        if let Uri::File(directory) = output {
+            check_replaceable(directory)?;
+        }
+        Ok(self.store.put_tree(made, output).await?)
     }
 }

@@ -1,148 +1,67 @@
-//! The fields of one JSON object, taken out one by one; each refusal says where the field is and what it should be.
+//! The fields of an event, read so that a refusal says where the field is and what it should be.
 
+use render::config::output::Format;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use store::Uri;
 
 use crate::error::{Error, Result};
 
+/// The fields that are there and not null.
 #[derive(Debug)]
 pub(super) struct Fields {
-    map: Map<String, Value>,
-    /// Where the object lies, such as `Payload.`.
-    path: String,
+    object: Value,
+    /// The path of the object, such as `Payload.`.
+    pub(super) path: String,
 }
 
 impl Fields {
     pub(super) fn new(value: Value, path: &str) -> Result<Self> {
         match value {
-            Value::Object(map) => Ok(Self { map, path: path.to_owned() }),
+            Value::Object(mut map) => {
+                map.retain(|_, value| !value.is_null());
+                Ok(Self { object: Value::Object(map), path: path.to_owned() })
+            }
             other => Err(Error::Event {
-                field: if path.is_empty() {
-                    "it".to_owned()
-                } else {
-                    path.trim_end_matches('.').to_owned()
-                },
+                field: named(path),
                 reason: format!("must be a JSON object, not {}", shown(&other)),
             }),
         }
     }
 
-    pub(super) fn is_action(&self, actions: &[&str]) -> bool {
-        let action = self.map.get("Action").and_then(Value::as_str);
-        action.is_some_and(|action| actions.contains(&action))
+    pub(super) fn get(&self, name: &str) -> Option<&Value> {
+        self.object.get(name)
     }
 
-    /// What is wrapped in this object, if it looks like a wrapping.
-    pub(super) fn wrapped(&mut self) -> Option<Result<Self>> {
-        let name = ["Payload", "Input"].into_iter().find(|name| self.has(name))?;
-        let value = self.take(name)?;
-        Some(Self::new(value, &format!("{}{name}.", self.path)))
-    }
-
-    pub(super) fn wrong_action(&self, actions: &[&str]) -> Error {
-        let must = format!("must be {}", actions.join(", "));
-        self.wrong("Action", &must, self.map.get("Action"))
-    }
-
-    pub(super) fn wrong(&self, name: &str, must: &str, found: Option<&Value>) -> Error {
-        let found = found
+    pub(super) fn wrong(&self, name: &str, must: &str) -> Error {
+        let found = self
+            .get(name)
             .map_or_else(|| "it is missing".to_owned(), |value| format!("not {}", shown(value)));
-        Error::Event { field: format!("{}{name}", self.path), reason: format!("{must}, {found}") }
-    }
-
-    /// Whether the field is there and not null.
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.map.get(name).is_some_and(|value| !value.is_null())
-    }
-
-    /// The field, unless it is absent or null.
-    pub(super) fn take(&mut self, name: &str) -> Option<Value> {
-        self.map.remove(name).filter(|value| !value.is_null())
-    }
-
-    pub(super) fn text(&mut self, name: &str) -> Result<String> {
-        match self.map.get(name) {
-            Some(Value::String(text)) => Ok(text.clone()),
-            other => Err(self.wrong(name, "must be a string", other)),
-        }
-    }
-
-    pub(super) fn optional_text(&mut self, name: &str) -> Result<Option<String>> {
-        if self.has(name) { self.text(name).map(Some) } else { Ok(None) }
-    }
-
-    pub(super) fn optional_number(&mut self, name: &str) -> Result<Option<u64>> {
-        match self.take(name) {
-            None => Ok(None),
-            Some(value) => match value.as_u64() {
-                Some(number) => Ok(Some(number)),
-                None => Err(self.wrong(name, "must be a whole number", Some(&value))),
-            },
-        }
-    }
-
-    pub(super) fn optional_bool(&mut self, name: &str) -> Result<Option<bool>> {
-        match self.take(name) {
-            None => Ok(None),
-            Some(Value::Bool(value)) => Ok(Some(value)),
-            Some(other) => Err(self.wrong(name, "must be true or false", Some(&other))),
-        }
-    }
-
-    pub(super) fn index(&mut self, name: &str) -> Result<u32> {
-        let value = self.take(name);
-        let index = value.as_ref().and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok());
-        index.ok_or_else(|| self.wrong(name, "must be a whole number", value.as_ref()))
-    }
-
-    pub(super) fn sha256(&mut self, name: &str) -> Result<String> {
-        let text = self.text(name)?;
-        let is_digest = text.len() == 64
-            && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-        if is_digest {
-            Ok(text)
-        } else {
-            Err(self.wrong(name, "must be 64 lower-case hexadecimal digits", Some(&text.into())))
-        }
-    }
-
-    pub(super) fn object(&mut self, name: &str) -> Result<Map<String, Value>> {
-        match self.take(name) {
-            Some(Value::Object(map)) => Ok(map),
-            other => Err(self.wrong(name, "must be an object", other.as_ref())),
-        }
-    }
-
-    pub(super) fn uri(&mut self, name: &str) -> Result<Uri> {
-        let value = self.take(name);
-        self.read_uri(name, value.as_ref())
-    }
-
-    pub(super) fn optional_uri(&mut self, name: &str) -> Result<Option<Uri>> {
-        if self.has(name) { self.uri(name).map(Some) } else { Ok(None) }
-    }
-
-    pub(super) fn uris(&mut self, name: &str) -> Result<Vec<Uri>> {
-        match self.take(name) {
-            Some(Value::Array(values)) => {
-                let named = values.iter().enumerate();
-                named
-                    .map(|(i, value)| self.read_uri(&format!("{name}[{i}]"), Some(value)))
-                    .collect()
-            }
-            other => Err(self.wrong(name, "must be a list of URIs", other.as_ref())),
-        }
-    }
-
-    fn read_uri(&self, name: &str, value: Option<&Value>) -> Result<Uri> {
-        let Some(Value::String(text)) = value else {
-            return Err(self.wrong(name, "must be a URI", value));
-        };
-        Uri::parse(text).map_err(|error| Error::Event {
+        Error::Event {
             field: format!("{}{name}", self.path),
-            reason: error.to_string(),
+            reason: format!("must {must}, {found}"),
+        }
+    }
+
+    /// Reads the fields that `T` has; others may be there.
+    pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T> {
+        serde_path_to_error::deserialize(&self.object).map_err(|error| {
+            let field = error.path();
+            if field.iter().next().is_none() {
+                let reason = format!("is not complete: {}", error.inner());
+                return Error::Event { field: named(&self.path), reason };
+            }
+            Error::Event {
+                field: format!("{}{field}", self.path),
+                reason: error.inner().to_string(),
+            }
         })
     }
+}
+
+fn named(path: &str) -> String {
+    if path.is_empty() { "it".to_owned() } else { path.trim_end_matches('.').to_owned() }
 }
 
 /// A value as it may stand in a message: its beginning, if it is long.
@@ -151,4 +70,80 @@ fn shown(value: &Value) -> String {
     let text = value.to_string();
     let end = text.floor_char_boundary(MAX_SHOWN_BYTES);
     if end < text.len() { format!("{}…", &text[..end]) } else { text }
+}
+
+/// What `read` makes of a value, or an error that says what the value must be.
+fn value<'de, D: Deserializer<'de>, T>(
+    deserializer: D,
+    must: &str,
+    read: impl FnOnce(&Value) -> Option<T>,
+) -> std::result::Result<T, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    read(&value).ok_or_else(|| D::Error::custom(format!("must {must}, not {}", shown(&value))))
+}
+
+pub(super) fn text<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<String, D::Error> {
+    value(from, "be a string", |value| value.as_str().map(str::to_owned))
+}
+
+pub(super) fn some_text<'de, D: Deserializer<'de>>(
+    from: D,
+) -> std::result::Result<Option<String>, D::Error> {
+    text(from).map(Some)
+}
+
+pub(super) fn boolean<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<bool, D::Error> {
+    value(from, "be true or false", Value::as_bool)
+}
+
+pub(super) fn some_number<'de, D: Deserializer<'de>>(
+    from: D,
+) -> std::result::Result<Option<u64>, D::Error> {
+    value(from, "be a whole number", Value::as_u64).map(Some)
+}
+
+pub(super) fn index<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<u32, D::Error> {
+    value(from, "be a whole number", |value| value.as_u64().and_then(|n| u32::try_from(n).ok()))
+}
+
+pub(super) fn object<'de, D: Deserializer<'de>>(
+    from: D,
+) -> std::result::Result<Map<String, Value>, D::Error> {
+    value(from, "be an object", |value| value.as_object().cloned())
+}
+
+pub(super) fn sha256<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<String, D::Error> {
+    let is_digest = |text: &&str| {
+        text.len() == 64 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    };
+    let must = "be 64 lower-case hexadecimal digits";
+    value(from, must, |value| value.as_str().filter(is_digest).map(str::to_owned))
+}
+
+pub(super) fn default_format() -> Format {
+    Format::Mp4
+}
+
+pub(super) fn format<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Format, D::Error> {
+    let must = format!("be one of {}", Format::ALL.map(Format::name).join(", "));
+    value(from, &must, |value| value.as_str().and_then(Format::from_name))
+}
+
+pub(super) fn uri<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Uri, D::Error> {
+    let text = value(from, "be a URI", |value| value.as_str().map(str::to_owned))?;
+    Uri::parse(&text).map_err(D::Error::custom)
+}
+
+pub(super) fn some_uri<'de, D: Deserializer<'de>>(
+    from: D,
+) -> std::result::Result<Option<Uri>, D::Error> {
+    uri(from).map(Some)
+}
+
+pub(super) fn uris<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Vec<Uri>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(transparent)]
+    struct Item(#[serde(deserialize_with = "uri")] Uri);
+    let items = Vec::<Item>::deserialize(from)?;
+    Ok(items.into_iter().map(|Item(uri)| uri).collect())
 }

@@ -1,112 +1,186 @@
-//! The renderChunk event.
+//! The renderChunk action: some frames of a plan become a video.
 
 use std::path::Path;
 use std::time::Instant;
 
-use render::chunk::render_chunk;
+use render::chunk::{ChunkReport, render_chunk};
 use render::config::output::Format;
+use serde::{Deserialize, Serialize};
 use store::{Metadata, Store, Uri};
 
-use crate::actions::event::Answer;
-use crate::actions::{Facts, Worker, beside_chunk, check_format, ms};
+use crate::actions::event::check_plan_protocol;
+use crate::actions::fields::{self, Fields};
+use crate::actions::side_outputs::beside_chunk;
+use crate::actions::{Facts, Worker, bounded, check_format};
 use crate::error::Result;
+use crate::time::millis_since;
+use crate::workdir::WorkDir;
 
-/// What a stored chunk says of itself.
+// The metadata of a stored chunk.
 const PLAN_HASH: &str = "plan-hash";
 const CHUNK_INDEX: &str = "chunk-index";
 const FRAMES: &str = "frames";
 
-/// Which chunk of which plan.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Wanted<'a> {
-    pub(super) index: u32,
-    pub(super) plan_hash: &'a str,
-    pub(super) format: Format,
+const CAPTURE_MODE: &str = "beginframe";
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct RenderChunkEvent {
+    #[serde(rename = "PlanS3Uri", deserialize_with = "fields::uri")]
+    pub(crate) plan: Uri,
+    #[serde(deserialize_with = "fields::sha256")]
+    pub(crate) plan_hash: String,
+    #[serde(deserialize_with = "fields::index")]
+    pub(crate) chunk_index: u32,
+    #[serde(rename = "ChunkOutputS3Prefix", deserialize_with = "fields::uri")]
+    pub(crate) output_prefix: Uri,
+    /// The plan says it too, and decides.
+    #[serde(default = "fields::default_format", deserialize_with = "fields::format")]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct RenderChunkAnswer {
+    #[serde(rename = "ChunkS3Uri")]
+    pub(crate) chunk: Uri,
+    pub(crate) chunk_index: u32,
+    pub(crate) sha256: String,
+    pub(crate) frames_encoded: u32,
+    pub(crate) capture_mode: &'static str,
+    pub(crate) duration_ms: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "bounded")]
+    pub(crate) warnings: Vec<String>,
+}
+
+/// A chunk that was rendered and stored.
+#[derive(Debug)]
+pub(crate) struct RenderedChunk {
+    pub(crate) uri: Uri,
+    pub(crate) report: ChunkReport,
+    facts: Facts,
+}
+
+impl RenderChunkEvent {
+    pub(super) fn read(fields: &Fields) -> Result<Self> {
+        check_plan_protocol(fields)?;
+        fields.read()
+    }
+
+    pub(super) fn uris(&self) -> Vec<(String, &Uri)> {
+        let Self { plan, output_prefix, plan_hash: _, chunk_index: _, format: _ } = self;
+        vec![("PlanS3Uri".to_owned(), plan), ("ChunkOutputS3Prefix".to_owned(), output_prefix)]
+    }
+
+    fn file_name(&self) -> String {
+        format!("{:04}.{}", self.chunk_index, self.format.chunk_extension())
+    }
+
+    /// Where the chunk is stored.
+    fn chunk(&self) -> Uri {
+        self.output_prefix.join("chunks").join(&self.file_name())
+    }
 }
 
 impl<S: Store> Worker<'_, S> {
-    pub(super) async fn render_chunk(
+    /// Renders the chunk, unless an earlier try has stored it.
+    pub(crate) async fn render_chunk(
         &self,
-        work: &Path,
-        plan: &Uri,
-        Wanted { index, plan_hash, format }: Wanted<'_>,
-        prefix: &Uri,
-    ) -> Result<(Answer, Facts)> {
+        event: &RenderChunkEvent,
+    ) -> Result<(RenderChunkAnswer, Facts)> {
         let start = Instant::now();
-        let name = format!("{index:04}.{}", format.chunk_extension());
-        let uri = prefix.join("chunks").join(&name);
-        if let Some((sha256, frames)) = self.earlier_chunk(&uri, plan_hash, index).await {
-            let facts = Facts { frames: Some(frames), was_there: true, ..Facts::default() };
-            let answer = Answer::RenderChunk {
-                chunk_uri: uri.to_string(),
-                chunk_index: index,
+        if let Some((sha256, frames)) = self.earlier_chunk(event).await {
+            let answer = RenderChunkAnswer {
+                chunk: event.chunk(),
+                chunk_index: event.chunk_index,
                 sha256,
                 frames_encoded: frames,
-                capture_mode: "beginframe",
-                duration_ms: ms(start),
+                capture_mode: CAPTURE_MODE,
+                duration_ms: millis_since(start),
                 warnings: Vec::new(),
-                report: None,
             };
+            let facts = Facts { frames: Some(frames), was_there: true, ..Facts::default() };
             return Ok((answer, facts));
         }
-        let fetching = async { Ok(self.store.tree(plan, work).await?) };
-        let (tools, plan) = tokio::try_join!(self.toolbox.drawing(), fetching)?;
-        let fetch = Some(ms(start));
-        let working = Instant::now();
-        check_format(&plan, format)?;
-        let out = work.join(name);
-        let report = render_chunk(&tools, &plan, index, plan_hash, &out, self.options).await?;
-        let spent = Some(ms(working));
-        let storing = Instant::now();
-        let labels = [
-            (PLAN_HASH, plan_hash.to_owned()),
-            (CHUNK_INDEX, index.to_string()),
-            (FRAMES, report.frames_encoded.to_string()),
-        ];
-        let about = Metadata {
-            sha256: Some(report.sha256.clone()),
-            labels: labels.map(|(name, value)| (name.to_owned(), value)).into(),
+        let RenderedChunk { uri, report, facts } = self.render_new_chunk(event).await?;
+        let answer = RenderChunkAnswer {
+            chunk: uri,
+            chunk_index: event.chunk_index,
+            sha256: report.sha256.clone(),
+            frames_encoded: report.frames_encoded,
+            capture_mode: report.capture_mode,
+            duration_ms: millis_since(start),
+            warnings: report.warnings.clone(),
         };
-        // The chunk comes last: who finds it finds the rest.
-        for side_output in &report.side_outputs {
-            let to = beside_chunk(&uri, plan_hash, *side_output);
-            self.store.put_file(&side_output.beside(&out), &to, &Metadata::default()).await?;
-        }
-        self.store.put_file(&out, &uri, &about).await?;
+        Ok((answer, Facts { report: Some(Box::new(report)), ..facts }))
+    }
+
+    /// Renders the chunk, whatever is stored.
+    pub(crate) async fn render_new_chunk(&self, event: &RenderChunkEvent) -> Result<RenderedChunk> {
+        let RenderChunkEvent { plan, plan_hash, chunk_index, output_prefix: _, format } = event;
+        let start = Instant::now();
+        let work = WorkDir::make(self.scratch)?;
+        let fetching = async { Ok(self.store.tree(plan, work.path()).await?) };
+        let (tools, plan) = tokio::try_join!(self.toolbox.drawing(), fetching)?;
+        let fetch = Some(millis_since(start));
+
+        let working = Instant::now();
+        check_format(&plan, *format)?;
+        let out = work.path().join(event.file_name());
+        let report =
+            render_chunk(&tools, &plan, *chunk_index, plan_hash, &out, self.options).await?;
+        let spent = Some(millis_since(working));
+
+        let storing = Instant::now();
+        let uri = event.chunk();
+        self.store_chunk(&out, &uri, event, &report).await?;
         let facts = Facts {
             fetch,
             work: spent,
-            store: Some(ms(storing)),
+            store: Some(millis_since(storing)),
             frames: Some(report.frames_encoded),
             bytes: std::fs::metadata(&out).ok().map(|file| file.len()),
             ..Facts::default()
         };
-        let answer = Answer::RenderChunk {
-            chunk_uri: uri.to_string(),
-            chunk_index: index,
-            sha256: report.sha256.clone(),
-            frames_encoded: report.frames_encoded,
-            capture_mode: report.capture_mode,
-            duration_ms: ms(start),
-            warnings: report.warnings.clone(),
-            report: Some(Box::new(report)),
+        Ok(RenderedChunk { uri, report, facts })
+    }
+
+    /// Stores the chunk after its side outputs: whoever finds the chunk finds them.
+    async fn store_chunk(
+        &self,
+        chunk: &Path,
+        uri: &Uri,
+        event: &RenderChunkEvent,
+        report: &ChunkReport,
+    ) -> Result<()> {
+        for side_output in &report.side_outputs {
+            let to = beside_chunk(uri, &event.plan_hash, *side_output);
+            self.store.put_file(&side_output.beside(chunk), &to, &Metadata::default()).await?;
+        }
+        let labels = [
+            (PLAN_HASH, event.plan_hash.clone()),
+            (CHUNK_INDEX, event.chunk_index.to_string()),
+            (FRAMES, report.frames_encoded.to_string()),
+        ];
+        let metadata = Metadata {
+            sha256: Some(report.sha256.clone()),
+            labels: labels.map(|(name, value)| (name.to_owned(), value)).into(),
         };
-        Ok((answer, facts))
+        Ok(self.store.put_file(chunk, uri, &metadata).await?)
     }
 
     /// The digest and frames of a chunk that an earlier try has stored: the same plan and index make the same bytes.
-    async fn earlier_chunk(&self, uri: &Uri, plan_hash: &str, index: u32) -> Option<(String, u32)> {
-        let about = match self.store.look(uri).await {
-            Ok(about) => about?,
+    async fn earlier_chunk(&self, event: &RenderChunkEvent) -> Option<(String, u32)> {
+        let Metadata { sha256, labels } = match self.store.metadata(&event.chunk()).await {
+            Ok(metadata) => metadata?,
             Err(error) => {
-                // Whoever may not look may still be allowed to write.
-                tracing::debug!(%error, "no look at an earlier try's chunk");
+                // Whoever may not read may still be allowed to write.
+                tracing::debug!(%error, "the metadata of an earlier try's chunk cannot be read");
                 return None;
             }
         };
-        let Metadata { sha256, labels } = about;
-        let is_this = labels.get(PLAN_HASH).is_some_and(|hash| hash == plan_hash)
-            && labels.get(CHUNK_INDEX).is_some_and(|found| *found == index.to_string());
+        let is_this = labels.get(PLAN_HASH).is_some_and(|hash| *hash == event.plan_hash)
+            && labels.get(CHUNK_INDEX).is_some_and(|index| *index == event.chunk_index.to_string());
         let frames = labels.get(FRAMES)?.parse().ok()?;
         sha256.filter(|_| is_this).map(|sha256| (sha256, frames))
     }

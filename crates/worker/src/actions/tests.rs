@@ -1,6 +1,8 @@
-use serde_json::json;
+use render::config::Settings;
+use serde_json::{Value, json};
 
 use super::*;
+use crate::actions::label::Label;
 use crate::error::Code;
 
 fn chunk() -> Value {
@@ -8,6 +10,14 @@ fn chunk() -> Value {
         "Action": "renderChunk", "PlanS3Uri": "s3://bucket/p.tar.gz", "PlanHash": "0".repeat(64), "ChunkIndex": 3,
         "ChunkOutputS3Prefix": "s3://bucket/renders/a/", "Format": "mp4",
     })
+}
+
+fn uri(text: &str) -> Uri {
+    Uri::parse(text).unwrap()
+}
+
+fn settings(config: &Value) -> Settings {
+    Settings::parse(config.as_object().unwrap()).unwrap()
 }
 
 fn with(mut event: Value, name: &str, value: Value) -> Value {
@@ -36,8 +46,8 @@ fn a_bad_event_is_refused_with_the_path_of_its_field() {
             json!(4_294_967_296_u64),
             "event: ChunkIndex must be a whole number, not 4294967296",
         ),
-        ("ChunkIndex", Value::Null, "event: ChunkIndex must be a whole number, it is missing"),
-        ("PlanHash", Value::Null, "event: PlanHash must be a string, not null"),
+        ("ChunkIndex", Value::Null, "event: it is not complete: missing field `ChunkIndex`"),
+        ("PlanHash", json!(7), "event: PlanHash must be 64 lower-case hexadecimal digits, not 7"),
         (
             "PlanHash",
             json!("abc"),
@@ -60,6 +70,7 @@ fn a_bad_event_is_refused_with_the_path_of_its_field() {
             "event: Format must be one of mp4, mov, webm, png-sequence, gif, not \"avi\"",
         ),
         ("Attempt", json!("first"), "event: Attempt must be a whole number, not \"first\""),
+        ("RenderId", json!(1), "event: RenderId must be a string, not 1"),
     ] {
         assert_eq!(refusal(with(chunk(), name, value)), (Code::EventInvalid, expected.to_owned()));
     }
@@ -75,6 +86,10 @@ fn a_bad_event_is_refused_with_the_path_of_its_field() {
         (
             json!({"Action": "plan", "ProjectS3Uri": "s3://bucket/p", "PlanOutputS3Prefix": "s3://bucket/o", "Config": "fps"}),
             "event: Config must be an object, not \"fps\"",
+        ),
+        (
+            json!({"Payload": {"Action": "assemble", "PlanS3Uri": "s3://bucket/p", "OutputS3Uri": "s3://bucket/o"}}),
+            "event: Payload is not complete: missing field `ChunkS3Uris`",
         ),
         (
             json!({"Action": "assemble", "PlanS3Uri": "s3://bucket/p", "OutputS3Uri": "s3://bucket/o", "ChunkS3Uris": ["s3://bucket/0", 1]}),
@@ -131,7 +146,10 @@ fn another_plan_protocol_is_refused_by_its_name() {
 #[test]
 fn a_constant_frame_rate_is_for_mp4() {
     let assemble = json!({"Action": "assemble", "PlanS3Uri": "s3://bucket/p", "OutputS3Uri": "s3://bucket/o", "ChunkS3Uris": [], "Cfr": true});
-    assert!(matches!(Event::parse(assemble.clone()), Ok(Event::Assemble { cfr: true, .. })));
+    assert!(matches!(
+        Event::parse(assemble.clone()),
+        Ok(Event::Assemble(AssembleEvent { cfr: true, .. }))
+    ));
     let (code, message) = refusal(with(assemble, "Format", json!("webm")));
     assert_eq!(
         (code, &*message),
@@ -144,10 +162,10 @@ fn a_constant_frame_rate_is_for_mp4() {
     );
     let (code, message) = refusal(folder);
     assert_eq!(code, Code::EventInvalid);
-    assert!(message.contains("OutputS3Uri must name objects"), "{message}");
+    assert!(message.contains("OutputS3Uri must name an object"), "{message}");
     let plan = json!({"Action": "plan", "ProjectS3Uri": "s3://bucket/p", "PlanOutputS3Prefix": "s3://bucket/o", "Config": {"fps": 30}, "Cfr": true});
-    let Ok(Event::Plan { config, .. }) = Event::parse(plan) else { panic!("it is a plan event") };
-    assert_eq!(Value::from(config), json!({"fps": 30, "cfr": true}));
+    let Ok(Event::Plan(plan)) = Event::parse(plan) else { panic!("it is a plan event") };
+    assert_eq!(plan.settings, settings(&json!({"fps": 30, "cfr": true})));
 }
 
 #[test]
@@ -157,28 +175,28 @@ fn the_sample_events_are_read_field_for_field() {
         let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
         Event::parse(serde_json::from_str(&text).unwrap())
     };
-    let uri = |text: &str| Uri::parse(text).unwrap();
-    let Event::Plan { project, output_prefix, config } = sample("plan").unwrap() else {
+    let Event::Plan(PlanEvent { project, output_prefix, settings }) = sample("plan").unwrap()
+    else {
         panic!("another event")
     };
     assert_eq!(project, uri("s3://render-bucket/projects/title-card/project.tar.gz"));
     assert_eq!(output_prefix, uri("s3://render-bucket/work/demo"));
-    assert_eq!(config["fps"], json!(30));
+    assert_eq!(settings.fps, "30".parse().unwrap());
     let chunk = sample("render-chunk").unwrap();
     assert_eq!(
         chunk,
-        Event::RenderChunk {
+        Event::RenderChunk(RenderChunkEvent {
             plan: uri("s3://render-bucket/work/demo/plan.tar.gz"),
             plan_hash: "0".repeat(64),
             chunk_index: 0,
             output_prefix: uri("s3://render-bucket/work/demo"),
             format: Format::Mp4,
-        }
+        })
     );
     let assemble = sample("assemble").unwrap();
     assert_eq!(
         assemble,
-        Event::Assemble {
+        Event::Assemble(AssembleEvent {
             plan: uri("s3://render-bucket/work/demo/plan.tar.gz"),
             chunks: vec![
                 uri("s3://render-bucket/work/demo/chunks/0000.mp4"),
@@ -189,7 +207,7 @@ fn the_sample_events_are_read_field_for_field() {
             output: uri("s3://render-bucket/outputs/demo/output.mp4"),
             format: Format::Mp4,
             cfr: false,
-        }
+        })
     );
     assert_eq!(sample("broken").unwrap_err().code(), Code::EventInvalid);
 }
@@ -197,20 +215,19 @@ fn the_sample_events_are_read_field_for_field() {
 #[test]
 fn a_chunk_s_answer_is_short_whatever_happened() {
     let answer = |warnings: Vec<String>| {
-        let answer = Answer::RenderChunk {
-            chunk_uri: "s3://bucket/renders/a/chunks/0255.mp4".to_owned(),
+        let answer = Answer::RenderChunk(RenderChunkAnswer {
+            chunk: uri("s3://bucket/renders/a/chunks/0255.mp4"),
             chunk_index: 255,
             sha256: "f".repeat(64),
             frames_encoded: 3600,
             capture_mode: "beginframe",
             duration_ms: 899_999,
             warnings,
-            report: None,
-        };
+        });
         serde_json::to_string(&answer).unwrap()
     };
-    let uri = "\"ChunkS3Uri\":\"s3://bucket/renders/a/chunks/0255.mp4\",".len();
-    assert!(answer(vec![]).len() - uri <= 200, "{}", answer(vec![]));
+    let length = "\"ChunkS3Uri\":\"s3://bucket/renders/a/chunks/0255.mp4\",".len();
+    assert!(answer(vec![]).len() - length <= 200, "{}", answer(vec![]));
     assert!(answer(vec!["é".repeat(1000); 50]).len() < 700);
     assert!(answer(vec!["w".to_owned(); 5]).contains(r#""Warnings":["w","w","w","and 2 more"]"#));
 }
@@ -223,20 +240,19 @@ fn golden(name: &str) -> Value {
 
 #[test]
 fn the_events_of_the_wire_format_are_read_field_for_field() {
-    let uri = |text: &str| Uri::parse(text).unwrap();
-    let plan = Event::Plan {
+    let plan = Event::Plan(PlanEvent {
         project: uri("s3://bucket/sites/0123456789abcdef/project.tar.gz"),
         output_prefix: uri("s3://bucket/renders/r1/"),
-        config: golden("plan.event")["Config"].as_object().unwrap().clone(),
-    };
-    let chunk = Event::RenderChunk {
+        settings: settings(&golden("plan.event")["Config"]),
+    });
+    let chunk = Event::RenderChunk(RenderChunkEvent {
         plan: uri("s3://bucket/renders/r1/plan.tar.gz"),
         plan_hash: "0".repeat(64),
         chunk_index: 3,
         output_prefix: uri("s3://bucket/renders/r1/"),
         format: Format::Mp4,
-    };
-    let assemble = Event::Assemble {
+    });
+    let assemble = Event::Assemble(AssembleEvent {
         plan: uri("s3://bucket/renders/r1/plan.tar.gz"),
         chunks: vec![
             uri("s3://bucket/renders/r1/chunks/0000.mp4"),
@@ -246,7 +262,7 @@ fn the_events_of_the_wire_format_are_read_field_for_field() {
         output: uri("s3://bucket/renders/r1/output.mp4"),
         format: Format::Mp4,
         cfr: false,
-    };
+    });
     for (name, expected) in [("plan", plan), ("render-chunk", chunk), ("assemble", assemble)] {
         assert_eq!(Event::parse(golden(&format!("{name}.event"))).unwrap(), expected);
     }
@@ -254,8 +270,8 @@ fn the_events_of_the_wire_format_are_read_field_for_field() {
 
 #[test]
 fn answers_have_the_shapes_of_the_wire_format() {
-    let plan = Answer::Plan {
-        plan_uri: "s3://bucket/renders/r1/plan.tar.gz".to_owned(),
+    let plan = Answer::Plan(PlanAnswer {
+        plan: uri("s3://bucket/renders/r1/plan.tar.gz"),
         plan_hash: "0".repeat(64),
         chunk_count: 2,
         total_frames: 480,
@@ -264,31 +280,29 @@ fn answers_have_the_shapes_of_the_wire_format() {
         height: 1080,
         format: "mp4",
         has_audio: false,
-        audio_uri: None,
+        audio: None,
         ffmpeg_version: "ffmpeg version 7.0.2".to_owned(),
         producer_version: "0.1.0",
         duration_ms: 1500,
         warnings: vec![],
-        seconds: 16.0,
-    };
-    let chunk = Answer::RenderChunk {
-        chunk_uri: "s3://bucket/renders/r1/chunks/0003.mp4".to_owned(),
+    });
+    let chunk = Answer::RenderChunk(RenderChunkAnswer {
+        chunk: uri("s3://bucket/renders/r1/chunks/0003.mp4"),
         chunk_index: 3,
         sha256: "f".repeat(64),
         frames_encoded: 240,
         capture_mode: "beginframe",
         duration_ms: 1500,
         warnings: vec!["the page was kept from http://169.254.169.254/".to_owned()],
-        report: None,
-    };
-    let assemble = Answer::Assemble {
-        output_uri: "s3://bucket/renders/r1/output.mp4".to_owned(),
-        poster_uri: None,
-        preview_uri: None,
+    });
+    let assemble = Answer::Assemble(AssembleAnswer {
+        output: uri("s3://bucket/renders/r1/output.mp4"),
+        poster: None,
+        preview: None,
         frames_encoded: 480,
         file_size: 123_456,
         duration_ms: 1500,
-    };
+    });
     for (name, answer) in [("plan", plan), ("render-chunk", chunk), ("assemble", assemble)] {
         assert_eq!(serde_json::to_value(answer).unwrap(), golden(&format!("{name}.answer")));
     }
@@ -299,7 +313,7 @@ fn the_log_knows_what_a_refused_event_was_called() {
     let sent = json!({"Payload": {"Input": with(with(chunk(), "RenderId", json!("r7")), "ChunkIndex", json!("x"))}});
     assert!(Event::parse(sent.clone()).is_err());
     let expected = Label {
-        action: "renderChunk",
+        action: Some(Action::RenderChunk),
         render_id: Some("r7".to_owned()),
         plan_hash: Some("0".repeat(64)),
         ..Label::default()

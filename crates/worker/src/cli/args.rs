@@ -1,11 +1,14 @@
-//! The command line.
+//! What a command line may say.
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use render::frame::Moment;
 
 pub(crate) use crate::cli::config::{ConfigArgs, PageArgs};
-pub(crate) use crate::cli::submit::{DeploymentArgs, SubmitArgs, WatchArgs};
+use crate::cli::values::{self, Picture};
+
+pub(crate) use crate::cli::submit_args::{DeploymentArgs, SubmitArgs, WatchArgs};
 
 /// Renders HyperFrames compositions to video, frame by frame: on this machine, or on a deployed stack.
 #[derive(Debug, Parser)]
@@ -32,7 +35,7 @@ Exit status: 0 done, 1 failed (the code is in the message), 2 wrong arguments, 1
 pub(crate) enum Command {
     /// Render a composition to a video: plan, every chunk, assemble
     Render(Box<RenderArgs>),
-    /// Draw one frame of a composition, which is the fast way to look at it
+    /// Draw one frame of a composition, which is the fast way to see it
     Still(Box<StillArgs>),
     /// Render a composition on a deployed stack: upload it, start the render, watch it, fetch the video
     Submit(Box<SubmitArgs>),
@@ -40,7 +43,7 @@ pub(crate) enum Command {
     Watch(WatchArgs),
     /// Handle one plan, renderChunk or assemble event and print its answer
     Invoke(InvokeArgs),
-    /// Draw a known frame and say whether this place can render
+    /// Draw a known frame and say whether this machine can render
     ///
     /// Prints a JSON verdict. Exit status: 0 it can, 1 it cannot (the verdict says why), 2 there was nothing to try:
     /// wrong arguments, or a tool is missing.
@@ -89,11 +92,11 @@ pub(crate) struct StillArgs {
     /// The project directory, or the HTML file in it to start from
     pub(crate) project: PathBuf,
     /// The moment: 1.5s, 1500ms or 45f for frame number 45
-    #[arg(long, value_name = "MOMENT", default_value = "0s")]
-    pub(crate) at: String,
+    #[arg(long, value_name = "MOMENT", default_value = "0s", value_parser = values::moment)]
+    pub(crate) at: Moment,
     /// The picture to make: .png as it was drawn, or .jpg or .webp for less
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) output: PathBuf,
+    #[arg(short, long, value_name = "FILE", value_parser = values::picture)]
+    pub(crate) output: Picture,
     #[command(flatten)]
     pub(crate) page: PageArgs,
     /// Leave the background out, and keep what is behind the page transparent

@@ -1,29 +1,31 @@
-//! What a render is to be like, wherever it runs: the options that make the config of a plan event.
+//! The options that make the config of a plan event: what a render is to be like, wherever it runs.
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use render::config::output::Format;
+use render::config::output::{Codec, Format, Quality};
+use render::frame::{Fps, Moment, Span};
 use serde_json::{Map, Value};
 
+use crate::cli::values;
 use crate::error::{Error, Result};
 
 /// What is drawn.
 #[derive(Debug, Args)]
 pub(crate) struct PageArgs {
     /// Frames per second: 23.976, 24, 25, 29.97, 30, 48, 50, 59.94, 60 or 120; for pictures and gif also 10, 15 and 20
-    #[arg(long, default_value = "30")]
-    fps: String,
+    #[arg(long, default_value = "30", value_parser = values::fps)]
+    fps: Fps,
     /// The HTML file to start from, as a path in the project [default: index.html]
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = values::text("entryFile"))]
     entry: Option<String>,
     /// Draw the page with more pixels, such as 1080p or 4k: a whole multiple of its own size
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = values::text("outputResolution"))]
     output_resolution: Option<String>,
     #[command(flatten)]
-    given: Given,
+    variables: VariableArgs,
     /// strict: a page that reports an error is not rendered; best-effort: it is [default: strict]
-    #[arg(long)]
+    #[arg(long, value_parser = values::text("strictness"))]
     strictness: Option<String>,
 }
 
@@ -31,52 +33,52 @@ pub(crate) struct PageArgs {
 pub(crate) struct ConfigArgs {
     #[command(flatten)]
     page: PageArgs,
-    /// mp4, mov, webm, gif or png-sequence [default: as the output is called, else mp4]
-    #[arg(long)]
-    format: Option<String>,
+    /// The kind of file [default: as the output is called, else mp4]
+    #[arg(long, value_parser = values::format())]
+    format: Option<Format>,
     /// h264 or h265 in mp4; the others have one each: prores in mov, vp9 in webm [default: h264]
-    #[arg(long)]
-    codec: Option<String>,
+    #[arg(long, value_parser = values::codec())]
+    codec: Option<Codec>,
     #[command(flatten)]
     background: Background,
-    /// draft, standard or high; a png-sequence is lossless with each [default: standard]
-    #[arg(long)]
-    quality: Option<String>,
+    /// What the encoder spends; a png-sequence is lossless with each [default: standard]
+    #[arg(long, value_parser = values::quality())]
+    quality: Option<Quality>,
     /// Constant rate factor instead of the quality's own: 0 (best) to 51, and to 63 in webm
-    #[arg(long)]
+    #[arg(long, value_parser = values::number::<u32>("crf"))]
     crf: Option<u32>,
     /// Bit rate of mp4 and webm, such as 8M or 2500k, instead of a constant quality
-    #[arg(long)]
+    #[arg(long, value_parser = values::text("bitrate"))]
     bitrate: Option<String>,
     /// Encode an mp4 once more as a whole, at an exactly constant frame rate
     #[arg(long)]
     cfr: bool,
     /// How often a gif is played; 0 is for ever [default: 0]
-    #[arg(long = "loop", value_name = "TIMES")]
+    #[arg(long = "loop", value_name = "TIMES", value_parser = values::number::<u32>("loop"))]
     plays: Option<u32>,
     /// Only these frames: 30..60 is 30 frames, from number 30 to number 59
-    #[arg(long, value_name = "FROM..TO")]
-    frames: Option<String>,
+    #[arg(long, value_name = "FROM..TO", value_parser = values::span)]
+    frames: Option<Span>,
     /// Leave the sound out
     #[arg(long)]
     mute: bool,
     /// Keep one frame as a picture: VIDEO.poster.png beside VIDEO.mp4. A moment: 1.5s, 1500ms or 45f
-    #[arg(long, value_name = "MOMENT")]
-    poster: Option<String>,
+    #[arg(long, value_name = "MOMENT", value_parser = values::moment)]
+    poster: Option<Moment>,
     /// Make a small video, too: VIDEO.preview.mp4 beside VIDEO.mp4. Its shorter side: 540p
-    #[arg(long, value_name = "SIDE")]
+    #[arg(long, value_name = "SIDE", value_parser = values::text("preview"))]
     preview: Option<String>,
     /// auto or force-sdr; HDR cannot be joined from chunks [default: force-sdr]
-    #[arg(long)]
+    #[arg(long, value_parser = values::text("hdrMode"))]
     hdr_mode: Option<String>,
     /// Bytes that a mov, png-sequence or gif and its chunks may need, instead of the room there is
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", value_parser = values::number::<u64>("outputSizeLimitBytes"))]
     output_size_limit: Option<u64>,
     /// Frames in a chunk [default: 600, and 240 for submit]
-    #[arg(long, value_name = "FRAMES")]
+    #[arg(long, value_name = "FRAMES", value_parser = values::number::<u32>("chunkSize"))]
     chunk_size: Option<u32>,
     /// The most chunks to cut the timeline into [default: 256]
-    #[arg(long, value_name = "CHUNKS")]
+    #[arg(long, value_name = "CHUNKS", value_parser = values::number::<u32>("maxParallelChunks"))]
     max_parallel_chunks: Option<u32>,
 }
 
@@ -93,10 +95,10 @@ struct Background {
 
 /// What a render sets in a composition.
 #[derive(Debug, Args)]
-struct Given {
+struct VariableArgs {
     /// Values for the composition's variables, as a JSON object
-    #[arg(long, value_name = "JSON")]
-    variables: Option<String>,
+    #[arg(long, value_name = "JSON", value_parser = values::variables)]
+    variables: Option<Map<String, Value>>,
     /// A file with such an object
     #[arg(long, value_name = "FILE", conflicts_with = "variables")]
     variables_file: Option<PathBuf>,
@@ -105,11 +107,11 @@ struct Given {
     strict_variables: bool,
 }
 
-/// A config that is being written, without what nobody has said.
+/// A config in the making, without the fields that no option sets.
 #[derive(Debug, Default)]
-struct Written(Map<String, Value>);
+struct Config(Map<String, Value>);
 
-impl Written {
+impl Config {
     fn set(&mut self, name: &str, value: Option<impl Into<Value>>) {
         if let Some(value) = value {
             self.0.insert(name.to_owned(), value.into());
@@ -118,131 +120,216 @@ impl Written {
 }
 
 impl PageArgs {
-    /// The part of the config of a plan event that these arguments stand for, with an entry where they name none.
-    pub(crate) fn config(&self, named: Option<&str>) -> Result<Map<String, Value>> {
-        let Self { fps, entry, output_resolution, given, strictness } = self;
-        let mut config = Written::default();
-        config.set("fps", Some(fps.clone()));
-        config.set("entryFile", entry.clone().or_else(|| named.map(str::to_owned)));
-        config.set("outputResolution", output_resolution.clone());
-        config.set("strictness", strictness.clone());
-        config.set("variables", given.variables()?);
-        config.set("strictVariables", given.strict_variables.then_some(true));
+    pub(crate) fn fps(&self) -> Fps {
+        self.fps
+    }
+
+    /// The part of a config that these options stand for; `entry` is the entry file where none is named.
+    pub(crate) fn config(&self, default_entry: Option<&str>) -> Result<Map<String, Value>> {
+        let Self { fps, entry, output_resolution, variables, strictness } = self;
+        let mut config = Config::default();
+        config.set("fps", Some(fps.named()));
+        config.set("entryFile", entry.as_deref().or(default_entry));
+        config.set("outputResolution", output_resolution.as_deref());
+        config.set("strictness", strictness.as_deref());
+        config.set("variables", variables.read()?);
+        config.set("strictVariables", variables.strict_variables.then_some(true));
         Ok(config.0)
     }
 }
 
 impl ConfigArgs {
-    /// The config of the plan event that these arguments stand for, with an entry and a chunk size where they name none, and
-    /// the format that `output` is called by. What is wrong with it, planning says.
+    /// The config that these options stand for, with an entry and a chunk size where they name none, and the format that
+    /// `output` is called by. Whether its fields go together, [`render::config::Settings`] checks.
     pub(crate) fn config(
         &self,
-        named: Option<&str>,
-        chunk: u32,
+        default_entry: Option<&str>,
+        default_chunk_size: u32,
         output: Option<&Path>,
     ) -> Result<Map<String, Value>> {
-        let Self { page, format, codec, quality, crf, bitrate, cfr, plays, frames, mute, .. } =
-            self;
-        let Self { poster, preview, hdr_mode, chunk_size, max_parallel_chunks, .. } = self;
-        let Self { background: Background { alpha, no_alpha }, output_size_limit, .. } = self;
-        let mut config = Written(page.config(named)?);
-        config.set("format", format_of(format.as_deref(), output)?);
-        config.set("codec", codec.clone());
+        let Self {
+            page,
+            format,
+            codec,
+            background: Background { alpha, no_alpha },
+            quality,
+            crf,
+            bitrate,
+            cfr,
+            plays,
+            frames,
+            mute,
+            poster,
+            preview,
+            hdr_mode,
+            output_size_limit,
+            chunk_size,
+            max_parallel_chunks,
+        } = self;
+        let mut config = Config(page.config(default_entry)?);
+        config.set("format", format_of(*format, output)?.map(Format::name));
+        config.set("codec", codec.map(Codec::name));
         config.set("alpha", alpha.then_some(true).or(no_alpha.then_some(false)));
-        config.set("outputSizeLimitBytes", *output_size_limit);
-        config.set("quality", quality.clone());
+        config.set("quality", quality.map(Quality::name));
         config.set("crf", *crf);
-        config.set("bitrate", bitrate.clone());
+        config.set("bitrate", bitrate.as_deref());
         config.set("cfr", cfr.then_some(true));
         config.set("loop", *plays);
-        config.set("frames", frames.clone());
+        config.set("frames", frames.map(|span| span.to_string()));
         config.set("mute", mute.then_some(true));
-        config.set("poster", poster.clone());
-        config.set("preview", preview.clone());
-        config.set("hdrMode", hdr_mode.clone());
-        config.set("chunkSize", Some(chunk_size.unwrap_or(chunk)));
+        config.set("poster", poster.map(|moment| moment.to_string()));
+        config.set("preview", preview.as_deref());
+        config.set("hdrMode", hdr_mode.as_deref());
+        config.set("outputSizeLimitBytes", *output_size_limit);
+        config.set("chunkSize", Some(chunk_size.unwrap_or(default_chunk_size)));
         config.set("maxParallelChunks", Some(max_parallel_chunks.unwrap_or(256)));
         Ok(config.0)
     }
 }
 
-/// The format by its name, or by that of the output. They must not contradict each other: a player goes by the name.
-fn format_of(named: Option<&str>, output: Option<&Path>) -> Result<Option<String>> {
-    let ending =
-        output.and_then(Path::extension).map(|ending| ending.to_string_lossy().to_lowercase());
-    let called = ending.as_deref().and_then(|ending| {
-        Format::ALL.into_iter().find(|format| format.extension() == Some(ending))
-    });
+/// The format that was asked for, or that of the output's name. They must not contradict each other: a player goes by the name.
+fn format_of(asked: Option<Format>, output: Option<&Path>) -> Result<Option<Format>> {
+    let called = output.and_then(values::format_of_name);
     let argument = || format!("--output {}", output.unwrap_or(Path::new("")).display());
     let refused = |reason: String| Err(Error::Argument { argument: argument(), reason });
-    match (named, called) {
-        (Some(named), Some(called)) if Format::from_name(named).is_some_and(|f| f != called) => {
-            refused(format!("is called like a {}, and --format is {named}", called.name()))
+    match (asked, called) {
+        (Some(asked), Some(called)) if asked != called => {
+            refused(format!("is called like a {}, and --format is {}", called.name(), asked.name()))
         }
-        (Some(named), _) => Ok(Some(named.to_owned())),
-        (None, Some(called)) => Ok(Some(called.name().to_owned())),
-        (None, None) => match ending.as_deref() {
-            Some(ending @ ("png" | "jpg" | "jpeg" | "webp")) => refused(format!(
-                "is called like a picture; for one frame, use still, and for all, --format png-sequence with a directory (not .{ending})"
-            )),
-            Some(ending @ ("mkv" | "avi" | "m4v" | "ts" | "ogv" | "apng")) => refused(format!(
-                "is called like a {ending}, which cannot be made; mp4, mov, webm and gif can"
-            )),
-            _ => Ok(None),
-        },
-    }
-}
-
-impl Given {
-    fn variables(&self) -> Result<Option<Value>> {
-        match (&self.variables, &self.variables_file) {
-            (Some(text), _) => json(text, "--variables").map(Some),
-            (None, Some(file)) => {
-                let argument = format!("--variables-file {}", file.display());
-                let text = std::fs::read_to_string(file).map_err(|error| Error::Argument {
-                    argument: argument.clone(),
-                    reason: format!("cannot be read: {error}"),
-                })?;
-                json(&text, &argument).map(Some)
+        (Some(format), _) | (None, Some(format)) => Ok(Some(format)),
+        (None, None) => {
+            let ending = output.and_then(Path::extension).and_then(|ending| ending.to_str());
+            match ending.map(str::to_ascii_lowercase).as_deref() {
+                Some(ending @ ("png" | "jpg" | "jpeg" | "webp")) => refused(format!(
+                    "is called like a picture; for one frame, use still, and for all, --format png-sequence with a directory (not .{ending})"
+                )),
+                Some(ending @ ("mkv" | "avi" | "m4v" | "ts" | "ogv" | "apng")) => refused(format!(
+                    "is called like a {ending}, which cannot be made; mp4, mov, webm and gif can"
+                )),
+                _ => Ok(None),
             }
-            (None, None) => Ok(None),
         }
     }
 }
 
-fn json(text: &str, argument: &str) -> Result<Value> {
-    serde_json::from_str(text).map_err(|error| Error::Argument {
-        argument: argument.to_owned(),
-        reason: format!("is not JSON: {error}"),
-    })
+impl VariableArgs {
+    fn read(&self) -> Result<Option<Map<String, Value>>> {
+        let Some(file) = &self.variables_file else { return Ok(self.variables.clone()) };
+        let bad = |reason: String| Error::Argument {
+            argument: format!("--variables-file {}", file.display()),
+            reason,
+        };
+        let text = std::fs::read_to_string(file);
+        let text = text.map_err(|error| bad(format!("cannot be read: {error}")))?;
+        values::variables(&text).map(Some).map_err(bad)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use clap::{CommandFactory, Parser};
+    use render::config::Settings;
+    use serde_json::json;
+
     use super::*;
 
     #[test]
     fn the_name_of_the_output_says_its_format_unless_it_is_said() {
-        let of = |named, output: &str| format_of(named, Some(Path::new(output)));
+        let of = |asked, output: &str| format_of(asked, Some(Path::new(output)));
         for (named, output, expected) in [
-            (None, "a/video.webm", Some("webm")),
-            (None, "video.MOV", Some("mov")),
+            (None, "a/video.webm", Some(Format::Webm)),
+            (None, "video.MOV", Some(Format::Mov)),
             (None, "video", None),
             (None, "v1.2", None),
-            (Some("gif"), "video", Some("gif")),
-            (Some("png-sequence"), "frames.d", Some("png-sequence")),
-            (Some("mov"), "x.mov", Some("mov")),
+            (Some(Format::Gif), "video", Some(Format::Gif)),
+            (Some(Format::PngSequence), "frames.d", Some(Format::PngSequence)),
+            (Some(Format::Mov), "x.mov", Some(Format::Mov)),
         ] {
-            assert_eq!(of(named, output).unwrap().as_deref(), expected, "{output}");
+            assert_eq!(of(named, output).unwrap(), expected, "{output}");
         }
         for (named, output) in [
-            (Some("mov"), "x.mp4"),
-            (Some("png-sequence"), "x.mp4"),
+            (Some(Format::Mov), "x.mp4"),
+            (Some(Format::PngSequence), "x.mp4"),
             (None, "x.png"),
             (None, "x.mkv"),
         ] {
             let error = of(named, output).unwrap_err().to_string();
             assert!(error.contains(output), "{error}");
+        }
+    }
+
+    #[derive(Debug, Parser)]
+    struct Options {
+        #[command(flatten)]
+        config: ConfigArgs,
+    }
+
+    fn options(args: &[&str]) -> std::result::Result<Options, clap::Error> {
+        Options::try_parse_from(["render"].iter().chain(args))
+    }
+
+    #[test]
+    fn a_value_that_an_option_cannot_have_is_refused_by_the_option() {
+        let table = [
+            ("--fps", "31", "must be one of 23.976, 24"),
+            ("--entry", "../index.html", "must be a path inside the project"),
+            ("--output-resolution", "8k", "must be one of 1080p"),
+            ("--strictness", "loose", "must be one of strict, best-effort"),
+            ("--format", "avi", "mp4, mov, webm"),
+            ("--codec", "av1", "h264, h265, prores"),
+            ("--quality", "hgih", "draft, standard, high"),
+            ("--crf", "64", "from 0 to 63"),
+            ("--crf", "good", "must be a whole number"),
+            ("--bitrate", "fast", "from 10k to 1000M"),
+            ("--loop", "65536", "from 0 to 65535"),
+            ("--frames", "60..30", "30..60"),
+            ("--poster", "later", "1.5s, 1500ms or 45f"),
+            ("--preview", "10p", "from 64p to 2160p"),
+            ("--hdr-mode", "hdr", "must be one of auto, force-sdr"),
+            ("--output-size-limit", "0", "above 0"),
+            ("--chunk-size", "3601", "from 1 to 3600"),
+            ("--max-parallel-chunks", "0", "from 1 to 256"),
+            ("--variables", "{oops", "is not JSON"),
+            ("--variables", "[1]", "must be a JSON object"),
+        ];
+        // A file is refused when it is read.
+        let untested = Options::command().get_arguments().find_map(|option| {
+            let name = format!("--{}", option.get_long()?);
+            let takes_values = option.get_action().takes_values() && name != "--variables-file";
+            (takes_values && table.iter().all(|(option, ..)| *option != name)).then_some(name)
+        });
+        assert_eq!(untested, None, "an option whose value nothing refuses");
+        for (option, value, says) in table {
+            let error = options(&[option, value]).unwrap_err();
+            let text = error.to_string();
+            assert_eq!(error.exit_code(), 2, "{option} {value}");
+            assert!(text.contains(option) && text.contains(says), "{option} {value}: {text}");
+        }
+    }
+
+    #[test]
+    fn every_option_reaches_the_field_of_the_config_that_it_is_for() {
+        let args = "--fps 29.97 --entry a.html --output-resolution 4k --strictness best-effort --format webm \
+            --codec vp9 --no-alpha --quality high --crf 60 --frames 30.. --mute --poster 1500ms --preview 540p \
+            --hdr-mode auto --output-size-limit 5 --chunk-size 7 --max-parallel-chunks 3 --strict-variables";
+        let mut args: Vec<_> = args.split_whitespace().collect();
+        args.extend(["--variables", r#"{"a": 1}"#]);
+        let config = options(&args).unwrap().config.config(Some("b.html"), 600, None).unwrap();
+        let expected = json!({
+            "fps": "29.97", "entryFile": "a.html", "outputResolution": "4k", "strictness": "best-effort",
+            "format": "webm", "codec": "vp9", "alpha": false, "quality": "high", "crf": 60, "frames": "30..",
+            "mute": true, "poster": "1.5s", "preview": "540p", "hdrMode": "auto", "outputSizeLimitBytes": 5,
+            "chunkSize": 7, "maxParallelChunks": 3, "strictVariables": true, "variables": {"a": 1},
+        });
+        assert_eq!(Value::from(config.clone()), expected);
+        Settings::parse(&config).unwrap();
+        for (args, expected) in [
+            (&["--bitrate", "8M", "--cfr"][..], json!({"bitrate": "8M", "cfr": true})),
+            (&["--format", "gif", "--loop", "3"], json!({"format": "gif", "loop": 3})),
+        ] {
+            let mut config = options(args).unwrap().config.config(None, 600, None).unwrap();
+            config.retain(|name, _| expected.get(name).is_some());
+            assert_eq!(Value::from(config), expected);
         }
     }
 }

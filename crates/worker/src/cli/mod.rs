@@ -2,9 +2,14 @@
 
 pub(crate) mod args;
 mod config;
+pub(crate) mod floor;
+pub(crate) mod host;
+pub(crate) mod invoke;
 pub(crate) mod probe;
 pub(crate) mod progress;
 pub(crate) mod render;
+pub(crate) mod report;
 pub(crate) mod signals;
 pub(crate) mod still;
-mod submit;
+mod submit_args;
+mod values;

@@ -1,4 +1,4 @@
-//! `bootstrap probe`: whether this place can render, as one JSON verdict.
+//! `bootstrap probe`: whether this machine can render, as one JSON verdict.
 
 use std::time::{Duration, Instant};
 
@@ -6,9 +6,9 @@ use render::Proof;
 use serde_json::{Value, json};
 
 use crate::cli::args::ProbeArgs;
-use crate::cli::render::{open_toolbox, print, scratch, timeouts};
+use crate::cli::host::{open_toolbox, print, scratch, timeouts};
 use crate::error::{Code, Result};
-use crate::function::deadline::millis;
+use crate::time::millis;
 
 pub(crate) async fn probe(args: &ProbeArgs) -> Result<()> {
     let start = Instant::now();

@@ -1,25 +1,27 @@
-//! This machine as the cloud: the same events, dispatched one after the other over a local directory.
+//! `bootstrap render`: the actions of the cloud on this machine, one after the other over a local directory.
 
-use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use render::chunk::{ChunkOptions, ChunkReport};
 use render::config::Settings;
-use render::{FrameHashes, Reuse, Timeouts};
+use render::{FrameHashes, Reuse};
 use serde_json::{Value, json};
-use store::{LocalStore, RetryProfile, S3Store, Uri};
+use store::{LocalStore, Uri};
 
 use crate::actions::Worker;
-use crate::actions::event::{Answer, Event};
-use crate::cli::args::{Cli, Command, FloorArgs, HostArgs, InvokeArgs, RenderArgs};
-use crate::cli::progress::{Meter, line};
-use crate::error::{Code, Error, Result};
+use crate::actions::assemble::{AssembleAnswer, AssembleEvent};
+use crate::actions::plan::{PlanEvent, Planned};
+use crate::actions::render_chunk::RenderChunkEvent;
+use crate::cli::args::RenderArgs;
+use crate::cli::host::{
+    environment, line, open_toolbox, options, print, print_warnings, project_and_entry, scratch,
+    uri,
+};
+use crate::cli::progress::Meter;
+use crate::error::Result;
 use crate::output::{check_side_outputs, output_path};
-use crate::resources::default_workers;
-use crate::tools::toolbox::{ChromeSource, Toolbox};
+use crate::time::millis_since;
 use crate::workdir::WorkDir;
 
 /// Frames in a chunk: on one machine, more chunks only mean more browsers that start.
@@ -27,7 +29,7 @@ const CHUNK_SIZE: u32 = 600;
 
 /// Renders a project to a video.
 pub(crate) async fn render(args: &RenderArgs) -> Result<()> {
-    let meter = if args.json { Meter::Silent } else { Meter::for_stderr() };
+    let meter = if args.json { Meter::silent() } else { Meter::for_stderr() };
     let rendered = render_with(args, &meter).await;
     meter.finish();
     let summary = rendered?;
@@ -51,18 +53,31 @@ pub(crate) async fn render(args: &RenderArgs) -> Result<()> {
     Ok(())
 }
 
+/// What the command line asks for, checked.
+struct Request {
+    project: PathBuf,
+    settings: Settings,
+    output: PathBuf,
+}
+
+impl Request {
+    fn check(args: &RenderArgs) -> Result<Self> {
+        let (project, entry) = project_and_entry(&args.project)?;
+        let config = args.config.config(entry.as_deref(), CHUNK_SIZE, Some(&args.output))?;
+        let settings = Settings::parse(&config)?;
+        let output = output_path(&args.output, settings.output.format)?;
+        check_side_outputs(&settings, &output)?;
+        Ok(Self { project, settings, output })
+    }
+}
+
 async fn render_with(args: &RenderArgs, meter: &Meter) -> Result<Value> {
     let start = Instant::now();
-    let (project, entry) = project_and_entry(&args.project)?;
-    let config = args.config.config(entry.as_deref(), CHUNK_SIZE, Some(&args.output))?;
-    let settings = Settings::parse(&config)?;
+    let Request { project, settings, output } = Request::check(args)?;
     let format = settings.output.format;
-    let output = output_path(&args.output, format)?;
-    check_side_outputs(&settings, &output)?;
     let scratch = scratch(&args.host);
     let toolbox = open_toolbox(&args.host, &scratch)?;
-    let bench = WorkDir::make(&scratch)?;
-    let env = environment();
+    let (bench, env) = (WorkDir::make(&scratch)?, environment());
     let options = ChunkOptions {
         reuse: if args.no_reuse { Reuse::Never } else { Reuse::Proven },
         hashes: if args.frame_hashes { FrameHashes::Compute } else { FrameHashes::Skip },
@@ -73,219 +88,89 @@ async fn render_with(args: &RenderArgs, meter: &Meter) -> Result<Value> {
     let prefix = uri(bench.path())?;
 
     meter.stage("planning", &project.display().to_string());
-    let event = Event::Plan { project: uri(&project)?, output_prefix: prefix.clone(), config };
-    let Answer::Plan {
-        plan_uri,
-        plan_hash,
-        chunk_count,
-        total_frames,
-        audio_uri,
-        warnings,
-        seconds,
-        duration_ms,
-        ..
-    } = worker.dispatch(event).await?.0
-    else {
-        unreachable!("a plan event gets a plan answer")
-    };
-    for warning in &warnings {
-        line(&format!("warning: {warning}"));
-    }
-    meter.frames(total_frames);
-    let plan = Uri::parse(&plan_uri)?;
-    let (mut reports, mut chunks) = (Vec::new(), Vec::new());
+    let event = PlanEvent { project: uri(&project)?, output_prefix: prefix.clone(), settings };
+    let planned = worker.plan(&event).await?;
+    print_warnings(&planned.answer.warnings);
+
+    meter.frames(planned.answer.total_frames);
     let rendering = Instant::now();
-    for chunk_index in 0..u32::try_from(chunk_count).unwrap_or(u32::MAX) {
-        meter.stage("rendering", &format!("chunk {} of {chunk_count}", chunk_index + 1));
-        let event = Event::RenderChunk {
-            plan: plan.clone(),
-            plan_hash: plan_hash.clone(),
-            chunk_index,
-            output_prefix: prefix.clone(),
-            format,
-        };
-        let Answer::RenderChunk { chunk_uri, report: Some(report), .. } =
-            worker.dispatch(event).await?.0
-        else {
-            unreachable!("a chunk in a new directory is rendered")
-        };
-        chunks.push(Uri::parse(&chunk_uri)?);
-        report.warnings.iter().for_each(|warning| line(&format!("warning: {warning}")));
-        reports.push(*report);
-    }
-    let chunks_ms = ms(rendering);
-    meter.stage("assembling", &format!("{chunk_count} chunks"));
-    let assembling = Instant::now();
-    let output_uri = uri(&output)?;
-    let audio = audio_uri.map(|uri| Uri::parse(&uri)).transpose()?;
-    let event = Event::Assemble { plan, chunks, audio, output: output_uri, format, cfr: false };
-    let Answer::Assemble { poster_uri, preview_uri, file_size, .. } =
-        worker.dispatch(event).await?.0
-    else {
-        unreachable!("an assemble event gets an assemble answer")
+    let event = RenderChunkEvent {
+        plan: planned.answer.plan.clone(),
+        plan_hash: planned.answer.plan_hash.clone(),
+        chunk_index: 0,
+        output_prefix: prefix,
+        format,
     };
-    let path = |uri: Option<String>| uri.map(|uri| uri.trim_start_matches("file://").to_owned());
+    let (chunks, reports) =
+        render_chunks(&worker, event, planned.answer.chunk_count, meter).await?;
+    let chunks_ms = millis_since(rendering);
+
+    meter.stage("assembling", &format!("{} chunks", chunks.len()));
+    let assembling = Instant::now();
+    let event = AssembleEvent {
+        plan: planned.answer.plan.clone(),
+        chunks,
+        audio: planned.answer.audio.clone(),
+        output: uri(&output)?,
+        format,
+        cfr: false,
+    };
+    let (assembled, _facts) = Box::pin(worker.assemble(&event)).await?;
+    let stages = json!({
+        "planMs": planned.answer.duration_ms,
+        "chunksMs": chunks_ms,
+        "assembleMs": millis_since(assembling),
+        "totalMs": millis_since(start),
+    });
+    summary(&output, &planned, &reports, &assembled, options, &stages)
+}
+
+/// Renders all chunks of a plan. Warnings are printed as they come.
+async fn render_chunks(
+    worker: &Worker<'_, LocalStore>,
+    first: RenderChunkEvent,
+    count: usize,
+    meter: &Meter,
+) -> Result<(Vec<Uri>, Vec<ChunkReport>)> {
+    let (mut chunks, mut reports) = (Vec::new(), Vec::new());
+    for chunk_index in 0..u32::try_from(count).unwrap_or(u32::MAX) {
+        meter.stage("rendering", &format!("chunk {} of {count}", chunk_index + 1));
+        let event = RenderChunkEvent { chunk_index, ..first.clone() };
+        let rendered = worker.render_new_chunk(&event).await?;
+        print_warnings(&rendered.report.warnings);
+        chunks.push(rendered.uri);
+        reports.push(rendered.report);
+    }
+    Ok((chunks, reports))
+}
+
+fn summary(
+    output: &Path,
+    planned: &Planned,
+    reports: &[ChunkReport],
+    assembled: &AssembleAnswer,
+    options: ChunkOptions<'_>,
+    stages: &Value,
+) -> Result<Value> {
+    let Planned { answer: plan, duration, facts: _ } = planned;
+    let frame_hashes: Option<Vec<_>> = (options.hashes == FrameHashes::Compute)
+        .then(|| reports.iter().flat_map(|report| &report.frame_hashes).collect());
     Ok(json!({
         "output": output.display().to_string(),
-        "format": format.name(),
-        "bytes": file_size,
-        "poster": path(poster_uri),
-        "preview": path(preview_uri),
-        "planHash": plan_hash,
-        "frames": total_frames,
-        "duration": seconds,
+        "format": plan.format,
+        "bytes": assembled.file_size,
+        "poster": assembled.poster.as_ref().map(LocalStore::path).transpose()?,
+        "preview": assembled.preview.as_ref().map(LocalStore::path).transpose()?,
+        "planHash": plan.plan_hash,
+        "frames": plan.total_frames,
+        "duration": duration,
         "width": reports.first().map(|report| report.width),
         "height": reports.first().map(|report| report.height),
         "workers": options.workers,
         "reusedFrames": reports.iter().map(|report| report.reused_frames).sum::<u32>(),
-        "stages": { "planMs": duration_ms, "chunksMs": chunks_ms, "assembleMs": ms(assembling), "totalMs": ms(start) },
+        "stages": stages,
         "chunks": reports,
-        "frameHashes": frame_hashes(&reports, options.hashes),
-        "warnings": warnings,
+        "frameHashes": frame_hashes,
+        "warnings": plan.warnings,
     }))
-}
-
-fn frame_hashes(reports: &[ChunkReport], hashes: FrameHashes) -> Option<Vec<&String>> {
-    (hashes == FrameHashes::Compute)
-        .then(|| reports.iter().flat_map(|report| &report.frame_hashes).collect())
-}
-
-/// Handles one event from a file.
-pub(crate) async fn invoke(args: &InvokeArgs) -> Result<()> {
-    let bad =
-        |reason: String| Error::Argument { argument: args.event.display().to_string(), reason };
-    let text =
-        std::fs::read(&args.event).map_err(|error| bad(format!("cannot be read: {error}")))?;
-    let event =
-        serde_json::from_slice(&text).map_err(|error| bad(format!("is not JSON: {error}")))?;
-    let event = Event::parse(event)?;
-    let meter = Meter::Silent;
-    let (env, scratch) = (environment(), scratch(&args.host));
-    let toolbox = open_toolbox(&args.host, &scratch)?;
-    let options = options(args.workers, &args.host, &meter);
-    let is_in_cloud = event.uris().iter().any(|(_, uri)| matches!(uri, Uri::S3 { .. }));
-    let (toolbox, env, scratch) = (&toolbox, &env, scratch.as_path());
-    let (answer, _facts) = if is_in_cloud {
-        let store = &S3Store::from_env(RetryProfile::Interactive).await;
-        Worker { store, toolbox, env, scratch, options }.dispatch(event).await?
-    } else {
-        let store = &LocalStore;
-        Worker { store, toolbox, env, scratch, options }.dispatch(event).await?
-    };
-    answer.warnings().iter().for_each(|warning| line(&format!("warning: {warning}")));
-    print(&serde_json::to_value(answer).expect("an answer has nothing that JSON has not"))
-}
-
-/// Measures what Chrome alone takes.
-pub(crate) async fn floor(args: &FloorArgs) -> Result<()> {
-    let scratch = scratch(&args.host);
-    let tools = open_toolbox(&args.host, &scratch)?.drawing().await?;
-    let workers = args.workers.unwrap_or_else(default_workers);
-    let took = render::floor(&tools, &args.page, &scratch, workers, args.frames).await?;
-    let ms_per_frame = took.as_secs_f64() * 1000.0 / f64::from(args.frames.max(1));
-    print(&json!({ "workers": workers, "frames": args.frames, "msPerFrame": ms_per_frame }))
-}
-
-/// Says what went wrong, where the caller looks for it.
-pub(crate) fn report(cli: &Cli, error: &Error) -> ExitCode {
-    let (code, message) = (error.code().name(), error.chain());
-    let wants_json = match &cli.command {
-        Command::Render(args) => args.json,
-        Command::Still(args) => args.json,
-        Command::Submit(args) => args.json,
-        Command::Watch(args) => args.json,
-        Command::Invoke(_) | Command::Probe(_) | Command::Floor(_) | Command::Pack { .. } => false,
-    };
-    if wants_json {
-        let mut answer = json!({ "error": { "code": code, "message": message } });
-        if let Some(execution) = error.execution() {
-            answer["executionArn"] = execution.into();
-        }
-        let _nobody_reads = print(&answer);
-    }
-    line(&format!("error: {code}: {message}"));
-    ExitCode::from(match (&cli.command, error.code()) {
-        (_, Code::Cancelled) => 130,
-        (Command::Probe(_), code) => crate::cli::probe::status(code),
-        _ => 1,
-    })
-}
-
-pub(crate) fn options<'a>(
-    workers: Option<u32>,
-    host: &HostArgs,
-    meter: &'a Meter,
-) -> ChunkOptions<'a> {
-    ChunkOptions {
-        workers: workers.unwrap_or_else(default_workers),
-        reuse: Reuse::Proven,
-        hashes: FrameHashes::Skip,
-        timeouts: timeouts(host),
-        progress: meter,
-    }
-}
-
-pub(crate) fn timeouts(host: &HostArgs) -> Timeouts {
-    Timeouts {
-        ready: Duration::from_secs(host.ready_timeout),
-        frame: Duration::from_secs(host.frame_timeout),
-    }
-}
-
-/// A project may be named by its directory or by the HTML file in it.
-pub(crate) fn project_and_entry(given: &Path) -> Result<(PathBuf, Option<String>)> {
-    let bad = |reason: String| Error::Argument { argument: given.display().to_string(), reason };
-    let path = std::fs::canonicalize(given).map_err(|error| bad(error.to_string()))?;
-    if path.is_dir() {
-        return Ok((path, None));
-    }
-    let entry = path
-        .file_name()
-        .and_then(|name| name.to_str())
-        .ok_or_else(|| bad("has no readable name".into()))?;
-    let folder = path.parent().ok_or_else(|| bad("has no folder".into()))?;
-    Ok((folder.to_owned(), Some(entry.to_owned())))
-}
-
-pub(crate) fn open_toolbox(host: &HostArgs, scratch: &Path) -> Result<Toolbox> {
-    let dir = host.tools.clone().unwrap_or_else(|| bundled().unwrap_or_else(|| ".tools".into()));
-    let dir = std::path::absolute(&dir).unwrap_or(dir);
-    Toolbox::open(&dir, ChromeSource::Pack(dir.join("chrome")), scratch)
-}
-
-/// The tools of the bundle that this program is in, if it is in one.
-fn bundled() -> Option<PathBuf> {
-    let dir = std::env::current_exe().ok()?.parent()?.join("tools");
-    dir.is_dir().then_some(dir)
-}
-
-pub(crate) fn scratch(host: &HostArgs) -> PathBuf {
-    host.scratch.clone().unwrap_or_else(std::env::temp_dir)
-}
-
-/// The environment as plain text; the plan keeps the part that pages may depend on.
-pub(crate) fn environment() -> BTreeMap<String, String> {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect()
-}
-
-pub(crate) fn uri(path: &Path) -> Result<Uri> {
-    Uri::from_path(path).ok_or_else(|| Error::Argument {
-        argument: path.display().to_string(),
-        reason: "is not an absolute path of readable characters".to_owned(),
-    })
-}
-
-pub(crate) fn print(value: &Value) -> Result<()> {
-    let text = serde_json::to_string_pretty(value).expect("a JSON value is JSON");
-    writeln!(std::io::stdout(), "{text}").map_err(|source| Error::Io {
-        action: "print to",
-        path: "stdout".to_owned(),
-        source,
-    })
-}
-
-fn ms(start: Instant) -> u64 {
-    u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX)
 }

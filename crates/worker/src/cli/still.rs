@@ -1,27 +1,29 @@
-//! One frame of a composition: a render of a single frame, of which only the poster is kept.
+//! `bootstrap still`: a render of a single frame, of which only the poster is kept.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use render::SideOutput;
 use render::config::Settings;
 use render::config::output::Format;
-use render::frame::Moment;
 use render::still::{Kind, convert};
-use serde_json::{Map, Value, json};
-use store::{LocalStore, Uri};
+use serde_json::{Value, json};
+use store::LocalStore;
 
-use crate::actions::event::{Answer, Event};
-use crate::actions::{Worker, beside_chunk};
+use crate::actions::Worker;
+use crate::actions::plan::{PlanAnswer, PlanEvent};
+use crate::actions::render_chunk::{RenderChunkEvent, RenderedChunk};
+use crate::actions::side_outputs::beside_chunk;
 use crate::cli::args::StillArgs;
-use crate::cli::progress::{Meter, line};
-use crate::cli::render::{
-    environment, open_toolbox, options, print, project_and_entry, scratch, uri,
+use crate::cli::host::{
+    environment, line, open_toolbox, options, print, print_warnings, project_and_entry, scratch,
+    uri,
 };
+use crate::cli::progress::Meter;
 use crate::error::{Error, Result};
-use crate::function::deadline::millis;
 use crate::output::output_path;
+use crate::time::millis_since;
 use crate::workdir::WorkDir;
 
 /// Draws a frame to a picture.
@@ -32,7 +34,7 @@ pub(crate) async fn still(args: &StillArgs) -> Result<()> {
     }
     let (width, height) = (&summary["width"], &summary["height"]);
     let seconds = summary["totalMs"].as_f64().unwrap_or_default() / 1000.0;
-    let output = args.output.display();
+    let output = args.output.path.display();
     line(&format!(
         "{output}: frame {}, {width}x{height}, drawn in {seconds:.1} s",
         summary["frame"]
@@ -40,91 +42,100 @@ pub(crate) async fn still(args: &StillArgs) -> Result<()> {
     Ok(())
 }
 
+/// What the command line asks for, checked.
+struct Request {
+    project: PathBuf,
+    frame: u32,
+    /// Of a render of this frame and nothing else.
+    settings: Settings,
+    output: PathBuf,
+}
+
+impl Request {
+    fn check(args: &StillArgs) -> Result<Self> {
+        let (project, entry) = project_and_entry(&args.project)?;
+        if args.alpha && args.output.kind == Kind::Jpeg {
+            return Err(Error::Argument {
+                argument: "--alpha".to_owned(),
+                reason: "a JPEG holds no transparency; .png and .webp do".to_owned(),
+            });
+        }
+        let mut config = args.page.config(entry.as_deref())?;
+        config.extend([
+            ("alpha".to_owned(), args.alpha.into()),
+            ("format".to_owned(), Format::PngSequence.name().into()),
+            ("mute".to_owned(), true.into()),
+        ]);
+        let frame = args.page.fps().frame_at(args.at).min(u32::MAX - 1);
+        config.extend([
+            ("poster".to_owned(), format!("{frame}f").into()),
+            ("frames".to_owned(), format!("{frame}..{}", frame + 1).into()),
+        ]);
+        let settings = Settings::parse(&config)?;
+        let output = output_path(&args.output.path, Format::Mp4)?;
+        Ok(Self { project, frame, settings, output })
+    }
+}
+
 async fn draw(args: &StillArgs) -> Result<Value> {
     let start = Instant::now();
-    let bad =
-        |argument: String, reason: &str| Error::Argument { argument, reason: reason.to_owned() };
-    let at: Moment = args.at.parse().map_err(|()| {
-        bad(format!("--at {}", args.at), "is no moment; write 1.5s, 1500ms or 45f")
-    })?;
-    let kind = Kind::of(&args.output).ok_or_else(|| {
-        let argument = format!("--output {}", args.output.display());
-        bad(argument, "must end with .png, .jpg, .jpeg or .webp")
-    })?;
-    let (project, entry) = project_and_entry(&args.project)?;
-    if args.alpha && kind == Kind::Jpeg {
-        let reason = "a JPEG holds no transparency; .png and .webp do";
-        return Err(bad("--alpha".to_owned(), reason));
-    }
-    let (frame, config) = config(args, at, entry.as_deref())?;
-    let output = output_path(&args.output, Format::Mp4)?;
-
+    let Request { project, frame, settings, output } = Request::check(args)?;
     let scratch = scratch(&args.host);
     let toolbox = open_toolbox(&args.host, &scratch)?;
-    let (bench, env) = (WorkDir::make(&scratch)?, environment());
-    let meter = Meter::Silent;
+    let (bench, env, meter) = (WorkDir::make(&scratch)?, environment(), Meter::silent());
     let options = options(Some(1), &args.host, &meter);
     let worker =
         Worker { store: &LocalStore, toolbox: &toolbox, env: &env, scratch: bench.path(), options };
+
     let prefix = uri(bench.path())?;
-    let event = Event::Plan { project: uri(&project)?, output_prefix: prefix.clone(), config };
-    let planned = worker.dispatch(event).await.map_err(|error| match error {
-        Error::Render(render::Error::OutsideOfTimeline { first, last, .. }) => {
-            let reason = format!("is frame {frame}, and the composition has {first} to {last}");
-            Error::Argument { argument: format!("--at {}", args.at), reason }
-        }
-        other => other,
-    });
-    let Answer::Plan { plan_uri, plan_hash, warnings, .. } = planned?.0 else {
-        unreachable!("a plan event gets a plan answer")
-    };
-    for warning in &warnings {
-        line(&format!("warning: {warning}"));
-    }
-    let event = Event::RenderChunk {
-        plan: Uri::parse(&plan_uri)?,
-        plan_hash: plan_hash.clone(),
-        chunk_index: 0,
-        output_prefix: prefix,
-        format: Format::PngSequence,
-    };
-    let Answer::RenderChunk { chunk_uri, report: Some(report), .. } =
-        worker.dispatch(event).await?.0
-    else {
-        unreachable!("a chunk in a new directory is rendered")
-    };
-    for warning in &report.warnings {
-        line(&format!("warning: {warning}"));
-    }
-    let Uri::File(drawn) = beside_chunk(&Uri::parse(&chunk_uri)?, &plan_hash, SideOutput::Poster)
-    else {
-        unreachable!("what is rendered here is stored here")
-    };
+    let event = PlanEvent { project: uri(&project)?, output_prefix: prefix, settings };
+    let planned =
+        worker.plan(&event).await.map_err(|error| outside_of_timeline(args, frame, error));
+    let plan = planned?.answer;
+    print_warnings(&plan.warnings);
+    let (drawn, rendered) = draw_poster(&worker, event, &plan).await?;
+    print_warnings(&rendered.report.warnings);
+
     let made = bench.path().join("still");
-    convert(&toolbox.joining().await?, kind, &drawn, &made).await?;
+    convert(&toolbox.joining().await?, args.output.kind, &drawn, &made).await?;
     deliver(&made, &output)?;
     Ok(json!({
         "output": output.display().to_string(),
         "frame": frame,
-        "width": report.width,
-        "height": report.height,
-        "totalMs": millis(start.elapsed()),
-        "warnings": warnings,
+        "width": rendered.report.width,
+        "height": rendered.report.height,
+        "totalMs": millis_since(start),
+        "warnings": plan.warnings,
     }))
 }
 
-/// The number of the frame, and the config of a render of nothing else.
-fn config(args: &StillArgs, at: Moment, entry: Option<&str>) -> Result<(u32, Map<String, Value>)> {
-    let mut config = args.page.config(entry)?;
-    let mut set = |name: &str, value: Value| drop(config.insert(name.to_owned(), value));
-    set("alpha", args.alpha.into());
-    set("format", Format::PngSequence.name().into());
-    set("mute", true.into());
-    let frame = Settings::parse(&config)?.fps.frame_at(at).min(u32::MAX - 1);
-    let mut set = |name: &str, value: Value| drop(config.insert(name.to_owned(), value));
-    set("poster", format!("{frame}f").into());
-    set("frames", format!("{frame}..{}", frame + 1).into());
-    Ok((frame, config))
+/// Renders the only chunk of the plan, and returns the path of its poster.
+async fn draw_poster(
+    worker: &Worker<'_, LocalStore>,
+    event: PlanEvent,
+    plan: &PlanAnswer,
+) -> Result<(PathBuf, RenderedChunk)> {
+    let event = RenderChunkEvent {
+        plan: plan.plan.clone(),
+        plan_hash: plan.plan_hash.clone(),
+        chunk_index: 0,
+        output_prefix: event.output_prefix,
+        format: Format::PngSequence,
+    };
+    let rendered = worker.render_new_chunk(&event).await?;
+    let poster = beside_chunk(&rendered.uri, &plan.plan_hash, SideOutput::Poster);
+    Ok((LocalStore::path(&poster)?.to_owned(), rendered))
+}
+
+/// A frame that the composition has not is an error of `--at`.
+fn outside_of_timeline(args: &StillArgs, frame: u32, error: Error) -> Error {
+    match error {
+        Error::Render(render::Error::OutsideOfTimeline { first, last, .. }) => Error::Argument {
+            argument: format!("--at {}", args.at),
+            reason: format!("is frame {frame}, and the composition has {first} to {last}"),
+        },
+        other => other,
+    }
 }
 
 /// Gives the picture its name, once it is whole.

@@ -1,9 +1,9 @@
-//! Which places in S3 an event may name: an event comes from whoever may start an execution, and reads and writes with this
+//! Which prefixes in S3 an event may name: an event comes from whoever may start an execution, and reads and writes with this
 //! function's rights.
 
 use store::Uri;
 
-use crate::actions::event::Event;
+use crate::actions::Event;
 use crate::error::{Error, Result};
 
 /// The setting that lists them, as `bucket` or `bucket/prefix`, with commas between them.
@@ -23,15 +23,15 @@ impl AllowList {
     /// Reads the setting; without it, nothing is allowed.
     pub(crate) fn parse(setting: Option<&str>) -> Self {
         let entries = setting.unwrap_or_default().split(',').map(str::trim);
-        let places = entries.filter(|entry| !entry.is_empty()).map(|entry| {
+        let prefixes = entries.filter(|entry| !entry.is_empty()).map(|entry| {
             let entry = entry.strip_prefix("s3://").unwrap_or(entry);
             let (bucket, prefix) = entry.split_once('/').unwrap_or((entry, ""));
             AllowedPrefix { bucket: bucket.to_owned(), prefix: prefix.trim_matches('/').to_owned() }
         });
-        Self(places.collect())
+        Self(prefixes.collect())
     }
 
-    /// Checks every place that `event` names, before any of them is touched.
+    /// Checks every URI that `event` names, before any of them is touched.
     pub(crate) fn check(&self, event: &Event) -> Result<()> {
         for (field, uri) in event.uris() {
             let refused = |reason| {
@@ -46,7 +46,7 @@ impl AllowList {
                     // A prefix may be the whole of what is allowed; what is below it is written with a name of its own.
                     let key =
                         if field.ends_with("Prefix") { format!("{key}/") } else { key.clone() };
-                    if !self.0.iter().any(|place| place.holds(bucket, &key)) {
+                    if !self.0.iter().any(|allowed| allowed.holds(bucket, &key)) {
                         return refused("it is outside what HYPERFRAMES_RENDER_BUCKET lists");
                     }
                 }
@@ -66,22 +66,26 @@ impl AllowedPrefix {
 
 #[cfg(test)]
 mod tests {
+    use render::config::Settings;
     use render::config::output::Format;
 
     use super::*;
+    use crate::actions::assemble::AssembleEvent;
+    use crate::actions::plan::PlanEvent;
+    use crate::actions::render_chunk::RenderChunkEvent;
 
     fn event(uri: &str) -> Event {
-        Event::RenderChunk {
+        Event::RenderChunk(RenderChunkEvent {
             plan: Uri::parse("s3://ours/renders/b/plan.tar.gz").unwrap(),
             plan_hash: String::new(),
             chunk_index: 0,
             output_prefix: Uri::parse(uri).unwrap(),
             format: Format::Mp4,
-        }
+        })
     }
 
     #[test]
-    fn places_are_allowed_by_bucket_and_by_whole_parts_of_the_prefix() {
+    fn uris_are_allowed_by_bucket_and_by_whole_parts_of_the_prefix() {
         for (setting, uri, allowed) in [
             ("ours", "s3://ours/anything/x", true),
             (" ours , theirs/out/ ", "s3://theirs/out/x", true),
@@ -104,22 +108,28 @@ mod tests {
     }
 
     #[test]
-    fn every_place_of_an_event_is_checked_and_named_by_its_field() {
+    fn every_uri_of_an_event_is_checked_and_named_by_its_field() {
         let list = AllowList::parse(Some("ours"));
         let uri = |text: &str| Uri::parse(text).unwrap();
         let (ours, theirs) = (uri("s3://ours/x"), uri("s3://theirs/x"));
-        let plan = |project: &Uri, prefix: &Uri| Event::Plan {
-            project: project.clone(),
-            output_prefix: prefix.clone(),
-            config: serde_json::Map::new(),
+        let settings = serde_json::Map::from_iter([("fps".to_owned(), 30.into())]);
+        let settings = Settings::parse(&settings).unwrap();
+        let plan = |project: &Uri, prefix: &Uri| {
+            Event::Plan(PlanEvent {
+                project: project.clone(),
+                output_prefix: prefix.clone(),
+                settings: settings.clone(),
+            })
         };
-        let assemble = |plan: &Uri, chunk: &Uri, audio: &Uri, output: &Uri| Event::Assemble {
-            plan: plan.clone(),
-            chunks: vec![ours.clone(), chunk.clone()],
-            audio: Some(audio.clone()),
-            output: output.clone(),
-            format: Format::Mp4,
-            cfr: false,
+        let assemble = |plan: &Uri, chunk: &Uri, audio: &Uri, output: &Uri| {
+            Event::Assemble(AssembleEvent {
+                plan: plan.clone(),
+                chunks: vec![ours.clone(), chunk.clone()],
+                audio: Some(audio.clone()),
+                output: output.clone(),
+                format: Format::Mp4,
+                cfr: false,
+            })
         };
         for (event, field) in [
             (plan(&theirs, &ours), "ProjectS3Uri"),

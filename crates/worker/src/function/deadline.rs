@@ -6,13 +6,15 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use render::chunk::Progress;
 
+use crate::action::Action;
 use crate::error::Error;
+use crate::time::millis;
 
 /// What is kept back to end children, remove scratch and answer: a twentieth of the time, within these bounds.
-const SHORTEST_RESERVE: Duration = Duration::from_millis(500);
+const MIN_RESERVE: Duration = Duration::from_millis(500);
 const MAX_RESERVE: Duration = Duration::from_secs(5);
 
-/// A chunk that is said to fit takes this share of the time that there is.
+/// The chunk size that is recommended takes this share of the time.
 const SAFE_SHARE: f64 = 0.8;
 
 #[derive(Debug, Clone, Copy)]
@@ -30,7 +32,7 @@ impl Deadline {
     }
 
     fn reserve(&self) -> Duration {
-        (self.limit / 20).clamp(SHORTEST_RESERVE, MAX_RESERVE)
+        (self.limit / 20).clamp(MIN_RESERVE, MAX_RESERVE)
     }
 
     /// When work must stop.
@@ -43,12 +45,12 @@ impl Deadline {
         self.limit.saturating_sub(self.start.elapsed())
     }
 
-    pub(crate) fn exceeded(&self, action: &'static str, tally: &Tally) -> Error {
+    pub(crate) fn exceeded(&self, action: Action, tally: &Tally) -> Error {
         Error::Deadline {
             action,
             reserve_ms: millis(self.reserve()),
             limit_ms: millis(self.limit),
-            outlook: tally.outlook(self.start, self.limit.saturating_sub(self.reserve())),
+            progress: tally.summary(self.start, self.limit.saturating_sub(self.reserve())),
         }
     }
 }
@@ -78,7 +80,7 @@ impl Tally {
         self.first.get().copied()
     }
 
-    fn outlook(&self, start: Instant, budget: Duration) -> String {
+    fn summary(&self, start: Instant, budget: Duration) -> String {
         let done = self.done.load(Ordering::Relaxed);
         match (self.frames.get(), self.first.get()) {
             (None, _) => "nothing was drawn yet".to_owned(),
@@ -106,10 +108,6 @@ fn fitting(time: Duration, rate: f64) -> u64 {
     frames
 }
 
-pub(crate) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,12 +133,12 @@ mod tests {
         let budget = Duration::from_secs(100);
         let start = Instant::now();
         let tally = Tally::default();
-        assert_eq!(tally.outlook(start, budget), "nothing was drawn yet");
+        assert_eq!(tally.summary(start, budget), "nothing was drawn yet");
         tally.begin(3000);
-        assert_eq!(tally.outlook(start, budget), "none of 3000 frames was drawn");
+        assert_eq!(tally.summary(start, budget), "none of 3000 frames was drawn");
         tally.frame_done();
-        let told = tally.outlook(start, budget);
-        assert!(told.starts_with("1 of 3000 frames were done"), "{told}");
+        let said = tally.summary(start, budget);
+        assert!(said.starts_with("1 of 3000 frames were done"), "{said}");
         assert_eq!(fitting(Duration::from_secs(100), 10.0), 800);
         assert_eq!(fitting(Duration::ZERO, 10.0), 1);
     }

@@ -7,10 +7,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tracing_subscriber::EnvFilter;
 
-use crate::actions::Facts;
-use crate::actions::event::{Answer, Label};
+use crate::actions::label::Label;
+use crate::actions::{Answer, Facts};
 use crate::error::{Code, Retry};
-use crate::function::deadline::millis;
+use crate::time::millis;
 
 const NAMESPACE: &str = "Framewright";
 
@@ -40,7 +40,7 @@ pub(crate) struct Usage {
 pub(crate) fn install(level: Option<&str>) {
     let default = || {
         let level = level.map_or_else(|| "info".to_owned(), str::to_ascii_lowercase);
-        // The parts that speak to Chrome and to S3 tell of every failure that they hand on to us.
+        // The clients of Chrome and S3 log every failure that they also return.
         EnvFilter::new(format!(
             "warn,bootstrap={level},render={level},store={level},chromiumoxide=off,aws=error,lambda_runtime::layers::panic=off"
         ))
@@ -58,19 +58,19 @@ pub(crate) fn install(level: Option<&str>) {
 }
 
 impl Journal {
-    pub(crate) fn start(&self, remaining: Duration, places: &[String]) {
-        let Label { action, render_id, attempt, plan_hash, chunk } = &self.label;
+    pub(crate) fn start(&self, remaining: Duration, uris: &[String]) {
+        let Label { action: _, render_id, attempt, plan_hash, chunk } = &self.label;
         tracing::info!(
             event = "start",
             request_id = self.request_id,
-            action,
+            action = self.label.action_name(),
             render_id,
             attempt,
             plan_hash,
             chunk,
             cold = self.is_cold,
             remaining_ms = millis(remaining),
-            places = places.join(" "),
+            uris = uris.join(" "),
         );
     }
 
@@ -78,23 +78,27 @@ impl Journal {
         for warning in answer.warnings() {
             tracing::warn!(request_id = self.request_id, warning);
         }
-        let Label { action, render_id, attempt, plan_hash, chunk } = &self.label;
-        let Facts { fetch, work, store, frames, bytes, chunks, was_there } = facts;
-        let report = match answer {
-            Answer::RenderChunk { report, .. } => report.as_deref(),
-            Answer::Plan { .. } | Answer::Assemble { .. } => None,
+        // A plan event does not know the hash of its plan.
+        let plan_hash = match answer {
+            Answer::Plan(answer) => Some(&answer.plan_hash),
+            Answer::RenderChunk(_) | Answer::Assemble(_) => self.label.plan_hash.as_ref(),
         };
-        let planned = match answer {
-            Answer::Plan { plan_hash, .. } => Some(plan_hash),
-            Answer::RenderChunk { .. } | Answer::Assemble { .. } => plan_hash.as_ref(),
-        };
+        self.log_success(plan_hash, facts, usage);
+        let numbers = success_numbers(answer, facts, usage);
+        emit(&metrics(self.label.action_name(), None, &numbers, epoch_ms()));
+    }
+
+    fn log_success(&self, plan_hash: Option<&String>, facts: &Facts, usage: Usage) {
+        let Label { action: _, render_id, attempt, plan_hash: _, chunk } = &self.label;
+        let Facts { fetch, work, store, frames, bytes, chunks, was_there, report } = facts;
+        let report = report.as_deref();
         tracing::info!(
             event = "success",
             request_id = self.request_id,
-            action,
+            action = self.label.action_name(),
             render_id,
             attempt,
-            plan_hash = planned,
+            plan_hash,
             chunk,
             cold = self.is_cold,
             was_there,
@@ -119,35 +123,15 @@ impl Journal {
             peak_tmp_bytes = usage.peak_scratch,
             tmp_bytes = usage.scratch,
         );
-        let mut numbers = vec![
-            ("Success", "Count", json!(1)),
-            ("Failure", "Count", json!(0)),
-            ("Remaining", "Milliseconds", json!(millis(usage.remaining))),
-        ];
-        numbers.extend(usage_numbers(usage));
-        if let Some(report) = report {
-            let seconds = Duration::from_millis(report.capture_stage_ms).as_secs_f64().max(1e-3);
-            let rate = f64::from(report.frames_encoded) / seconds;
-            numbers.extend([
-                ("FramesPerSecond", "Count/Second", json!(rate)),
-                ("Boot", "Milliseconds", json!(report.session_boot_ms)),
-                ("Relaunches", "Count", json!(report.relaunches)),
-                ("BlockedRequests", "Count", json!(report.blocked_requests)),
-            ]);
-        }
-        if let Answer::Plan { chunk_count, .. } = answer {
-            numbers.push(("Chunks", "Count", json!(chunk_count)));
-        }
-        emit(&metrics(action, None, &numbers, epoch_ms()));
     }
 
     pub(crate) fn failure(&self, code: Code, message: &str, usage: Usage) {
-        let Label { action, render_id, attempt, plan_hash, chunk } = &self.label;
+        let Label { action: _, render_id, attempt, plan_hash, chunk } = &self.label;
         let may_retry = code.retry() == Retry::Transient;
         tracing::error!(
             event = "failure",
             request_id = self.request_id,
-            action,
+            action = self.label.action_name(),
             render_id,
             attempt,
             plan_hash,
@@ -164,11 +148,35 @@ impl Journal {
         );
         let mut numbers = vec![("Success", "Count", json!(0)), ("Failure", "Count", json!(1))];
         numbers.extend(usage_numbers(usage));
-        emit(&metrics(action, Some(code.name()), &numbers, epoch_ms()));
+        emit(&metrics(self.label.action_name(), Some(code.name()), &numbers, epoch_ms()));
     }
 }
 
 type Number = (&'static str, &'static str, Value);
+
+fn success_numbers(answer: &Answer, facts: &Facts, usage: Usage) -> Vec<Number> {
+    let mut numbers = vec![
+        ("Success", "Count", json!(1)),
+        ("Failure", "Count", json!(0)),
+        ("Remaining", "Milliseconds", json!(millis(usage.remaining))),
+    ];
+    numbers.extend(usage_numbers(usage));
+    if let Some(report) = facts.report.as_deref() {
+        let seconds = Duration::from_millis(report.capture_stage_ms).as_secs_f64().max(1e-3);
+        let rate = f64::from(report.frames_encoded) / seconds;
+        numbers.extend([
+            ("FramesPerSecond", "Count/Second", json!(rate)),
+            ("Boot", "Milliseconds", json!(report.session_boot_ms)),
+            ("Relaunches", "Count", json!(report.relaunches)),
+            ("BlockedRequests", "Count", json!(report.blocked_requests)),
+        ]);
+    }
+    match answer {
+        Answer::Plan(answer) => numbers.push(("Chunks", "Count", json!(answer.chunk_count))),
+        Answer::RenderChunk(_) | Answer::Assemble(_) => {}
+    }
+    numbers
+}
 
 fn usage_numbers(usage: Usage) -> [Number; 4] {
     [

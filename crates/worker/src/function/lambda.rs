@@ -19,8 +19,8 @@ use store::{RetryProfile, S3Store};
 use tokio::sync::OnceCell;
 use tracing::Instrument;
 
-use crate::actions::event::{Answer, Event, Label};
-use crate::actions::{Facts, Worker};
+use crate::actions::label::Label;
+use crate::actions::{Answer, Event, Facts, Worker};
 use crate::error::{Code, Error, Result};
 use crate::function::allow::{self, AllowList};
 use crate::function::deadline::{Deadline, Tally};
@@ -71,7 +71,7 @@ struct Function {
     allowed: AllowList,
     scratch: PathBuf,
     store: S3Store,
-    /// Made by whoever comes first; if that fails, the next one tries again.
+    /// Made by the first invocation that needs it; if that fails, the next one tries again.
     toolbox: OnceCell<Toolbox>,
     is_cold: AtomicBool,
     panic: LastPanic,
@@ -106,7 +106,7 @@ pub(crate) async fn serve(
     Runtime::new(handler).layer(ServiceBuilder::new().map_request(only_json)).run().await
 }
 
-/// Makes Chrome's helpers ours when Chrome dies: what is above us may not bury them, and they would add up.
+/// Adopts Chrome's helpers when Chrome dies: their other parent may not reap them, and zombies would add up.
 fn adopt_orphans() {
     if let Err(errno) = rustix::process::set_child_subreaper(Some(rustix::process::getpid())) {
         tracing::debug!(%errno, "orphans are left to others");
@@ -119,7 +119,7 @@ fn only_json(invocation: LambdaInvocation) -> LambdaInvocation {
     if is_json { invocation } else { LambdaInvocation { body: "null".into(), ..invocation } }
 }
 
-/// Unpacks Chrome while the first event is still on its way. A failure is reported to whoever needs it.
+/// Unpacks Chrome while the first event is still on its way. A failure is reported to the invocation that needs Chrome.
 async fn prepare(function: Arc<Function>) {
     let prepared = async { function.toolbox().await?.drawing().await }.await;
     if let Err(error) = prepared {
@@ -156,9 +156,9 @@ impl Function {
         let outcome = match parsed {
             Ok(event) => {
                 let uris = event.uris();
-                let places: Vec<_> =
+                let uris: Vec<_> =
                     uris.iter().take(3).map(|(_, uri)| redact(&uri.to_string())).collect();
-                journal.start(deadline.remaining(), &places);
+                journal.start(deadline.remaining(), &uris);
                 let work = self.within(deadline, event, &tally);
                 guarded(work, &self.panic).instrument(span).await
             }
@@ -205,7 +205,7 @@ impl Function {
                 scratch: &self.scratch,
                 options: self.options(tally),
             };
-            worker.dispatch(event).boxed_local().await
+            worker.dispatch(&event).boxed_local().await
         };
         match tokio::time::timeout_at(deadline.stop().into(), work).await {
             Ok(done) => done,
@@ -260,7 +260,7 @@ fn text(payload: &(dyn Any + Send)) -> String {
     text.or_else(|| payload.downcast_ref().cloned()).unwrap_or_else(|| "no message".to_owned())
 }
 
-/// Where the first panic of an invocation was, instead of lines that are not JSON. One outside of invocations is told at once.
+/// Where the first panic of an invocation was, instead of lines that are not JSON. One outside of invocations is logged at once.
 #[derive(Debug, Clone, Default)]
 struct LastPanic {
     message: Arc<Mutex<Option<String>>>,
@@ -272,8 +272,8 @@ impl LastPanic {
         let last = Self::default();
         let kept = last.clone();
         std::panic::set_hook(Box::new(move |info| {
-            let place = info.location().map(ToString::to_string).unwrap_or_default();
-            let message = format!("{} at {place}", text(info.payload()));
+            let location = info.location().map(ToString::to_string).unwrap_or_default();
+            let message = format!("{} at {location}", text(info.payload()));
             if !kept.is_watched.load(Ordering::Relaxed) {
                 let code = Code::InternalError.name();
                 tracing::error!(event = "failure", code, error = redact(&message));

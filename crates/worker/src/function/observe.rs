@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+const SAMPLE_EVERY: Duration = Duration::from_millis(200);
 
-/// Looks until it is dropped.
+/// Samples until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Observer {
     peaks: Arc<Peaks>,
@@ -28,12 +28,12 @@ struct Peaks {
 impl Observer {
     pub(crate) fn start(scratch: &Path) -> Self {
         let peaks = Arc::new(Peaks::default());
-        let (seen, looked_at) = (Arc::clone(&peaks), scratch.to_owned());
+        let (sampled, dir) = (Arc::clone(&peaks), scratch.to_owned());
         let task = tokio::spawn(async move {
-            let mut ticks = tokio::time::interval(LOOK_EVERY);
+            let mut ticks = tokio::time::interval(SAMPLE_EVERY);
             loop {
                 ticks.tick().await;
-                seen.look(&looked_at);
+                sampled.sample(&dir);
             }
         });
         Self { peaks, scratch: scratch.to_owned(), task }
@@ -41,7 +41,7 @@ impl Observer {
 
     /// Bytes of memory, in this process and all that it started, that nothing else shares.
     pub(crate) fn peak_memory(&self) -> u64 {
-        self.peaks.look(&self.scratch);
+        self.peaks.sample(&self.scratch);
         self.peaks.memory.load(Ordering::Relaxed)
     }
 
@@ -58,7 +58,7 @@ impl Drop for Observer {
 }
 
 impl Peaks {
-    fn look(&self, scratch: &Path) {
+    fn sample(&self, scratch: &Path) {
         self.memory.fetch_max(memory(std::process::id()), Ordering::Relaxed);
         self.scratch.fetch_max(used(scratch).unwrap_or(0), Ordering::Relaxed);
     }
@@ -115,20 +115,32 @@ mod tests {
             own("Name:\tx\nRssAnon:\t  100 kB\nRssFile:\t 9 kB\nRssShmem:\t 4 kB\n"),
             104 * 1024
         );
-        // Other tests of this process take and give back memory meanwhile, but not as much.
-        let before = memory(std::process::id());
-        let held = std::hint::black_box(vec![1_u8; 512 << 20]);
-        let after = memory(std::process::id());
-        assert!(after >= before + (256 << 20), "{before} {after} {}", held.len());
+        // A child of its own: other tests of this process take and give back memory meanwhile.
+        let mut child = std::process::Command::new("sh")
+            .args(["-c", "sleep 60 & read -r stop; kill $!"])
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let alone = |id: u32| {
+            fs::read_to_string(format!("/proc/{id}/status")).map_or(0, |status| own(&status))
+        };
+        let until = std::time::Instant::now() + Duration::from_secs(30);
+        while memory(child.id()) <= alone(child.id()) {
+            assert!(std::time::Instant::now() < until, "the child's child counts, too");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert!(memory(std::process::id()) > memory(child.id()), "so does this process");
+        drop(child.stdin.take());
+        child.wait().unwrap();
     }
 
     #[tokio::test]
     async fn a_peak_outlasts_what_made_it() {
         let observer = Observer::start(Path::new("/tmp"));
-        let held = std::hint::black_box(vec![1_u8; 64 << 20]);
+        let held = std::hint::black_box(vec![1_u8; 16 << 20]);
         let peak = observer.peak_memory();
         drop(held);
-        assert!(peak >= 64 << 20 && observer.peak_memory() >= peak);
+        assert!(peak >= 16 << 20 && observer.peak_memory() >= peak);
         assert!(observer.peak_scratch() > 0);
     }
 }

@@ -32,21 +32,21 @@ pub(crate) fn redact(message: &str) -> String {
 
 /// One run of characters without blanks, quotes or brackets.
 fn word(word: &str) -> String {
-    let Some((scheme, place)) = word.split_once("://") else {
+    let Some((scheme, rest)) = word.split_once("://") else {
         let named = if word.contains('/') { without_query(word) } else { word };
         return match named.find('/') {
             Some(start) => format!("{}{}", &named[..start], path(&named[start..])),
             None => named.to_owned(),
         };
     };
-    let place = without_query(place);
+    let rest = without_query(rest);
     if scheme.ends_with("file") {
-        return format!("{scheme}://{}", path(place));
+        return format!("{scheme}://{}", path(rest));
     }
     // What stands before the last "@" of the host is a name and a password.
-    let (host, rest) = place.split_at(place.find('/').unwrap_or(place.len()));
+    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let host = host.rsplit_once('@').map_or(host, |(_secret, host)| host);
-    format!("{scheme}://{host}{rest}")
+    format!("{scheme}://{host}{path}")
 }
 
 fn without_query(text: &str) -> &str {

@@ -6,23 +6,23 @@ use aws_sdk_sfn::Client;
 use aws_sdk_sfn::config::http::HttpResponse;
 use aws_sdk_sfn::config::retry::RetryConfig;
 use aws_sdk_sfn::config::timeout::TimeoutConfig;
-use aws_sdk_sfn::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_sfn::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sfn::primitives::DateTime;
 use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent, HistoryEventType};
-use store::SdkConfig;
+use store::{RequestFailure, SdkConfig};
 
 use crate::error::{Error, Result};
 use crate::submit::history::{Event, EventKind};
 
-const CONNECT_LIMIT: Duration = Duration::from_secs(5);
-const ANSWER_LIMIT: Duration = Duration::from_secs(20);
-const TRIES: u32 = 4;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const READ_TIMEOUT: Duration = Duration::from_secs(20);
+const ATTEMPTS: u32 = 4;
 
 /// Events that are asked for at once. The last page is read again and again, so it should not be large.
 const PAGE: i32 = 200;
 
-/// Refusals that pass although their status says "bad request".
-const PASSING: [&str; 4] = [
+/// Codes of refusals that a retry can fix although their status says "bad request".
+const TRANSIENT: [&str; 4] = [
     "ThrottlingException",
     "TooManyRequestsException",
     "RequestLimitExceeded",
@@ -77,13 +77,14 @@ pub(super) enum History {
 impl Cloud {
     /// Connects as `config` says, or to `endpoint`, for a server that is not Amazon's.
     pub(super) fn connect(config: &SdkConfig, endpoint: Option<&String>) -> Self {
-        let times = TimeoutConfig::builder()
-            .connect_timeout(CONNECT_LIMIT)
-            .read_timeout(ANSWER_LIMIT)
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(READ_TIMEOUT)
             .build();
-        let retries = RetryConfig::standard().with_max_attempts(TRIES);
-        let mut config =
-            aws_sdk_sfn::config::Builder::from(config).timeout_config(times).retry_config(retries);
+        let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS);
+        let mut config = aws_sdk_sfn::config::Builder::from(config)
+            .timeout_config(timeouts)
+            .retry_config(retries);
         if let Some(endpoint) = endpoint {
             config = config.endpoint_url(endpoint);
         }
@@ -105,7 +106,7 @@ impl Cloud {
         let found = match request.send().await {
             Ok(found) => found,
             Err(error) if error.code() == Some("ExecutionDoesNotExist") => return Ok(None),
-            Err(error) => return Err(explain(&error, "look at the render")),
+            Err(error) => return Err(explain(&error, "describe the render")),
         };
         let from_arn = || execution.rsplit(':').next().unwrap_or_default().to_owned();
         Ok(Some(Execution {
@@ -158,10 +159,10 @@ fn system_time(time: DateTime) -> SystemTime {
 /// The part of an event that matters here.
 fn event(event: HistoryEvent) -> Event {
     use HistoryEventType as Type;
-    let told = |text: Option<String>| text.unwrap_or_default();
-    let what = match event.r#type {
+    let kind = match event.r#type {
         Type::MapIterationStarted => {
-            let index = event.map_iteration_started_event_details.map_or(0, |told| told.index);
+            let index =
+                event.map_iteration_started_event_details.map_or(0, |details| details.index);
             EventKind::Iteration { index: u32::try_from(index).unwrap_or_default() }
         }
         Type::MapIterationSucceeded
@@ -174,8 +175,8 @@ fn event(event: HistoryEvent) -> Event {
         Type::TaskScheduled => EventKind::Scheduled,
         Type::TaskStarted => EventKind::Started,
         Type::TaskSucceeded => {
-            let output = event.task_succeeded_event_details.and_then(|told| told.output);
-            EventKind::Succeeded { output: told(output) }
+            let output = event.task_succeeded_event_details.and_then(|details| details.output);
+            EventKind::Succeeded { output: output.unwrap_or_default() }
         }
         Type::TaskFailed => match event.task_failed_event_details {
             Some(failed) => failure(failed.error, failed.cause),
@@ -206,7 +207,7 @@ fn event(event: HistoryEvent) -> Event {
         id: event.id,
         previous: event.previous_event_id,
         at: event.timestamp.to_millis().unwrap_or_default(),
-        what,
+        kind,
     }
 }
 
@@ -219,33 +220,15 @@ fn explain<E>(error: &SdkError<E, HttpResponse>, action: &'static str) -> Error
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
-    let SdkError::ServiceError(context) = error else {
-        let reason = innermost(error);
-        return match error {
-            SdkError::ConstructionFailure(_) => Error::CloudRefused { action, reason },
-            _ => Error::CloudUnavailable { action, reason },
-        };
-    };
-    let status = context.raw().status().as_u16();
-    let code = context.err().code().unwrap_or_default();
-    let reason = match (code, context.err().message()) {
-        ("", _) => format!("Step Functions answered {status}"),
-        (code, None | Some("")) => format!("Step Functions answered {status} {code}"),
-        (code, Some(message)) => format!("Step Functions answered {status} {code}: {message}"),
-    };
-    if status >= 500 || status == 429 || PASSING.contains(&code) {
-        Error::CloudUnavailable { action, reason }
-    } else {
-        Error::CloudRefused { action, reason }
+    match RequestFailure::of(error, "Step Functions") {
+        RequestFailure::NoAnswer { reason } => Error::CloudUnavailable { action, reason },
+        RequestFailure::Answered { status, code, reason }
+            if status >= 500 || status == 429 || TRANSIENT.contains(&code.as_str()) =>
+        {
+            Error::CloudUnavailable { action, reason }
+        }
+        RequestFailure::NotBuilt { reason } | RequestFailure::Answered { reason, .. } => {
+            Error::CloudRefused { action, reason }
+        }
     }
-}
-
-/// The innermost of what the client says, which is the part that a reader can act on.
-pub(super) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    let text = innermost.to_string();
-    if text.is_empty() { DisplayErrorContext(error).to_string() } else { text }
 }

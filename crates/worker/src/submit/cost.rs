@@ -22,7 +22,7 @@ pub(super) fn dollars(used: Used, memory_mib: u32) -> f64 {
         + transitions * PER_TRANSITION
 }
 
-/// As it is told: `about $0.0123`.
+/// As people read it: `about $0.0123`.
 pub(super) fn shown(dollars: f64) -> String {
     format!("about ${dollars:.4}")
 }

@@ -33,9 +33,9 @@ impl Deployment {
     /// The same for the project at `root`. The usual file is not taken if it comes with the project: whoever wrote that
     /// does not say where it goes.
     pub(super) fn find_for(args: &DeploymentArgs, root: &Path) -> Result<Option<Self>> {
-        let place = std::fs::canonicalize(".").unwrap_or_default();
+        let here = std::fs::canonicalize(".").unwrap_or_default();
         let file = std::fs::canonicalize(DEFAULT_FILE);
-        let is_in_project = |file: &PathBuf| place.starts_with(root) || file.starts_with(root);
+        let is_in_project = |file: &PathBuf| here.starts_with(root) || file.starts_with(root);
         match file {
             Ok(file) if args.deployment.is_none() && is_in_project(&file) => {
                 let reason = "is in the project that would be sent: name the deployment to use, such as this one";
@@ -73,8 +73,8 @@ impl Deployment {
     }
 }
 
-/// That neither a deployment nor the arguments in its place say where to render.
-pub(super) fn nowhere(argument: &str) -> Error {
+/// There is neither a deployment nor the arguments that replace it.
+pub(super) fn no_deployment(argument: &str) -> Error {
     let reason = format!("is not there, and {argument} is not given: run scripts/deploy.sh first");
     Error::Argument { argument: shown(Path::new(DEFAULT_FILE)), reason }
 }

@@ -14,7 +14,7 @@ pub(super) struct Event {
     pub(super) previous: i64,
     /// Milliseconds since 1970.
     pub(super) at: i64,
-    pub(super) what: EventKind,
+    pub(super) kind: EventKind,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -93,7 +93,7 @@ pub(super) struct Plan {
 /// A try that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Failure {
-    pub(super) place: TaskId,
+    pub(super) task: TaskId,
     pub(super) error: String,
     pub(super) cause: String,
 }
@@ -121,7 +121,7 @@ pub(super) struct Progress {
     last: i64,
     /// When it happened.
     pub(super) latest: i64,
-    places: BTreeMap<i64, TaskId>,
+    tasks: BTreeMap<i64, TaskId>,
     /// When each try that is under way began.
     running: BTreeMap<TaskId, i64>,
     /// What failed and was not tried again so far, with the event that said so.
@@ -138,77 +138,77 @@ pub(super) struct Progress {
 impl Progress {
     /// Takes in a page of events. Those that were in an earlier page change nothing.
     pub(super) fn take(&mut self, events: Vec<Event>) -> Vec<Notice> {
-        let mut news = Vec::new();
+        let mut notices = Vec::new();
         for event in events {
             if event.id > self.last {
-                self.apply(event, &mut news);
+                self.apply(event, &mut notices);
             }
         }
-        news
+        notices
     }
 
-    fn apply(&mut self, event: Event, news: &mut Vec<Notice>) {
-        let Event { id, previous, at, what } = event;
-        let before = self.places.get(&previous).copied().unwrap_or_default();
-        let place = match &what {
+    fn apply(&mut self, event: Event, notices: &mut Vec<Notice>) {
+        let Event { id, previous, at, kind } = event;
+        let before = self.tasks.get(&previous).copied().unwrap_or_default();
+        let task = match &kind {
             EventKind::Entered { state } => TaskId { stage: Stage::of_state(state), ..before },
             EventKind::Iteration { index } => TaskId { chunk: Some(*index), stage: None },
             EventKind::IterationOver => TaskId::default(),
             _ => before,
         };
         (self.last, self.latest) = (id, self.latest.max(at));
-        self.places.insert(id, place);
-        match what {
+        self.tasks.insert(id, task);
+        match kind {
             EventKind::Entered { .. } => {
                 self.used.transitions += 1;
-                self.stage = self.stage.max(place.stage);
+                self.stage = self.stage.max(task.stage);
             }
             EventKind::Scheduled => {
                 self.used.requests += 1;
-                self.running.insert(place, at);
-                if let Some((_, failure)) = self.failed.remove(&place) {
+                self.running.insert(task, at);
+                if let Some((_, failure)) = self.failed.remove(&task) {
                     self.used.transitions += 1;
                     self.retries += 1;
-                    news.push(Notice::Retry(failure));
+                    notices.push(Notice::Retry(failure));
                 }
             }
-            EventKind::Started => drop(self.running.insert(place, at)),
-            EventKind::Succeeded { output } => self.succeeded(place, at, &output, news),
+            EventKind::Started => drop(self.running.insert(task, at)),
+            EventKind::Succeeded { output } => self.succeeded(task, at, &output, notices),
             EventKind::Failed { error, cause } => {
-                let took = self.ended(place, at);
+                let took = self.ended(task, at);
                 if error == BUSY {
                     self.used.requests = self.used.requests.saturating_sub(1);
                 } else {
                     self.used.ms += took;
                 }
-                self.failed.insert(place, (id, Failure { place, error, cause }));
+                self.failed.insert(task, (id, Failure { task, error, cause }));
             }
             EventKind::Over => {
                 self.is_over = true;
-                // Nobody hears of these any more.
+                // The history has no end of these.
                 let open: Vec<_> = self.running.keys().copied().collect();
-                self.used.ms += open.into_iter().map(|place| self.ended(place, at)).sum::<u64>();
+                self.used.ms += open.into_iter().map(|task| self.ended(task, at)).sum::<u64>();
             }
             EventKind::Iteration { .. } | EventKind::IterationOver | EventKind::Other => {}
         }
     }
 
-    /// How long the try at `place` took, from its start to `at`; 0 if nobody saw it start.
-    fn ended(&mut self, place: TaskId, at: i64) -> u64 {
-        self.running.remove(&place).map_or(0, |since| span(since, at))
+    /// How long the try at `task` took, from its start to `at`; 0 if its start is unknown.
+    fn ended(&mut self, task: TaskId, at: i64) -> u64 {
+        self.running.remove(&task).map_or(0, |since| span(since, at))
     }
 
-    fn succeeded(&mut self, place: TaskId, at: i64, output: &str, news: &mut Vec<Notice>) {
-        let took = self.ended(place, at);
+    fn succeeded(&mut self, task: TaskId, at: i64, output: &str, notices: &mut Vec<Notice>) {
+        let took = self.ended(task, at);
         let answer: Value = serde_json::from_str(output).unwrap_or_default();
         let answer = &answer["Payload"];
         let number = |field: &str| answer[field].as_u64().and_then(|n| u32::try_from(n).ok());
         self.used.ms += answer["DurationMs"].as_u64().unwrap_or(took);
         let warnings = answer["Warnings"].as_array().into_iter().flatten();
-        news.extend(
+        notices.extend(
             warnings.filter_map(Value::as_str).map(|text| Notice::Warning(text.to_owned())),
         );
-        match place.stage {
+        match task.stage {
             Some(Stage::Planning) => {
                 self.plan =
                     number("ChunkCount").zip(number("TotalFrames")).map(|(chunks, frames)| Plan {
@@ -221,7 +221,7 @@ impl Progress {
                     });
             }
             Some(Stage::Rendering) => {
-                if self.done.insert(place.chunk.unwrap_or_default()) {
+                if self.done.insert(task.chunk.unwrap_or_default()) {
                     self.frames_done += number("FramesEncoded").unwrap_or_default();
                 }
             }

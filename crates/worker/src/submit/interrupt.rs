@@ -1,10 +1,10 @@
-//! What Ctrl-C means for a render that runs elsewhere: whoever is at the terminal is asked.
+//! What Ctrl-C means for a render that runs elsewhere: the person at the terminal is asked.
 
 use std::io::IsTerminal;
 
 use tokio::sync::mpsc;
 
-use crate::cli::progress::line;
+use crate::cli::host::line;
 use crate::cli::signals::{Signals, Stop};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub(super) enum Choice {
     LeaveIt,
 }
 
-/// What to do with the render after the signal `stop`. Nobody but a person at a terminal can have it stopped.
+/// What to do with the render after the signal `stop`. Only a person at a terminal can stop it.
 pub(super) async fn choose(stop: Stop, signals: &mut Signals) -> Choice {
     let is_terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     if stop != Stop::Interrupt || !is_terminal {
@@ -34,7 +34,7 @@ pub(super) async fn choose(stop: Stop, signals: &mut Signals) -> Choice {
     }
 }
 
-/// The lines that are typed. They are read on a thread that nobody waits for: it ends with the process.
+/// The lines that are typed. They are read on a thread that is never joined: it ends with the process.
 fn answers() -> mpsc::Receiver<String> {
     let (sender, receiver) = mpsc::channel(1);
     std::thread::spawn(move || {

@@ -1,5 +1,5 @@
-//! Renders on a deployed stack: a project goes up, an execution of the state machine is started and watched, and its video
-//! comes down.
+//! Renders on a deployed stack: a project is uploaded, an execution of the state machine is started and watched, and its video
+//! is downloaded.
 
 mod cause;
 mod cloud;
@@ -8,11 +8,11 @@ mod deployment;
 mod history;
 mod interrupt;
 mod naming;
-mod order;
 mod outcome;
 mod project;
 mod session;
 mod show;
+mod submission;
 mod upload;
 mod watcher;
 
@@ -21,25 +21,24 @@ use std::path::Path;
 use render::config::output::Format;
 
 use crate::cli::args::{SubmitArgs, WatchArgs};
-use crate::cli::progress::line;
-use crate::cli::render::print;
+use crate::cli::host::{line, print};
 use crate::cli::signals::Signals;
 use crate::error::{Error, Result};
 use crate::output::output_path;
 use crate::submit::cloud::Started;
 use crate::submit::deployment::Deployment;
 use crate::submit::naming::Arn;
-use crate::submit::order::Submission;
 use crate::submit::session::{Render, Session};
 use crate::submit::show::Show;
+use crate::submit::submission::Submission;
 use crate::submit::upload::upload;
 
 /// Renders a project on a deployed stack.
 pub(crate) async fn submit(args: &SubmitArgs, mut signals: Signals) -> Result<()> {
-    let order = signals.unless_stopped(Box::pin(Submission::check(args))).await?;
-    let show = if args.json { Show::Silent } else { Show::for_stderr() };
-    let session = signals.unless_stopped(Box::pin(Session::connect(order.machine()?))).await?;
-    let sending = Box::pin(send(args, &order, &session, &show));
+    let submission = signals.unless_stopped(Box::pin(Submission::check(args))).await?;
+    let show = if args.json { Show::silent() } else { Show::for_stderr() };
+    let session = signals.unless_stopped(Box::pin(Session::connect(submission.machine()?))).await?;
+    let sending = Box::pin(send(args, &submission, &session, &show));
     let sent = signals.unless_stopped(sending).await;
     if sent.is_err() {
         show.finish();
@@ -47,21 +46,21 @@ pub(crate) async fn submit(args: &SubmitArgs, mut signals: Signals) -> Result<()
     }
     let input = sent?;
     let mut render = Render {
-        name: order.name.clone(),
-        execution: order.machine()?.execution(&order.name),
-        output: order.output.clone(),
-        memory_mib: order.memory_mib,
-        log_group: order.log_group.clone(),
+        name: submission.name.clone(),
+        execution: submission.machine()?.execution(&submission.name),
+        output: submission.output.clone(),
+        memory_mib: submission.memory_mib,
+        log_group: submission.log_group.clone(),
         deployment: args.stack.deployment.clone(),
         wants_json: args.json,
     };
-    let starting = start(&session, &order, &input, &render.execution);
+    let starting = start(&session, &submission, &input, &render.execution);
     match signals.unless_stopped(Box::pin(starting)).await {
         Ok(execution) => render.execution = execution,
-        // The request was on its way, and nobody knows whether it arrived.
+        // The request may have arrived.
         Err(error @ (Error::Cancelled { .. } | Error::CloudUnavailable { .. })) => {
             show.finish();
-            render.tell_that_it_may("have started");
+            render.say_that_it_may("have started");
             return Err(error.of_execution(&render.execution));
         }
         Err(error) => {
@@ -75,8 +74,8 @@ pub(crate) async fn submit(args: &SubmitArgs, mut signals: Signals) -> Result<()
         line(&format!("watch it with: {}", render.watch_command()));
         return if args.json { print(&render.summary()) } else { Ok(()) };
     }
-    let seen = session.watch_to_end(&render, &show, &mut signals).await;
-    seen.map_err(|error| error.of_execution(&render.execution))
+    let watched = session.watch_to_end(&render, &show, &mut signals).await;
+    watched.map_err(|error| error.of_execution(&render.execution))
 }
 
 /// Watches a render that somebody started.
@@ -87,7 +86,7 @@ pub(crate) async fn watch(args: &WatchArgs, mut signals: Signals) -> Result<()> 
     let deployment = Deployment::find(&args.stack)?;
     let deployment = deployment.filter(|found| arn.is_of(&found.state_machine));
     let memory = deployment.as_ref().map(|deployment| deployment.memory_mib);
-    let show = if args.json { Show::Silent } else { Show::for_stderr() };
+    let show = if args.json { Show::silent() } else { Show::for_stderr() };
     let session = signals.unless_stopped(Box::pin(Session::connect(arn))).await?;
     let render = Render {
         name: args.execution.rsplit(':').next().unwrap_or_default().to_owned(),
@@ -98,25 +97,25 @@ pub(crate) async fn watch(args: &WatchArgs, mut signals: Signals) -> Result<()> 
         deployment: args.stack.deployment.clone(),
         wants_json: args.json,
     };
-    let seen = session.watch_to_end(&render, &show, &mut signals).await;
-    seen.map_err(|error| error.of_execution(&render.execution))
+    let watched = session.watch_to_end(&render, &show, &mut signals).await;
+    watched.map_err(|error| error.of_execution(&render.execution))
 }
 
-/// What a file or directory called so is most likely; what the render has made is known when it is over.
+/// The format that a file or directory of this name most likely has; what the render has made is known when it is over.
 fn likely_format(output: &Path) -> Format {
     if output.is_dir() { Format::PngSequence } else { Format::Mp4 }
 }
 
-/// Packs the project, brings it up, and returns what the execution gets.
+/// Packs the project, uploads it, and returns the input of the execution.
 async fn send(
     args: &SubmitArgs,
-    order: &Submission,
+    submission: &Submission,
     session: &Session,
     show: &Show,
 ) -> Result<String> {
-    let name = order.name.as_str();
-    if !order.has_new_name
-        && session.cloud.describe(&order.machine()?.execution(name)).await?.is_some()
+    let name = submission.name.as_str();
+    if !submission.has_new_name
+        && session.cloud.describe(&submission.machine()?.execution(name)).await?.is_some()
     {
         return Err(taken(name));
     }
@@ -124,29 +123,29 @@ async fn send(
         let path = std::env::temp_dir().display().to_string();
         Error::Io { action: "make a directory in", path, source }
     })?;
-    let packed = order.project.pack(scratch.path()).await?;
-    let uri = order.project_uri(&packed.sha256)?;
-    let input = order.input(&uri, args)?.to_string();
+    let packed = submission.project.pack(scratch.path()).await?;
+    let uri = submission.project_uri(&packed.sha256)?;
+    let input = submission.input(&uri, args)?.to_string();
     upload(&session.store, &packed, &uri, show).await?;
     Ok(input)
 }
 
-/// Starts the execution, which would be called `expected`, and returns what it is called.
+/// Starts the execution, whose ARN would be `expected`, and returns its ARN.
 async fn start(
     session: &Session,
-    order: &Submission,
+    submission: &Submission,
     input: &str,
     expected: &str,
 ) -> Result<String> {
-    match session.cloud.start(&order.state_machine, &order.name, input).await? {
+    match session.cloud.start(&submission.state_machine, &submission.name, input).await? {
         Started::As { execution } => Ok(execution),
-        // The answer to an earlier try was lost, and the render is over already: nobody else has a name of ours.
+        // The answer to an earlier try was lost, and the render is over already: a generated name is unique.
         Started::NameTaken
-            if order.has_new_name && session.cloud.describe(expected).await?.is_some() =>
+            if submission.has_new_name && session.cloud.describe(expected).await?.is_some() =>
         {
             Ok(expected.to_owned())
         }
-        Started::NameTaken => Err(taken(&order.name)),
+        Started::NameTaken => Err(taken(&submission.name)),
     }
 }
 

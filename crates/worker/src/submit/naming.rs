@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 /// The longest name that Step Functions takes.
 const MAX_NAME_CHARS: usize = 80;
 
-/// What a render is called that nobody gave a name: the time, for people, and a number that no other has.
+/// The name of a render without a given name: the time, for people, and a random number.
 pub(super) fn new_name(now: SystemTime) -> String {
     let time: String = utc(now).chars().filter(char::is_ascii_alphanumeric).collect();
     // Every hasher of this kind starts from other random bits.

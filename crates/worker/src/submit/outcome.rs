@@ -1,4 +1,4 @@
-//! How a render ended: its video is fetched and summed up, or its failure told.
+//! How a render ended: its video is fetched and summed up, or its failure reported.
 
 use std::fs::{self, File};
 use std::io;
@@ -9,15 +9,15 @@ use render::config::output::Format;
 use serde_json::{Value, json};
 use store::{Limits, S3Store, Store, Uri};
 
-use crate::actions::beside;
+use crate::actions::side_outputs::beside;
 use crate::error::{Code, Error, Result};
-use crate::function::deadline::millis;
 use crate::output::output_path;
 use crate::submit::cause::readable;
 use crate::submit::cloud::{Execution, Status};
 use crate::submit::cost;
 use crate::submit::show::{chunks, retries, time};
 use crate::submit::watcher::{Ended, label};
+use crate::time::millis;
 
 /// Where the video of an execution is, as its input says.
 pub(super) fn video(execution: &Execution) -> Result<Uri> {
@@ -85,7 +85,7 @@ async fn fetch_tree(store: &S3Store, packed: &Uri, output: &Path) -> Result<()> 
         .tempdir_in(folder)
         .map_err(failed("make a directory in", folder))?;
     let tree = store.tree_within(packed, beside.path(), OUTPUT_LIMITS).await?;
-    let open = fs::metadata(folder).map_err(failed("look at", folder))?.permissions();
+    let open = fs::metadata(folder).map_err(failed("read the metadata of", folder))?.permissions();
     fs::set_permissions(&tree, open).map_err(failed("open up", &tree))?;
     if output.exists() {
         let old = beside.path().join("old");
@@ -115,7 +115,7 @@ fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error 
 }
 
 /// One line for a render that succeeded: what it made, and what that took.
-pub(super) fn line(ended: &Ended, place: &str) -> String {
+pub(super) fn line(ended: &Ended, output: &str) -> String {
     let Ended { execution: _, progress, elapsed, dollars, warnings: _ } = ended;
     let plan = progress.plan.as_ref().map(|plan| {
         let seconds = seconds(plan.frames, plan.fps);
@@ -125,7 +125,7 @@ pub(super) fn line(ended: &Ended, place: &str) -> String {
     let rendered = Some(format!("rendered in {}", time(*elapsed)));
     let again = (progress.retries > 0).then(|| retries(progress.retries));
     let parts = [plan, rendered, again, dollars.map(cost::shown)];
-    format!("{place}: {}", parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
+    format!("{output}: {}", parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
 }
 
 /// The same for a program.
@@ -133,7 +133,7 @@ pub(super) fn summary(ended: &Ended, arn: &str, video: &Uri, output: Option<&Pat
     let Ended { execution, progress, elapsed, dollars, warnings } = ended;
     let plan = progress.plan.as_ref();
     let made = side_outputs(execution);
-    let place = |kind: SideOutput| {
+    let name = |kind: SideOutput| {
         let there = || beside(video, kind).to_string();
         let here = output.map(|output| kind.beside(output).display().to_string());
         made.contains(&kind).then(|| here.unwrap_or_else(there))
@@ -143,9 +143,9 @@ pub(super) fn summary(ended: &Ended, arn: &str, video: &Uri, output: Option<&Pat
         "renderId": execution.name,
         "executionArn": arn,
         "output": output.map(|output| output.display().to_string()),
-        "outputS3Uri": video.to_string(),
-        "poster": place(SideOutput::Poster),
-        "preview": place(SideOutput::Preview),
+        "outputS3Uri": video,
+        "poster": name(SideOutput::Poster),
+        "preview": name(SideOutput::Preview),
         "planHash": plan.map(|plan| &plan.hash),
         "frames": plan.map(|plan| plan.frames),
         "duration": plan.map(|plan| seconds(plan.frames, plan.fps)),
@@ -169,8 +169,8 @@ pub(super) fn failure(ended: &Ended) -> Error {
     let Ended { execution, progress, .. } = ended;
     let error = execution.error.as_deref().unwrap_or_default();
     let cause = execution.cause.as_deref().unwrap_or_default();
-    let place = progress.failure(error, cause).map(|failure| failure.place);
-    let place = place.map(|place| label(place, progress.plan.as_ref().map(|plan| plan.chunks)));
+    let task = progress.failure(error, cause).map(|failure| failure.task);
+    let task = task.map(|task| label(task, progress.plan.as_ref().map(|plan| plan.chunks)));
     let (code, cause) = (Code::from_name(error), readable(cause));
     let what = match execution.status {
         Status::Failed | Status::Running | Status::Succeeded => None,
@@ -179,9 +179,9 @@ pub(super) fn failure(ended: &Ended) -> Error {
     };
     // A code of ours stands before the message as it is.
     let named = (code.is_none() && !error.is_empty()).then(|| error.to_owned());
-    let parts = [what, place, named, (!cause.is_empty()).then_some(cause)];
+    let parts = [what, task, named, (!cause.is_empty()).then_some(cause)];
     let message: Vec<_> = parts.into_iter().flatten().collect();
     let message =
-        if message.is_empty() { "nobody says why".to_owned() } else { message.join(": ") };
+        if message.is_empty() { "no cause was reported".to_owned() } else { message.join(": ") };
     Error::RenderFailed { code, message }
 }

@@ -1,12 +1,11 @@
-//! A project on its way into the cloud: which files go, whether the function would take them, and what the whole is called.
+//! A project that is uploaded: which files it has, whether the function would take them, and the archive they become.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use render::SideOutput;
 use render::plan::SKIPPED;
-use sha2::{Digest, Sha256};
 use store::{Limits, Member};
 use tokio::sync::oneshot;
 
@@ -38,8 +37,8 @@ pub(super) struct Packed {
 }
 
 impl Project {
-    /// Lists what is below `root`, but for `output` that a render makes and what it leaves beside it. A disk may take its time, and a signal must
-    /// end the command all the same: so this is done on a thread that nobody has to wait for.
+    /// Lists what is below `root`, but for `output` that a render makes and its side outputs. A disk may be slow, and a signal
+    /// must end the command all the same: so this is done on a thread that is never joined.
     pub(super) async fn list(
         root: PathBuf,
         output: Option<PathBuf>,
@@ -47,13 +46,13 @@ impl Project {
     ) -> Result<Self> {
         let (sender, listed) = oneshot::channel();
         std::thread::spawn(move || {
-            let _nobody_waits = sender.send(Self::list_here(&root, output.as_deref(), limits));
+            let _receiver_is_gone = sender.send(Self::list_here(&root, output.as_deref(), limits));
         });
         listed.await.expect("listing does not panic")
     }
 
     fn list_here(root: &Path, output: Option<&Path>, limits: Limits) -> Result<Self> {
-        let root = &fs::canonicalize(root).map_err(io("look at", root))?;
+        let root = &fs::canonicalize(root).map_err(io("read", root))?;
         let (above, members) = (Vec::new(), Vec::new());
         let mut walk = Walk { root, output, limits, above, members, unpacked: 0 };
         walk.list(root, "")?;
@@ -80,33 +79,14 @@ impl Project {
     pub(super) async fn pack(&self, scratch: &Path) -> Result<Packed> {
         let file = scratch.join("project.tar.gz");
         store::pack_members(self.members.clone(), &file).await?;
-        let hashed = file.clone();
-        let hashing = tokio::task::spawn_blocking(move || {
-            let mut sum = Sha256::new();
-            let mut packed = File::open(&hashed)?;
-            let (mut bytes, mut buffer) = (0, vec![0; 1 << 18]);
-            loop {
-                let length = packed.read(&mut buffer)?;
-                if length == 0 {
-                    return Ok((bytes, sum.finalize()));
-                }
-                bytes += length as u64;
-                sum.update(&buffer[..length]);
-            }
-        });
-        let hashed = hashing.await.expect("hashing does not panic");
-        let (bytes, digest) = hashed.map_err(io("read", &file))?;
-        let sha256 = hex(&digest);
+        let bytes = fs::metadata(&file).map_err(io("read", &file))?.len();
+        let sha256 = store::sha256_file(&file).await?;
         Ok(Packed { file, bytes, sha256 })
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a string does not fail");
-        text
-    })
+fn special_file(path: PathBuf) -> Error {
+    render::Error::from(compose::Error::SpecialFile { path }).into()
 }
 
 fn too_large(reason: String) -> Error {
@@ -130,22 +110,22 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn list(&mut self, dir: &Path, prefix: &str) -> Result<()> {
-        let real = fs::canonicalize(dir).map_err(io("look at", dir))?;
+        let real = fs::canonicalize(dir).map_err(io("read", dir))?;
         if self.above.contains(&real) {
             // A link to a directory that contains it.
-            return Err(render::Error::SpecialFile { path: dir.to_owned() }.into());
+            return Err(special_file(dir.to_owned()));
         }
         self.above.push(real.clone());
         for entry in fs::read_dir(dir).map_err(io("list", dir))? {
             let entry = entry.map_err(io("list", dir))?;
             let path = entry.path();
             let Ok(name) = entry.file_name().into_string() else {
-                return Err(render::Error::SpecialFile { path }.into());
+                return Err(special_file(path));
             };
             if is_private(&name) || (prefix.is_empty() && SKIPPED.contains(&name.as_str())) {
                 continue;
             }
-            let is_link = entry.file_type().map_err(io("look at", &path))?.is_symlink();
+            let is_link = entry.file_type().map_err(io("read", &path))?.is_symlink();
             let target = if is_link { self.target(&path)? } else { Some(real.join(&name)) };
             if target.is_some_and(|target| !self.is_made(&target)) {
                 self.take(path, format!("{prefix}{name}"))?;
@@ -165,7 +145,7 @@ impl Walk<'_> {
     /// What a link stands for, unless that is private. It must be in the project: whoever wrote the project may not have
     /// been allowed to read what is outside of it.
     fn target(&self, link: &Path) -> Result<Option<PathBuf>> {
-        let target = fs::canonicalize(link).map_err(io("look at", link))?;
+        let target = fs::canonicalize(link).map_err(io("read", link))?;
         let Ok(inside) = target.strip_prefix(self.root) else {
             return Err(Error::LinkOutside { link: link.to_owned(), target });
         };
@@ -174,12 +154,12 @@ impl Walk<'_> {
     }
 
     fn take(&mut self, path: PathBuf, name: String) -> Result<()> {
-        let metadata = fs::metadata(&path).map_err(io("look at", &path))?;
+        let metadata = fs::metadata(&path).map_err(io("read", &path))?;
         if metadata.is_dir() {
             return self.list(&path, &format!("{name}/"));
         }
         if !metadata.is_file() {
-            return Err(render::Error::SpecialFile { path }.into());
+            return Err(special_file(path));
         }
         let most = self.limits.entries;
         if self.members.len() as u64 == most {

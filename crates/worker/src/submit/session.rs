@@ -1,25 +1,24 @@
-//! A connection to the cloud, and a render that is seen through to its end over it.
+//! A connection to the cloud, and a render that is watched to its end over it.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_sfn::config::ProvideCredentials;
 use serde_json::{Value, json};
-use store::{RetryProfile, S3Store};
+use store::{RetryProfile, S3Store, root_cause};
 
-use crate::cli::progress::line;
-use crate::cli::render::{environment, print};
+use crate::cli::host::{environment, line, print};
 use crate::cli::signals::Signals;
 use crate::error::{Error, Result};
-use crate::submit::cloud::{Cloud, Status, innermost};
+use crate::submit::cloud::{Cloud, Status};
 use crate::submit::interrupt::{Choice, choose};
 use crate::submit::naming::{Arn, utc};
 use crate::submit::outcome;
 use crate::submit::show::{Show, time};
 use crate::submit::watcher::{Ended, Watcher};
 
-/// How long taking back a broken upload may take.
-const SETTLE_LIMIT: Duration = Duration::from_secs(5);
+/// Timeout for the abort of a broken upload.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The name that Step Functions' own tools use; that of the SDK is looked for by itself.
 const ENDPOINT: &str = "AWS_ENDPOINT_URL_STATES";
@@ -44,8 +43,8 @@ pub(super) struct Render {
 
 impl Session {
     /// Connects as the environment says, to the region and account in which the state machine is.
-    pub(super) async fn connect(place: Arn<'_>) -> Result<Self> {
-        let config = store::sdk_config(Some(place.region.to_owned())).await;
+    pub(super) async fn connect(arn: Arn<'_>) -> Result<Self> {
+        let config = store::sdk_config(Some(arn.region.to_owned())).await;
         if let Some(provider) = config.credentials_provider()
             && let Err(error) = provider.provide_credentials().await
         {
@@ -53,20 +52,19 @@ impl Session {
                 action: "find credentials for AWS",
                 reason: format!(
                     "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY ({})",
-                    innermost(&error)
+                    root_cause(&error)
                 ),
             });
         }
         let endpoint = environment().remove(ENDPOINT).filter(|endpoint| !endpoint.is_empty());
         let cloud = Cloud::connect(&config, endpoint.as_ref());
-        let store =
-            S3Store::from_config(&config, RetryProfile::Interactive).owned_by(place.account);
+        let store = S3Store::from_config(&config, RetryProfile::Interactive).owned_by(arn.account);
         Ok(Self { cloud, store })
     }
 
     /// Waits until an upload that was given up is taken back.
     pub(super) async fn settle(&self) {
-        self.store.settle(SETTLE_LIMIT).await;
+        self.store.settle(SETTLE_TIMEOUT).await;
     }
 
     /// Watches a render to its end and fetches its video. Whatever ends this before, the render goes on, unless a person
@@ -78,12 +76,12 @@ impl Session {
         signals: &mut Signals,
     ) -> Result<()> {
         let watcher = Watcher::new(&self.cloud, &render.execution, render.memory_mib, show);
-        let seen = tokio::select! {
+        let outcome = tokio::select! {
             ended = watcher.follow() => ended.map(Ok),
             stop = signals.next() => Ok(Err(stop)),
         };
         show.finish();
-        let ended = match seen {
+        let ended = match outcome {
             Ok(Ok(ended)) => ended,
             Ok(Err(stop)) => {
                 let choice = choose(stop, signals).await;
@@ -91,12 +89,12 @@ impl Session {
             }
             Err(error @ Error::Argument { .. }) => return Err(error),
             Err(error) => {
-                render.tell_that_it_goes_on();
+                render.say_that_it_goes_on();
                 return Err(error);
             }
         };
         if ended.execution.status != Status::Succeeded {
-            render.tell_failure(&ended);
+            render.say_that_it_failed(&ended);
             return Err(outcome::failure(&ended));
         }
         self.deliver(render, &ended, signals).await
@@ -113,7 +111,7 @@ impl Session {
             Choice::StopIt => {
                 let stopping = self.cloud.stop(&render.execution);
                 let stopped = signals.unless_stopped(stopping).await;
-                stopped.inspect_err(|_failed| render.tell_that_it_may("still run"))?;
+                stopped.inspect_err(|_failed| render.say_that_it_may("still run"))?;
                 Error::RenderStopped { render: render.name.clone() }
             }
             Choice::LeaveIt => {
@@ -137,8 +135,9 @@ impl Session {
         if render.wants_json {
             return print(&outcome::summary(ended, &render.execution, &video, output));
         }
-        let place = output.map_or_else(|| video.to_string(), |output| output.display().to_string());
-        line(&outcome::line(ended, &place));
+        let output =
+            output.map_or_else(|| video.to_string(), |output| output.display().to_string());
+        line(&outcome::line(ended, &output));
         Ok(())
     }
 }
@@ -160,16 +159,16 @@ impl Render {
         json!({ "status": "RUNNING", "renderId": self.name, "executionArn": self.execution })
     }
 
-    /// Says what nobody knows for sure, and how to find out.
-    pub(super) fn tell_that_it_may(&self, what: &str) {
+    /// Says what is not certain, and how to find out.
+    pub(super) fn say_that_it_may(&self, what: &str) {
         line(&format!("{} may {what}; watch it with: {}", self.name, self.watch_command()));
     }
 
-    fn tell_that_it_goes_on(&self) {
+    fn say_that_it_goes_on(&self) {
         line(&format!("{} is not stopped; watch it with: {}", self.name, self.watch_command()));
     }
 
-    fn tell_failure(&self, ended: &Ended) {
+    fn say_that_it_failed(&self, ended: &Ended) {
         let took = time(ended.elapsed);
         line(&format!("{} failed after {took}; see what the function logged with:", self.name));
         line(&self.logs_command(ended.execution.start));

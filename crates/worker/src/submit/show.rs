@@ -1,49 +1,28 @@
-//! What a person sees of a render elsewhere: a bar on a terminal, plain lines otherwise, and what happened in between.
+//! The progress of a render elsewhere, as a person reads it.
 
-use std::io::IsTerminal;
-use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
-use crate::cli::progress::line;
+use crate::cli::progress::{BarState, Display};
 use crate::submit::cost;
 use crate::submit::history::Stage;
 
 /// Between two plain lines that say the same kind of thing.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
-/// As long as nobody knows how many frames there are.
+/// As long as the number of frames is unknown.
 const PLANNING: &str = "{msg:10} {prefix}";
 const UPLOADING: &str = "{msg:10} {bar:30} {bytes}/{total_bytes}  {bytes_per_sec}, {eta} left";
 const RENDERING: &str = "{msg:10} {bar:30} {pos}/{len} frames  {prefix}";
 
+/// The display of a render elsewhere.
 #[derive(Debug)]
-pub(super) enum Show {
-    /// Only what happened.
-    Silent,
-    Bar(Mutex<Bar>),
-    Lines(Mutex<Option<Said>>),
-}
-
-#[derive(Debug)]
-pub(super) struct Bar {
-    bar: ProgressBar,
-    template: &'static str,
-}
-
-/// The last plain line.
-#[derive(Debug)]
-pub(super) struct Said {
-    what: &'static str,
-    at: Instant,
-}
+pub(super) struct Show(Display);
 
 /// How far a render is.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct View {
     pub(super) stage: Stage,
-    /// Done and all of them; nobody knows how many before planning has ended.
+    /// Done and all of them; unknown before planning has ended.
     pub(super) chunks: Option<(u32, u32)>,
     pub(super) frames: Option<(u32, u32)>,
     pub(super) retries: u32,
@@ -52,90 +31,54 @@ pub(super) struct View {
 }
 
 impl Show {
-    /// What suits stderr.
-    pub(super) fn for_stderr() -> Self {
-        if std::io::stderr().is_terminal() {
-            Self::Bar(Mutex::new(Bar { bar: ProgressBar::hidden(), template: "" }))
-        } else {
-            Self::Lines(Mutex::new(None))
-        }
+    pub(super) fn silent() -> Self {
+        Self(Display::Silent)
     }
 
-    /// A line that stays.
+    pub(super) fn for_stderr() -> Self {
+        Self(Display::for_stderr())
+    }
+
+    /// Writes a line that stays.
     pub(super) fn say(&self, text: &str) {
-        match self {
-            Self::Silent | Self::Lines(_) => line(text),
-            Self::Bar(bar) => locked(bar).bar.suspend(|| line(text)),
-        }
+        self.0.say(text);
     }
 
     pub(super) fn uploading(&self, sent: u64, bytes: u64) {
-        match self {
-            Self::Silent => {}
-            Self::Bar(bar) => locked(bar).set(UPLOADING, "uploading", "", (sent, bytes)),
-            Self::Lines(said) => {
-                said_anew("uploading", said, || format!("uploading: {sent} of {bytes} bytes"));
-            }
-        }
+        let stage = "uploading";
+        let bar_state = || BarState {
+            template: UPLOADING,
+            stage,
+            details: String::new(),
+            done: sent,
+            total: bytes,
+        };
+        self.0.update(bar_state, stage, LINE_EVERY, || format!("{stage}: {sent} of {bytes} bytes"));
     }
 
     pub(super) fn update(&self, view: View) {
-        match self {
-            Self::Silent => {}
-            Self::Bar(bar) => {
-                let template = if view.frames.is_some() { RENDERING } else { PLANNING };
-                let (done, all) = view.frames.unwrap_or_default();
-                let frames = (u64::from(done), u64::from(all));
-                locked(bar).set(template, view.stage.name(), &view.details(), frames);
-            }
-            Self::Lines(said) => said_anew(view.stage.name(), said, || view.line()),
-        }
+        let stage = view.stage.name();
+        self.0.update(|| view.bar_state(), stage, LINE_EVERY, || view.line());
     }
 
     /// Takes the bar away, so that what follows starts on a line of its own.
     pub(super) fn finish(&self) {
-        if let Self::Bar(bar) = self {
-            locked(bar).bar.finish_and_clear();
-        }
-    }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().expect("nothing panics while holding it")
-}
-
-/// Says a line if there is something new to say, or the last one is a while ago.
-fn said_anew(what: &'static str, said: &Mutex<Option<Said>>, text: impl FnOnce() -> String) {
-    let mut said = locked(said);
-    let is_old = |last: &Said| last.what != what || last.at.elapsed() >= LINE_EVERY;
-    if said.as_ref().is_none_or(is_old) {
-        *said = Some(Said { what, at: Instant::now() });
-        line(&text());
-    }
-}
-
-impl Bar {
-    fn set(&mut self, template: &'static str, what: &'static str, details: &str, of: (u64, u64)) {
-        let (done, all) = of;
-        if self.template != template {
-            let style = ProgressStyle::with_template(template);
-            self.bar.finish_and_clear();
-            self.template = template;
-            // It is drawn when something is set, and should have nothing of the one before it.
-            self.bar = ProgressBar::with_draw_target(Some(all), ProgressDrawTarget::stderr())
-                .with_style(style.expect("the template is well-formed"))
-                .with_message(what)
-                .with_prefix(details.to_owned());
-        }
-        self.bar.set_message(what);
-        self.bar.set_prefix(details.to_owned());
-        self.bar.set_length(all);
-        self.bar.set_position(done);
-        self.bar.tick();
+        self.0.finish();
     }
 }
 
 impl View {
+    fn bar_state(&self) -> BarState {
+        let (done, total) = self.frames.unwrap_or_default();
+        BarState {
+            template: if self.frames.is_some() { RENDERING } else { PLANNING },
+            stage: self.stage.name(),
+            details: self.details(),
+            done: u64::from(done),
+            total: u64::from(total),
+        }
+    }
+
     fn line(&self) -> String {
         let frames = self.frames.map(|(done, all)| format!("{done} of {all} frames, "));
         format!("{}: {}{}", self.stage.name(), frames.unwrap_or_default(), self.details())

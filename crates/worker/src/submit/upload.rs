@@ -1,4 +1,4 @@
-//! A packed project goes to where its content says it belongs, unless it is there.
+//! The upload of a packed project to a key made of its digest, unless it is there.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,52 +12,41 @@ use crate::submit::show::Show;
 /// project half-way.
 const FRESH_FOR: Duration = Duration::from_hours(14 * 24);
 
-/// Between two looks at how much is sent.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// The interval in which the progress is shown.
+const SHOW_EVERY: Duration = Duration::from_millis(200);
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Upload {
-    Sent,
-    WasThere,
-}
-
-pub(super) async fn upload(
-    store: &S3Store,
-    packed: &Packed,
-    uri: &Uri,
-    show: &Show,
-) -> Result<Upload> {
+pub(super) async fn upload(store: &S3Store, packed: &Packed, uri: &Uri, show: &Show) -> Result<()> {
     let there = match store.head(uri).await {
         Ok(there) => there,
-        // Who may not list a bucket is not told that an object is absent. And an answer to a look has no body that would
-        // say what is wrong: an answer to what is sent has.
+        // Whoever may not list a bucket gets no "not found". And the answer to HEAD has no body with the reason of a refusal:
+        // the answer to the upload has.
         Err(store::Error::Denied { .. } | store::Error::Refused { .. }) => None,
         Err(error) => return Err(error.into()),
     };
     if there.is_some_and(|there| is_fresh(&there, packed, SystemTime::now())) {
         show.say(&format!("{uri} is there already"));
-        return Ok(Upload::WasThere);
+        return Ok(());
     }
     let sent = Sent::default();
-    let about = Metadata { sha256: Some(packed.sha256.clone()), ..Metadata::default() };
-    let sending = store.put_counted(&packed.file, uri, &about, &sent);
+    let metadata = Metadata { sha256: Some(packed.sha256.clone()), ..Metadata::default() };
+    let sending = store.put_counted(&packed.file, uri, &metadata, &sent);
     tokio::pin!(sending);
-    let mut looks = tokio::time::interval(LOOK_EVERY);
+    let mut ticks = tokio::time::interval(SHOW_EVERY);
     loop {
         tokio::select! {
             done = &mut sending => {
                 done?;
                 show.say(&format!("{uri} is uploaded, {} bytes", packed.bytes));
-                return Ok(Upload::Sent);
+                return Ok(());
             }
-            _ = looks.tick() => show.uploading(sent.bytes().min(packed.bytes), packed.bytes),
+            _ = ticks.tick() => show.uploading(sent.bytes().min(packed.bytes), packed.bytes),
         }
     }
 }
 
 fn is_fresh(there: &Stored, packed: &Packed, now: SystemTime) -> bool {
     let is_same = there.bytes == packed.bytes
-        && there.about.sha256.as_ref().is_some_and(|sha256| *sha256 == packed.sha256);
+        && there.metadata.sha256.as_ref().is_some_and(|sha256| *sha256 == packed.sha256);
     // A time to come is that of a clock that differs from ours.
     let is_young = there.modified.is_some_and(|modified| {
         now.duration_since(modified).is_ok_and(|age| age < FRESH_FOR) || modified > now
@@ -75,7 +64,7 @@ mod tests {
         let now = SystemTime::UNIX_EPOCH + 1000 * day;
         let sha256 = "5d4a0ecd0c8e3c1c".repeat(4);
         let packed = Packed { file: "x".into(), bytes: 10, sha256: sha256.clone() };
-        let about = |sha256: Option<&str>| Metadata {
+        let metadata = |sha256: Option<&str>| Metadata {
             sha256: sha256.map(str::to_owned),
             labels: [].into(),
         };
@@ -89,7 +78,7 @@ mod tests {
             (None, 10, Some(now), false),
             (Some("other"), 10, Some(now), false),
         ] {
-            let there = Stored { about: about(digest), bytes, modified };
+            let there = Stored { metadata: metadata(digest), bytes, modified };
             assert_eq!(is_fresh(&there, &packed, now), expected, "{there:?}");
         }
     }

@@ -9,15 +9,15 @@ use crate::submit::cost;
 use crate::submit::history::{BUSY, Event, Failure, Notice, Progress, Stage, TaskId};
 use crate::submit::show::{Show, View};
 
-/// Between two looks while something happens; longer and longer while nothing does.
+/// The interval of polls while something happens; it grows while nothing does.
 const FIRST_WAIT: Duration = Duration::from_secs(2);
 const MAX_WAIT: Duration = Duration::from_secs(10);
 
 const SHOW_EVERY: Duration = Duration::from_secs(1);
 
-/// Looks in a row that may fail: what the network does for some minutes ends nothing.
+/// Polls in a row that may fail: a network that is gone for some minutes ends nothing.
 const MAX_FAILURES: u32 = 30;
-/// Looks until an execution that was just started must be found, and until the end of one that is over.
+/// Polls until an execution that was just started must be found, and until the history of one that is over has its end.
 const MAX_LATE: u32 = 5;
 
 /// A render that is watched.
@@ -72,7 +72,7 @@ impl<'a> Watcher<'a> {
         let mut last_seen = None;
         loop {
             let before = self.progress.latest;
-            match self.look().await {
+            match self.poll().await {
                 Ok(Some(found)) if found.status != Status::Running => {
                     late += 1;
                     if self.progress.is_over || late == MAX_LATE {
@@ -120,8 +120,8 @@ impl<'a> Watcher<'a> {
         }
     }
 
-    /// Takes one look, and shows what it found.
-    async fn look(&mut self) -> Result<Option<Execution>> {
+    /// Asks once how far the render is, and shows it.
+    async fn poll(&mut self) -> Result<Option<Execution>> {
         let Some(found) = self.cloud.describe(self.execution).await? else { return Ok(None) };
         self.read().await?;
         let now = self.now();
@@ -135,7 +135,7 @@ impl<'a> Watcher<'a> {
         loop {
             match self.cloud.history(self.execution, self.token.as_deref()).await? {
                 History::Page { events, next } => {
-                    // At once: if the next page does not come, nobody reads this one again.
+                    // At once: if the next page fails, this one is not read again.
                     self.take(events);
                     let Some(next) = next else { return Ok(()) };
                     self.token = Some(next);
@@ -144,7 +144,7 @@ impl<'a> Watcher<'a> {
                 History::TokenGone => {
                     return Err(Error::CloudUnavailable {
                         action: "read how far the render is",
-                        reason: "the history's pages cannot be told apart".to_owned(),
+                        reason: "the history refuses the tokens of its own pages".to_owned(),
                     });
                 }
             }
@@ -154,12 +154,12 @@ impl<'a> Watcher<'a> {
     /// Takes in a page of events, and says what is new.
     fn take(&mut self, events: Vec<Event>) {
         let before = self.progress.latest;
-        let news = self.progress.take(events);
+        let notices = self.progress.take(events);
         if self.progress.latest != before {
             self.newest = Instant::now();
         }
-        for news in news {
-            match news {
+        for notice in notices {
+            match notice {
                 Notice::Warning(text) => {
                     let text = readable(&text);
                     self.show.say(&format!("warning: {text}"));
@@ -171,7 +171,7 @@ impl<'a> Watcher<'a> {
     }
 
     fn retried(&mut self, failure: &Failure) {
-        let Failure { place, error, cause } = failure;
+        let Failure { task, error, cause } = failure;
         // To wait is all that can be done, and it is not worth a line each time.
         let is_busy = error == BUSY;
         if is_busy && self.was_busy {
@@ -179,13 +179,13 @@ impl<'a> Watcher<'a> {
         }
         self.was_busy |= is_busy;
         let more = if is_busy { ", as often as it takes" } else { "" };
-        let place = self.label(*place);
-        self.show.say(&format!("{place}: {error}: {}; trying again{more}", readable(cause)));
+        let label = self.label(*task);
+        self.show.say(&format!("{label}: {error}: {}; trying again{more}", readable(cause)));
     }
 
     /// What a piece of work is called.
-    fn label(&self, place: TaskId) -> String {
-        label(place, self.progress.plan.as_ref().map(|plan| plan.chunks))
+    fn label(&self, task: TaskId) -> String {
+        label(task, self.progress.plan.as_ref().map(|plan| plan.chunks))
     }
 
     /// The time there, in milliseconds since 1970: clocks differ, so ours only counts on from the newest event.
@@ -224,8 +224,8 @@ impl<'a> Watcher<'a> {
     }
 }
 
-pub(super) fn label(place: TaskId, chunks: Option<u32>) -> String {
-    match (place.stage, place.chunk) {
+pub(super) fn label(task: TaskId, chunks: Option<u32>) -> String {
+    match (task.stage, task.chunk) {
         (Some(Stage::Rendering), Some(index)) => match chunks {
             Some(count) => format!("chunk {} of {count}", index + 1),
             None => format!("chunk {}", index + 1),

@@ -79,7 +79,7 @@ fn pack_files(from: &Path, to: &Path, level: i32) -> io::Result<()> {
     fs::create_dir_all(to)?;
     let mut files = Vec::new();
     list(from, Path::new(""), &mut files)?;
-    files.sort_by_key(|file| fs::metadata(&file.from).map_or(0, |about| about.len()));
+    files.sort_by_key(|file| fs::metadata(&file.from).map_or(0, |metadata| metadata.len()));
     let Some(largest) = files.pop() else { return Ok(()) };
     files.sort_by(|a, b| a.to.cmp(&b.to));
     let alone = || {
@@ -165,11 +165,11 @@ fn digest(files: &[Packed]) -> io::Result<String> {
     Ok(format!("{digest:012x}"))
 }
 
-/// Whether nobody else can have put anything into a directory: what is in it will be run. One that is not there is ours to make.
+/// Whether no other user can have written to a directory, whose files will be run. One that does not exist is ours to make.
 fn is_ours_alone(dir: &Path) -> bool {
-    let Ok(about) = fs::symlink_metadata(dir) else { return true };
+    let Ok(metadata) = fs::symlink_metadata(dir) else { return true };
     let me = rustix::process::geteuid().as_raw();
-    about.is_dir() && about.uid() == me && about.mode() & 0o022 == 0
+    metadata.is_dir() && metadata.uid() == me && metadata.mode() & 0o022 == 0
 }
 
 fn is_complete(target: &Path) -> bool {
@@ -235,13 +235,13 @@ fn inflate(file: &Packed, root: &Path) -> io::Result<()> {
         Coding::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(source)?;
             decoder.window_log_max(ZSTD_WINDOW_LOG)?;
-            place(decoder, &target, *is_archive)
+            write_plain(decoder, &target, *is_archive)
         }
     }
     .map_err(named)
 }
 
-fn place(mut plain: impl Read, target: &Path, is_archive: bool) -> io::Result<()> {
+fn write_plain(mut plain: impl Read, target: &Path, is_archive: bool) -> io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
     if is_archive {
         let mut archive = tar::Archive::new(&mut plain);

@@ -9,6 +9,7 @@ use std::time::Instant;
 use render::tools::{Chrome, Encoder, Tools};
 
 use crate::error::{Error, Result};
+use crate::time::millis_since;
 use crate::tools::pack;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +21,7 @@ pub(crate) enum ChromeSource {
 }
 
 impl ChromeSource {
-    /// What the function's settings ask for; a source that nobody knows means the bundle's own Chrome.
+    /// What the function's settings ask for; an unknown source means the bundle's own Chrome.
     pub(crate) fn from_settings(
         source: Option<&str>,
         path: Option<&str>,
@@ -59,7 +60,7 @@ struct Shared {
     was_ready: AtomicBool,
 }
 
-/// Held while a tool is being unpacked, also when nobody waits any more: the next one must not come between.
+/// Held while a tool is being unpacked, also when its caller is gone: the next one must not interfere.
 #[derive(Debug, Default)]
 struct Unpacking {
     ffmpeg: Mutex<()>,
@@ -90,7 +91,7 @@ impl Toolbox {
         })))
     }
 
-    /// Enough to join chunks. What fails is tried again by the next who asks; what was unpacked is looked at by everyone.
+    /// Enough to join chunks. What fails is tried again by the next who asks; what was unpacked is checked each time.
     pub(crate) async fn joining(&self) -> Result<Tools> {
         let shared = Arc::clone(&self.0);
         let preparing = tokio::task::spawn_blocking(move || shared.joining());
@@ -132,8 +133,7 @@ impl Shared {
         });
         let tools = joining?.with_chrome(chrome?)?;
         if !self.was_ready.swap(true, Ordering::Relaxed) {
-            let ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-            tracing::info!(ms, "Chrome is ready to start");
+            tracing::info!(ms = millis_since(start), "Chrome is ready to start");
         }
         Ok(tools)
     }

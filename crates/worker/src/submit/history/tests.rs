@@ -30,7 +30,7 @@ fn iteration(index: u32) -> EventKind {
 /// A history: what happens, which event it follows, and when, in seconds. Ids count from 1.
 fn events(list: Vec<(i64, i64, EventKind)>) -> Vec<Event> {
     let numbered = (1..).zip(list);
-    numbered.map(|(id, (previous, at, what))| Event { id, previous, at: at * 1000, what }).collect()
+    numbered.map(|(id, (previous, at, kind))| Event { id, previous, at: at * 1000, kind }).collect()
 }
 
 /// Two chunks whose events interleave; the second fails once and is tried again.
@@ -83,17 +83,17 @@ fn interleaved() -> Vec<Event> {
 }
 
 fn retry(chunk: u32, error: &str) -> Notice {
-    let place = TaskId { chunk: Some(chunk), stage: Some(Stage::Rendering) };
+    let task = TaskId { chunk: Some(chunk), stage: Some(Stage::Rendering) };
     let cause = format!("because of {error}");
-    Notice::Retry(Failure { place, error: error.to_owned(), cause })
+    Notice::Retry(Failure { task, error: error.to_owned(), cause })
 }
 
 #[test]
 fn events_of_interleaved_chunks_are_counted_where_they_belong() {
     let mut progress = Progress::default();
-    let news = progress.take(interleaved());
+    let notices = progress.take(interleaved());
     assert_eq!(
-        news,
+        notices,
         [Notice::Warning("no letter".to_owned()), retry(1, "STORE_UNAVAILABLE")],
         "it is the second chunk that was tried again"
     );
@@ -112,13 +112,13 @@ fn a_history_in_pages_that_overlap_comes_to_the_same() {
     let mut whole = Progress::default();
     let all_news = whole.take(interleaved());
     for size in [1, 2, 7, 39] {
-        let (mut paged, mut news) = (Progress::default(), Vec::new());
+        let (mut paged, mut notices) = (Progress::default(), Vec::new());
         for end in 1..=interleaved().len() {
             // What a reader gets that asks for its last page again.
             let start = (end - 1) / size * size;
-            news.extend(paged.take(interleaved()[start..end].to_vec()));
+            notices.extend(paged.take(interleaved()[start..end].to_vec()));
         }
-        assert_eq!(news, all_news, "pages of {size}");
+        assert_eq!(notices, all_news, "pages of {size}");
         assert_eq!(paged.used(0), whole.used(0), "pages of {size}");
         assert_eq!((paged.frames_done, paged.retries), (whole.frames_done, whole.retries));
     }
@@ -139,7 +139,7 @@ fn what_runs_costs_as_it_goes_on() {
 #[test]
 fn a_failure_that_ends_the_render_is_no_retry_and_is_found_again() {
     let mut list = interleaved()[..23].to_vec();
-    let fatal = |id, previous, what| Event { id, previous, at: 12_000, what };
+    let fatal = |id, previous, kind| Event { id, previous, at: 12_000, kind };
     list[22] = fatal(23, 22, failed("PAGE_SCRIPT_ERROR"));
     list.extend([
         fatal(24, 23, EventKind::IterationOver),
@@ -148,11 +148,11 @@ fn a_failure_that_ends_the_render_is_no_retry_and_is_found_again() {
         fatal(27, 26, EventKind::Over),
     ]);
     let mut progress = Progress::default();
-    let news = progress.take(list);
-    assert_eq!(news, [Notice::Warning("no letter".to_owned())]);
+    let notices = progress.take(list);
+    assert_eq!(notices, [Notice::Warning("no letter".to_owned())]);
     assert_eq!(progress.retries, 0);
-    let place = progress.failure("PAGE_SCRIPT_ERROR", "").unwrap().place;
-    assert_eq!(place, TaskId { chunk: Some(1), stage: Some(Stage::Rendering) });
+    let task = progress.failure("PAGE_SCRIPT_ERROR", "").unwrap().task;
+    assert_eq!(task, TaskId { chunk: Some(1), stage: Some(Stage::Rendering) });
     assert_eq!(progress.failure("PLAN_TOO_LARGE", ""), None);
     // The other chunk was still running when the render ended.
     assert_eq!(progress.used(i64::MAX).ms, 3500 + 5000 + 5000);
@@ -174,23 +174,23 @@ fn every_task_of_the_state_machine_is_a_stage() {
 #[test]
 fn what_comes_after_the_chunks_belongs_to_none_of_them() {
     let mut list = interleaved()[..35].to_vec();
-    list.push(Event { id: 36, previous: 35, at: 22_000, what: failed("IO_FAILED") });
+    list.push(Event { id: 36, previous: 35, at: 22_000, kind: failed("IO_FAILED") });
     let mut progress = Progress::default();
     progress.take(list);
-    let place = progress.failure("IO_FAILED", "").unwrap().place;
-    assert_eq!(place, TaskId { chunk: None, stage: Some(Stage::Assembling) });
+    let task = progress.failure("IO_FAILED", "").unwrap().task;
+    assert_eq!(task, TaskId { chunk: None, stage: Some(Stage::Assembling) });
 }
 
 #[test]
 fn of_two_chunks_that_failed_alike_the_one_with_the_cause_ended_the_render() {
     let failed = |cause: &str| EventKind::Failed { error: "X".into(), cause: cause.into() };
     let mut list = interleaved()[..22].to_vec();
-    let also = |id, previous, what| Event { id, previous, at: 12_000, what };
+    let also = |id, previous, kind| Event { id, previous, at: 12_000, kind };
     // Event 21 belongs to chunk 0, event 22 to chunk 1.
     list.extend([also(23, 22, failed("of the second")), also(24, 21, failed("of the first"))]);
     let mut progress = Progress::default();
     progress.take(list);
-    let chunk = |cause| progress.failure("X", cause).unwrap().place.chunk;
+    let chunk = |cause| progress.failure("X", cause).unwrap().task.chunk;
     assert_eq!(chunk("of the second"), Some(1));
     assert_eq!(chunk("of the first"), Some(0));
     assert_eq!(chunk("of somebody else"), Some(0), "it failed last");
@@ -200,7 +200,7 @@ fn of_two_chunks_that_failed_alike_the_one_with_the_cause_ended_the_render() {
 fn a_try_that_found_the_function_busy_costs_its_step_and_nothing_else() {
     let used = |error: &str| {
         let mut list = interleaved();
-        list[22].what = failed(error);
+        list[22].kind = failed(error);
         let mut progress = Progress::default();
         progress.take(list);
         progress.used(0)

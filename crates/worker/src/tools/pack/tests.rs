@@ -16,7 +16,7 @@ fn packed(dir: &Path, content: &[u8]) {
 }
 
 /// A directory with a pack and an empty scratch in it, which are named after it.
-fn place() -> (tempfile::TempDir, PathBuf, PathBuf) {
+fn pack_and_scratch() -> (tempfile::TempDir, PathBuf, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let (from, scratch) = (dir.path().join("pack"), dir.path().join("scratch"));
     fs::create_dir(&scratch).unwrap();
@@ -31,7 +31,7 @@ fn content() -> Vec<u8> {
 #[test]
 fn a_pack_unpacks_to_the_same_files_once() {
     use std::os::unix::fs::PermissionsExt;
-    let (_dir, from, scratch) = place();
+    let (_dir, from, scratch) = pack_and_scratch();
     let unpacked = unpack(&from, &scratch).unwrap();
     assert_eq!(fs::read(unpacked.join("chromium")).unwrap(), content());
     assert_eq!(fs::read(unpacked.join("fontconfig/fonts/a.ttf")).unwrap(), b"font");
@@ -46,7 +46,7 @@ fn a_pack_unpacks_to_the_same_files_once() {
 
 #[test]
 fn what_an_interrupted_or_an_older_unpack_left_is_replaced() {
-    let (_dir, from, scratch) = place();
+    let (_dir, from, scratch) = pack_and_scratch();
     fs::create_dir(scratch.join("pack-pack-part-x")).unwrap();
     fs::create_dir(scratch.join("pack-pack-0123")).unwrap();
     let unpacked = unpack(&from, &scratch).unwrap();
@@ -76,7 +76,7 @@ fn what_an_interrupted_or_an_older_unpack_left_is_replaced() {
 
 #[test]
 fn a_damaged_pack_leaves_nothing_behind_and_says_which_file() {
-    let (_dir, from, scratch) = place();
+    let (_dir, from, scratch) = pack_and_scratch();
     let name = "chromium.zst";
     File::options().write(true).open(from.join(name)).unwrap().set_len(5000).unwrap();
     let error = unpack(&from, &scratch).unwrap_err();
@@ -119,7 +119,7 @@ fn what_is_packed_unpacks_to_what_it_was() {
 #[test]
 fn a_directory_that_others_could_have_filled_is_not_run_from() {
     use std::os::unix::fs::PermissionsExt;
-    let (dir, from, scratch) = place();
+    let (dir, from, scratch) = pack_and_scratch();
     let unpacked = unpack(&from, &scratch).unwrap();
     fs::set_permissions(&unpacked, fs::Permissions::from_mode(0o777)).unwrap();
     let error = unpack(&from, &scratch).unwrap_err();

@@ -1,0 +1,103 @@
+//! What a command uses of this machine: its tools, its scratch directory, its environment and its terminal.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use render::chunk::{ChunkOptions, Progress};
+use render::{FrameHashes, Reuse, Timeouts};
+use serde_json::Value;
+use store::Uri;
+
+use crate::cli::args::HostArgs;
+use crate::error::{Error, Result};
+use crate::resources::default_workers;
+use crate::tools::toolbox::{ChromeSource, Toolbox};
+
+/// A project may be named by its directory or by the HTML file in it.
+pub(crate) fn project_and_entry(given: &Path) -> Result<(PathBuf, Option<String>)> {
+    let bad = |reason: String| Error::Argument { argument: given.display().to_string(), reason };
+    let path = std::fs::canonicalize(given).map_err(|error| bad(error.to_string()))?;
+    if path.is_dir() {
+        return Ok((path, None));
+    }
+    let entry = path
+        .file_name()
+        .and_then(|name| name.to_str())
+        .ok_or_else(|| bad("has no readable name".into()))?;
+    let folder = path.parent().ok_or_else(|| bad("has no folder".into()))?;
+    Ok((folder.to_owned(), Some(entry.to_owned())))
+}
+
+pub(crate) fn open_toolbox(host: &HostArgs, scratch: &Path) -> Result<Toolbox> {
+    let dir = host.tools.clone().unwrap_or_else(|| bundled().unwrap_or_else(|| ".tools".into()));
+    let dir = std::path::absolute(&dir).unwrap_or(dir);
+    Toolbox::open(&dir, ChromeSource::Pack(dir.join("chrome")), scratch)
+}
+
+/// The tools of the bundle that this program is in, if it is in one.
+fn bundled() -> Option<PathBuf> {
+    let dir = std::env::current_exe().ok()?.parent()?.join("tools");
+    dir.is_dir().then_some(dir)
+}
+
+pub(crate) fn scratch(host: &HostArgs) -> PathBuf {
+    host.scratch.clone().unwrap_or_else(std::env::temp_dir)
+}
+
+/// The environment as plain text; the plan keeps the part that pages may depend on.
+pub(crate) fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+pub(crate) fn options<'a>(
+    workers: Option<u32>,
+    host: &HostArgs,
+    progress: &'a dyn Progress,
+) -> ChunkOptions<'a> {
+    ChunkOptions {
+        workers: workers.unwrap_or_else(default_workers),
+        reuse: Reuse::Proven,
+        hashes: FrameHashes::Skip,
+        timeouts: timeouts(host),
+        progress,
+    }
+}
+
+pub(crate) fn timeouts(host: &HostArgs) -> Timeouts {
+    Timeouts {
+        ready: Duration::from_secs(host.ready_timeout),
+        frame: Duration::from_secs(host.frame_timeout),
+    }
+}
+
+pub(crate) fn uri(path: &Path) -> Result<Uri> {
+    Uri::from_path(path).ok_or_else(|| Error::Argument {
+        argument: path.display().to_string(),
+        reason: "is not an absolute path of readable characters".to_owned(),
+    })
+}
+
+/// Prints an answer or a summary on stdout.
+pub(crate) fn print(value: &Value) -> Result<()> {
+    let text = serde_json::to_string_pretty(value).expect("a JSON value is JSON");
+    writeln!(std::io::stdout(), "{text}").map_err(|source| Error::Io {
+        action: "print to",
+        path: "stdout".to_owned(),
+        source,
+    })
+}
+
+/// Prints a line on stderr. If nobody reads it, the command goes on.
+pub(crate) fn line(text: &str) {
+    let _nobody_reads = writeln!(std::io::stderr(), "{text}");
+}
+
+pub(crate) fn print_warnings(warnings: &[String]) {
+    for warning in warnings {
+        line(&format!("warning: {warning}"));
+    }
+}

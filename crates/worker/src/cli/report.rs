@@ -1,0 +1,35 @@
+//! What a command that failed leaves: its message, its JSON and its exit status.
+
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use crate::cli::args::{Cli, Command};
+use crate::cli::host::{line, print};
+use crate::cli::probe;
+use crate::error::{Code, Error};
+
+/// Reports an error on stderr and, where JSON is wanted, on stdout.
+pub(crate) fn report(cli: &Cli, error: &Error) -> ExitCode {
+    let (code, message) = (error.code().name(), error.chain());
+    let wants_json = match &cli.command {
+        Command::Render(args) => args.json,
+        Command::Still(args) => args.json,
+        Command::Submit(args) => args.json,
+        Command::Watch(args) => args.json,
+        Command::Invoke(_) | Command::Probe(_) | Command::Floor(_) | Command::Pack { .. } => false,
+    };
+    if wants_json {
+        let mut answer = json!({ "error": { "code": code, "message": message } });
+        if let Some(execution) = error.execution() {
+            answer["executionArn"] = execution.into();
+        }
+        let _nobody_reads = print(&answer);
+    }
+    line(&format!("error: {code}: {message}"));
+    ExitCode::from(match (&cli.command, error.code()) {
+        (_, Code::Cancelled) => 130,
+        (Command::Probe(_), code) => probe::status(code),
+        _ => 1,
+    })
+}

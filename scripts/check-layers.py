@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks that imports inside each crate go down: from a layer to itself or a lower one, and never in a circle of files.
 
-    scripts/check-layers.py            # status 1 and a line for each import that goes up or round
+    scripts/check-layers.py [ROOT]     # status 1 and a line for each import that goes up or round
 
 The layers are listed from the ground up. A module that is in none of them is an error, so that a new one must be placed.
 """
@@ -9,7 +9,7 @@ import re
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).resolve().parent.parent)
 
 LAYERS = {
     "compose": [

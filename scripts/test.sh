@@ -15,10 +15,17 @@ cargo clippy --locked --release --all-targets -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --release --no-deps --document-private-items --quiet
 
 echo "== boundaries"
-if cargo tree --locked -p render -e normal --prefix none | grep -E '^(aws|lambda)'; then
-  echo "crates/render must know neither AWS nor Lambda" >&2
-  exit 1
-fi
+forbid() { # forbid CRATE PATTERN WHY: no dependency of CRATE has such a name
+  if cargo tree --locked -p "$1" -e normal --prefix none | sed 1d | grep -E "$2"; then
+    echo "crates/$1 must not know $3" >&2
+    exit 1
+  fi
+}
+forbid compose '^(aws|lambda|chromiumoxide|render|store|worker)' "Chrome, FFmpeg, AWS or what is built on it"
+forbid render '^(aws|lambda|store|worker)' "AWS, Lambda or how files travel"
+forbid store '^(chromiumoxide|lambda|render|worker)' "Chrome, Lambda or what is rendered"
+python3 scripts/check-layers.py
+python3 tests/test_layers.py
 
 if cargo tree --locked -p compose -e normal --prefix none | grep -E '^(aws|lambda|chromiumoxide|tokio|render|store)'; then
   echo "crates/compose must know neither a browser nor AWS" >&2
@@ -38,7 +45,7 @@ echo "== Rust"
 observed="${CARGO_TARGET_DIR:-target}/tmp/observed-codes"
 rm -rf "$observed"
 cargo test --locked --release
-cargo test --locked --release -p worker --test e2e -- --ignored --exact codes::every_code_has_been_provoked
+cargo test --locked --release --test e2e -- --ignored --exact codes::every_code_has_been_provoked
 
 echo "== cost and capacity"
 python3 tests/test_capacity.py

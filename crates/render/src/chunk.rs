@@ -179,7 +179,7 @@ pub async fn render_chunk(
 }
 
 /// Where the report beside a chunk is.
-pub fn perf_path(out: &Path) -> PathBuf {
+fn perf_path(out: &Path) -> PathBuf {
     let mut name = out.as_os_str().to_owned();
     name.push(".perf.json");
     name.into()

@@ -53,7 +53,7 @@ impl Fps {
     }
 
     /// Ticks a second of a media clock in which every frame lasts a whole number of ticks, and how many that is.
-    pub fn media_clock(self) -> (u32, u32) {
+    pub(crate) fn media_clock(self) -> (u32, u32) {
         if self.den == 1 { (self.num * 1000, 1000) } else { (self.num, self.den) }
     }
 
@@ -64,14 +64,14 @@ impl Fps {
     }
 
     /// Milliseconds between two frames.
-    pub fn interval_ms(self) -> f64 {
+    pub(crate) fn interval_ms(self) -> f64 {
         1000.0 * f64::from(self.den) / f64::from(self.num)
     }
 
     /// How many frames a timeline of `seconds` has, or why it cannot be rendered.
     ///
     /// A product within a thousandth of a whole number is that number; anything else counts the begun frame.
-    pub fn frames_in(self, seconds: f64) -> Result<u32, DurationOutOfRange> {
+    pub(crate) fn frames_in(self, seconds: f64) -> Result<u32, DurationOutOfRange> {
         if !seconds.is_finite() || seconds <= 0.0 || seconds > MAX_SECONDS {
             return Err(DurationOutOfRange { seconds });
         }
@@ -105,7 +105,7 @@ impl Fps {
 
 /// A timeline that has no frames, or too many.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct DurationOutOfRange {
+pub(crate) struct DurationOutOfRange {
     pub seconds: f64,
 }
 
@@ -132,7 +132,7 @@ impl FromStr for Fps {
 
 impl Fps {
     /// The supported rate that `value` names, allowing for the decimals people write for NTSC rates.
-    pub fn from_number(value: f64) -> Option<Self> {
+    pub(crate) fn from_number(value: f64) -> Option<Self> {
         RATES
             .iter()
             .map(|&(num, den)| Self { num, den })
@@ -176,7 +176,7 @@ pub struct ChunkSizing {
 }
 
 /// Cuts `frames` into chunks of one size, the last one shorter, and returns that size with them.
-pub fn slice_chunks(frames: FrameRange, sizing: ChunkSizing) -> (u32, Vec<FrameRange>) {
+pub(crate) fn slice_chunks(frames: FrameRange, sizing: ChunkSizing) -> (u32, Vec<FrameRange>) {
     let total = frames.len();
     let ChunkSizing { size, max_parallel, target_frames } = sizing;
     let auto = target_frames

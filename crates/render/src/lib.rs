@@ -68,5 +68,4 @@ pub use browser::session::{Reuse, Timeouts};
 pub use capture::alone::{Proof, floor, probe};
 pub use capture::picture::FrameHashes;
 pub use error::{Error, Result};
-pub use ffmpeg::probe::{Video, probe_video};
 pub use side_output::SideOutput;

@@ -135,7 +135,7 @@ impl Format {
         self == Self::PngSequence
     }
 
-    pub fn has_sound(self) -> bool {
+    pub(crate) fn has_sound(self) -> bool {
         self != Self::Gif
     }
 

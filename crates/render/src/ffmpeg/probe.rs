@@ -26,18 +26,18 @@ fn limit(file: &Path) -> Duration {
 
 /// The video stream of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Video {
-    pub codec: String,
-    pub width: u32,
-    pub height: u32,
+pub(crate) struct Video {
+    pub(crate) codec: String,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
     /// As `num/den`.
-    pub frame_rate: String,
-    pub average_frame_rate: String,
-    pub packets: u32,
+    pub(crate) frame_rate: String,
+    pub(crate) average_frame_rate: String,
+    pub(crate) packets: u32,
     /// Whether decoding can start at the first packet.
-    pub starts_with_key: bool,
+    pub(crate) starts_with_key: bool,
     /// The container's comment, where a chunk says which one it is.
-    pub comment: Option<String>,
+    pub(crate) comment: Option<String>,
 }
 
 /// Whether a rate, as ffprobe prints it, is `fps` in a file of `format`. Matroska keeps how long a frame lasts in nanoseconds,
@@ -96,7 +96,7 @@ struct Tags {
 }
 
 /// Reads the first video stream of `file` and counts its packets.
-pub async fn probe_video(tools: &Tools, file: &Path) -> Result<Video> {
+pub(crate) async fn probe_video(tools: &Tools, file: &Path) -> Result<Video> {
     let unreadable = |found: String| Error::Verify {
         what: "the video",
         path: file.to_owned(),

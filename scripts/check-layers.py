@@ -33,6 +33,20 @@ LAYERS = {
         ["chunk"],
         ["assemble"],
     ],
+    "store": [
+        ["blocking", "uri"],
+        ["archive", "hash"],
+        ["local", "s3"],
+    ],
+    "worker": [
+        ["action", "resources", "time"],
+        ["error"],
+        ["output", "workdir"],
+        ["tools"],
+        ["actions"],
+        ["cli", "function"],
+        ["submit"],
+    ],
 }
 
 USE = re.compile(r"^\s*(?:pub(?:\([a-z]+\))? )?use crate::([^;]+);", re.M)

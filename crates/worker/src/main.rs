@@ -7,8 +7,6 @@ mod error;
 mod function;
 mod output;
 mod resources;
-#[cfg(test)]
-mod state_machine_tests;
 mod submit;
 mod time;
 mod tools;

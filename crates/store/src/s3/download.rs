@@ -11,8 +11,8 @@ use futures::{StreamExt, TryStreamExt, stream};
 use tokio::fs::OpenOptions;
 use tokio::io::{AsyncSeekExt, AsyncWriteExt, BufWriter};
 
+use crate::s3::object::{DIGEST, Object};
 use crate::s3::request_error::explain;
-use crate::s3::{DIGEST, Object};
 use crate::{Error, Metadata, Result};
 
 const PART: u64 = 16 << 20;

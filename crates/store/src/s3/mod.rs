@@ -2,6 +2,7 @@
 
 mod body;
 mod download;
+mod object;
 mod request_error;
 mod retry;
 mod upload;
@@ -20,6 +21,7 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 
 use crate::hash::sha256_file;
 use crate::s3::body::Source;
+use crate::s3::object::{DIGEST, Object};
 use crate::s3::request_error::explain;
 use crate::s3::upload::{Target, Unfinished};
 use crate::{Error, Fetched, Limits, Metadata, Result, Store, Uri, archive};
@@ -27,19 +29,6 @@ use crate::{Error, Fetched, Limits, Metadata, Result, Store, Uri, archive};
 pub use crate::s3::body::Sent;
 pub use crate::s3::request_error::{RequestFailure, root_cause};
 pub use crate::s3::retry::RetryProfile;
-
-/// The metadata that holds an object's digest.
-const DIGEST: &str = "sha256";
-
-/// A bucket and a key.
-#[derive(Debug, Clone, Copy)]
-struct Object<'a> {
-    bucket: &'a str,
-    key: &'a str,
-    uri: &'a Uri,
-    /// The account that the bucket must belong to, for what is sent to it.
-    owner: Option<&'a str>,
-}
 
 /// Where a request names its bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

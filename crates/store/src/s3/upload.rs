@@ -14,8 +14,9 @@ use tokio::task::JoinSet;
 
 use crate::hash::{digests, hex, reading};
 use crate::s3::body::Source;
+use crate::s3::object::{DIGEST, Object};
 use crate::s3::request_error::explain;
-use crate::s3::{DIGEST, Object, RetryProfile};
+use crate::s3::retry::RetryProfile;
 use crate::{Error, Metadata, Result};
 
 const PARTS_AT_ONCE: usize = 4;

@@ -10,10 +10,10 @@ use render::config::output::Format;
 use serde::{Deserialize, Serialize};
 use store::{Metadata, Store, Uri};
 
-use crate::actions::event::check_plan_protocol;
 use crate::actions::fields::{self, Fields};
+use crate::actions::protocol::check_plan_protocol;
 use crate::actions::side_outputs::{beside, beside_chunk};
-use crate::actions::{Facts, Worker, check_format};
+use crate::actions::worker::{Facts, Worker, check_format};
 use crate::error::{Error, Result};
 use crate::output::check_replaceable;
 use crate::time::millis_since;

@@ -1,4 +1,4 @@
-//! How an event is found in its payload, and which protocol it speaks.
+//! How an event is found in its payload, and read.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -9,7 +9,7 @@ use crate::actions::assemble::AssembleEvent;
 use crate::actions::fields::{self, Fields};
 use crate::actions::plan::PlanEvent;
 use crate::actions::render_chunk::RenderChunkEvent;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// How deep an event may lie in what Step Functions wraps around it.
 pub(super) const MAX_DEPTH: usize = 4;
@@ -61,30 +61,4 @@ fn unwrap(payload: Value) -> Result<(Action, Fields)> {
 
 fn action(fields: &Fields) -> Option<Action> {
     fields.get("Action").and_then(Value::as_str).and_then(Action::from_name)
-}
-
-/// Refuses a plan protocol other than v1.
-pub(super) fn check_protocol(fields: &Fields) -> Result<()> {
-    match fields.get("PlanProtocol") {
-        None => Ok(()),
-        Some(version) if version == "v1" => Ok(()),
-        Some(version) => Err(unsupported(&format!("PlanProtocol {version}"))),
-    }
-}
-
-/// The same for an event that needs a plan, which v1 has in one archive.
-pub(super) fn check_plan_protocol(fields: &Fields) -> Result<()> {
-    check_protocol(fields)?;
-    let has = |name| fields.get(name).is_some();
-    if has("PlanV2ManifestS3Uri") || has("PlanV2ArtifactS3Prefix") {
-        return Err(unsupported("an event with a v2 manifest"));
-    }
-    if !has("PlanS3Uri") {
-        return Err(unsupported("an event without PlanS3Uri"));
-    }
-    Ok(())
-}
-
-fn unsupported(what: &str) -> Error {
-    Error::Protocol { what: what.to_owned() }
 }

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use store::{Metadata, Store, Uri};
 
-use crate::actions::event::check_protocol;
 use crate::actions::fields::{self, Fields};
-use crate::actions::{Facts, Worker, bounded};
+use crate::actions::protocol::check_protocol;
+use crate::actions::worker::{Facts, Worker, bounded};
 use crate::error::Result;
 use crate::time::millis_since;
 use crate::workdir::WorkDir;

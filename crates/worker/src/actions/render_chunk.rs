@@ -8,10 +8,10 @@ use render::config::output::Format;
 use serde::{Deserialize, Serialize};
 use store::{Metadata, Store, Uri};
 
-use crate::actions::event::check_plan_protocol;
 use crate::actions::fields::{self, Fields};
+use crate::actions::protocol::check_plan_protocol;
 use crate::actions::side_outputs::beside_chunk;
-use crate::actions::{Facts, Worker, bounded, check_format};
+use crate::actions::worker::{Facts, Worker, bounded, check_format};
 use crate::error::Result;
 use crate::time::millis_since;
 use crate::workdir::WorkDir;

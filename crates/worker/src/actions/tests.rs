@@ -1,4 +1,5 @@
 use render::config::Settings;
+use render::config::output::Format;
 use serde_json::{Value, json};
 
 use super::*;

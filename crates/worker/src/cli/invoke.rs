@@ -2,7 +2,8 @@
 
 use store::{LocalStore, RetryProfile, S3Store, Uri};
 
-use crate::actions::{Event, Worker};
+use crate::actions::Event;
+use crate::actions::worker::Worker;
 use crate::cli::args::InvokeArgs;
 use crate::cli::host::{environment, open_toolbox, options, print, print_warnings, scratch};
 use crate::cli::progress::Meter;

@@ -9,10 +9,10 @@ use render::{FrameHashes, Reuse};
 use serde_json::{Value, json};
 use store::{LocalStore, Uri};
 
-use crate::actions::Worker;
 use crate::actions::assemble::{AssembleAnswer, AssembleEvent};
 use crate::actions::plan::{PlanEvent, Planned};
 use crate::actions::render_chunk::RenderChunkEvent;
+use crate::actions::worker::Worker;
 use crate::cli::args::RenderArgs;
 use crate::cli::host::{
     environment, line, open_toolbox, options, print, print_warnings, project_and_entry, scratch,

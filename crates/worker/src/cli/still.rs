@@ -11,10 +11,10 @@ use render::still::{Kind, convert};
 use serde_json::{Value, json};
 use store::LocalStore;
 
-use crate::actions::Worker;
 use crate::actions::plan::{PlanAnswer, PlanEvent};
 use crate::actions::render_chunk::{RenderChunkEvent, RenderedChunk};
 use crate::actions::side_outputs::beside_chunk;
+use crate::actions::worker::Worker;
 use crate::cli::args::StillArgs;
 use crate::cli::host::{
     environment, line, open_toolbox, options, print, print_warnings, project_and_entry, scratch,

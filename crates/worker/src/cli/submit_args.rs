@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::args::ConfigArgs;
+use crate::cli::config::ConfigArgs;
 
 #[derive(Debug, Args)]
 #[command(after_help = LEFT_OUT)]

@@ -7,8 +7,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tracing_subscriber::EnvFilter;
 
+use crate::actions::Answer;
 use crate::actions::label::Label;
-use crate::actions::{Answer, Facts};
+use crate::actions::worker::Facts;
 use crate::error::{Code, Retry};
 use crate::time::millis;
 

@@ -20,7 +20,8 @@ use tokio::sync::OnceCell;
 use tracing::Instrument;
 
 use crate::actions::label::Label;
-use crate::actions::{Answer, Event, Facts, Worker};
+use crate::actions::worker::{Facts, Worker};
+use crate::actions::{Answer, Event};
 use crate::error::{Code, Error, Result};
 use crate::function::allow::{self, AllowList};
 use crate::function::deadline::{Deadline, Tally};

@@ -6,3 +6,6 @@ pub(crate) mod journal;
 pub(crate) mod lambda;
 pub(crate) mod observe;
 pub(crate) mod redact;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,16 @@
+//! Which object a request is about.
+
+use crate::Uri;
+
+/// The metadata that holds an object's digest.
+pub(super) const DIGEST: &str = "sha256";
+
+/// A bucket and a key.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Object<'a> {
+    pub(super) bucket: &'a str,
+    pub(super) key: &'a str,
+    pub(super) uri: &'a Uri,
+    /// The account that the bucket must belong to, for what is sent to it.
+    pub(super) owner: Option<&'a str>,
+}

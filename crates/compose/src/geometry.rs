@@ -1,5 +1,20 @@
 //! Sizes of pages and frames.
 
+use std::fmt;
+
+/// Pixels of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    pub width: u32,
+    pub height: u32,
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}", self.width, self.height)
+    }
+}
+
 /// A page's size in CSS pixels, and how many pixels of a frame each of them is wide and high.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Viewport {
@@ -9,8 +24,8 @@ pub struct Viewport {
 }
 
 impl Viewport {
-    /// Width and height of a frame.
-    pub fn pixels(self) -> (u32, u32) {
-        (self.width * self.scale, self.height * self.scale)
+    /// The size of a frame.
+    pub fn frame(self) -> Size {
+        Size { width: self.width * self.scale, height: self.height * self.scale }
     }
 }

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use compose::geometry::Viewport;
 use compose::hash::sha256_file;
 use serde::Serialize;
 
@@ -143,8 +142,8 @@ pub async fn render_chunk(
         start_frame: range.start,
         end_frame: range.end,
         frames_encoded: range.len(),
-        width: expected.size.0,
-        height: expected.size.1,
+        width: expected.size.width,
+        height: expected.size.height,
         duration_ms: ms(start),
         plan_hash_ms,
         session_boot_ms: u64::try_from(captured.boot.as_millis()).unwrap_or(u64::MAX),
@@ -217,9 +216,7 @@ async fn draw_and_encode(
         chunk;
     let PlanSummary { output, side_outputs: SideOutputs { poster, preview }, .. } = summary;
     let poster = poster.filter(|poster| (range.start..range.end).contains(poster));
-    let dimensions = &summary.manifest.dimensions;
-    let viewport =
-        Viewport { width: dimensions.width, height: dimensions.height, scale: summary.scale };
+    let viewport = summary.viewport();
     let source = PageSource {
         root: page_dir,
         runtime: tools.runtime(),

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use compose::geometry::Size;
+
 use crate::config::output::Format;
 use crate::error::{Error, Result};
 use crate::ffmpeg::probe::{Video, is_rate, probe_video};
@@ -12,8 +14,7 @@ use crate::tools::Tools;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ExpectedVideo {
     pub(crate) frames: u32,
-    /// Width and height of a frame.
-    pub(crate) size: (u32, u32),
+    pub(crate) size: Size,
     pub(crate) fps: Fps,
     pub(crate) format: Format,
 }
@@ -50,8 +51,9 @@ fn check(file: &Path, found: &Video, expected: ExpectedVideo) -> Result<()> {
     if !starts_with_key {
         return wrong("the first frame of", "a key frame".into(), "none".into());
     }
-    if (*width, *height) != size {
-        return wrong("size of", format!("{}x{}", size.0, size.1), format!("{width}x{height}"));
+    let found_size = Size { width: *width, height: *height };
+    if found_size != size {
+        return wrong("size of", size.to_string(), found_size.to_string());
     }
     if ![frame_rate, average_frame_rate].iter().all(|printed| is_rate(printed, fps, format)) {
         let found = format!("{frame_rate} (average {average_frame_rate})");
@@ -68,7 +70,7 @@ mod tests {
     fn a_video_that_is_not_the_one_that_was_made_is_refused_with_what_is_wrong() {
         let expected = ExpectedVideo {
             frames: 30,
-            size: (640, 360),
+            size: Size { width: 640, height: 360 },
             fps: Fps { num: 30000, den: 1001 },
             format: Format::Mp4,
         };

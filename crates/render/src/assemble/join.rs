@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use compose::geometry::Size;
+
 use crate::config::output::{Alpha, Codec, Format, Output, Quality, RateControl};
 use crate::error::{Error, Result};
 use crate::ffmpeg::concat::{self, Joining, Sound};
@@ -43,7 +45,7 @@ pub(super) async fn join(context: JoinContext<'_>, chunks: &[PathBuf]) -> Result
 pub(super) async fn preview(
     context: JoinContext<'_>,
     chunks: &[PathBuf],
-    size: (u32, u32),
+    size: Size,
 ) -> Result<PathBuf> {
     let output = Output {
         format: Format::Mp4,
@@ -70,7 +72,7 @@ async fn video(
     JoinContext { tools, summary, sound, work }: JoinContext<'_>,
     output: &Output,
     list: &Path,
-    size: (u32, u32),
+    size: Size,
     name: &str,
 ) -> Result<PathBuf> {
     let joined = work.join(name);
@@ -119,12 +121,13 @@ async fn gif(
     let frames = summary.manifest.total_frames;
     run(&concat::gif(tools, joining, &palette, frames, &joined), LIMIT).await?;
     let found = probe_video(tools, &joined).await?;
-    if found.packets != frames || (found.width, found.height) != summary.frame_size() {
+    let size = Size { width: found.width, height: found.height };
+    if found.packets != frames || size != summary.frame_size() {
         return Err(Error::Verify {
             what: "frames of",
             path: joined,
             expected: frames.to_string(),
-            found: format!("{} of {}x{}", found.packets, found.width, found.height),
+            found: format!("{} of {size}", found.packets),
         });
     }
     Ok(joined)

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use compose::geometry::Viewport;
+use compose::geometry::{Size, Viewport};
 use compose::hash::sha256_hex;
 use png::{BitDepth, ColorType};
 
@@ -79,7 +79,7 @@ pub(crate) fn picture(
     buffers: &Buffers,
 ) -> Result<Picture> {
     let FrameConversion { viewport, pixels: wanted, alpha, hashes, poster } = conversion;
-    let (width, height) = viewport.pixels();
+    let Size { width, height } = viewport.frame();
     let bad = |reason: String| Error::BadFrame { frame: index, width, height, reason };
     let bytes = STANDARD.decode(png).map_err(|error| bad(error.to_string()))?;
     let mut decoder = png::Decoder::new(Cursor::new(&bytes));

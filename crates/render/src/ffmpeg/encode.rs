@@ -5,7 +5,7 @@ mod codec;
 use std::path::Path;
 use std::time::Duration;
 
-use compose::geometry::Viewport;
+use compose::geometry::{Size, Viewport};
 use tokio::io::AsyncWriteExt;
 use tokio::process::ChildStdin;
 
@@ -31,8 +31,8 @@ pub(crate) struct Encoding {
     pub(crate) fps: Fps,
     pub(crate) frames: u32,
     pub(crate) output: Output,
-    /// Width and height of the small video.
-    pub(crate) preview: Option<(u32, u32)>,
+    /// The size of the small video.
+    pub(crate) preview: Option<Size>,
     /// Says which chunk of which plan this is, so that joining can tell.
     pub(crate) label: String,
 }
@@ -61,7 +61,7 @@ pub(crate) fn command(tools: &Tools, encoding: &Encoding, to: Targets<'_>) -> Cm
 }
 
 fn input(cmd: Cmd, pixels: PixelFormat, viewport: Viewport, fps: Fps) -> Cmd {
-    let (width, height) = viewport.pixels();
+    let size = viewport.frame();
     let name = match pixels {
         PixelFormat::Yuv420 => "yuv420p",
         PixelFormat::Yuva420 => "yuva420p",
@@ -77,7 +77,7 @@ fn input(cmd: Cmd, pixels: PixelFormat, viewport: Viewport, fps: Fps) -> Cmd {
         _ => "-color_range tv -colorspace bt709",
     };
     cmd.words(&format!("-f rawvideo -pix_fmt {name} {colours}"))
-        .words(&format!("-s {width}x{height} -framerate {fps} -i pipe:0"))
+        .words(&format!("-s {size} -framerate {fps} -i pipe:0"))
 }
 
 /// The file around the stream, with nothing in it that changes from one time to the next.
@@ -92,7 +92,7 @@ fn container(cmd: Cmd, format: Format, fps: Fps, label: &str) -> Cmd {
 }
 
 /// The filter from a picture to a smaller one of 4:2:0; what can be seen through stands on black.
-fn shrink(pixels: PixelFormat, (width, height): (u32, u32)) -> String {
+fn shrink(pixels: PixelFormat, Size { width, height }: Size) -> String {
     const EXACT: &str = "flags=bicubic+accurate_rnd+full_chroma_int+bitexact";
     const FROM_YUV: &str = "in_color_matrix=bt709:in_range=tv";
     const TO_YUV: &str = "out_color_matrix=bt709:out_range=tv";

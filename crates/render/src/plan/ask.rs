@@ -38,25 +38,34 @@ pub(super) struct PageFacts {
 pub(super) struct VolumeProbe<'a> {
     pub(super) ids: &'a [String],
     pub(super) places: &'a (dyn Fn(&BTreeMap<String, f64>) -> Result<Value> + Sync),
+    /// How long the composition lasts, if that is known.
+    pub(super) seconds: Option<f64>,
 }
 
-/// Opens the page, and reads the volumes of the sounds that are `heard` over its duration, `lasts` if that is known.
+/// How the page is opened.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct AskOptions<'a> {
+    pub(super) work: &'a Path,
+    pub(super) viewport: Viewport,
+    pub(super) timeouts: Timeouts,
+    pub(super) strictness: Strictness,
+}
+
+/// Opens the page, and reads the volumes of the sounds of `probe` over its duration.
 pub(super) async fn ask(
     tools: &Tools,
     source: &PageSource<'_>,
-    (work, viewport): (&Path, Viewport),
-    (timeouts, strictness): (Timeouts, Strictness),
-    heard: VolumeProbe<'_>,
-    lasts: Option<f64>,
+    AskOptions { work, viewport, timeouts, strictness }: AskOptions<'_>,
+    probe: VolumeProbe<'_>,
 ) -> Result<PageFacts> {
-    let VolumeProbe { ids: heard, places } = heard;
+    let VolumeProbe { ids: heard, places, seconds } = probe;
     let server = page::serve(source).await?;
     let (session, opened) =
         Session::open(tools, work, &server, viewport, source.fps, (timeouts, strictness)).await?;
     let mut volumes = BTreeMap::new();
     if !heard.is_empty() {
         let step = 1.0 / source.fps.as_f64().clamp(1.0, MAX_SAMPLES_PER_SECOND);
-        let count = samples(lasts.unwrap_or(opened.duration), step);
+        let count = samples(seconds.unwrap_or(opened.duration), step);
         let places = places(&opened.timelines)?;
         let mut read: Vec<Vec<f64>> = Vec::new();
         for first in (0..count).step_by(SAMPLES_AT_ONCE as usize) {

@@ -18,9 +18,9 @@ use serde_json::{Map, Value, json};
 use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::ffmpeg::source::{Source, is_text, probe_source};
-use crate::frame::FrameRange;
 use crate::plan::ask::Point;
 use crate::plan::layout;
+use crate::plan::selection::FrameSelection;
 use crate::tools::Tools;
 use crate::video::{self, ExtractedVideo};
 use crate::video_track::VideoTrack;
@@ -168,7 +168,8 @@ impl Media {
         &self,
         tools: &Tools,
         clips: &[Clip],
-        (settings, total_frames, frames): (&Settings, u32, FrameRange),
+        settings: &Settings,
+        selection: &FrameSelection,
         page_dir: &Path,
         out: &Path,
     ) -> Result<Vec<ExtractedVideo>> {
@@ -177,8 +178,8 @@ impl Media {
             sources: &self.sources,
             page_dir,
             fps: settings.fps,
-            total_frames,
-            frames,
+            total_frames: selection.total_frames,
+            frames: selection.frames,
             format: settings.frame_format,
             plan_limit: settings.plan_limit,
         };

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use compose::Compiled;
-use compose::geometry::Viewport;
+use compose::geometry::Size;
 use serde::Serialize;
 
 use crate::config::output::Format;
 use crate::config::{Settings, Strictness};
 use crate::error::{Error, Result};
 use crate::ffmpeg::encode::{Profile, profile};
+use crate::frame::FrameRange;
 use crate::plan::fonts::font_snapshot;
 use crate::plan::hash::canonical_json;
 use crate::plan::layout::{
@@ -24,37 +24,24 @@ use crate::tools::Tools;
 /// Writes what says how the plan is to be captured, cut and encoded.
 pub(super) fn write_meta(
     out: &Path,
-    settings: &Settings,
-    runtime_env: BTreeMap<String, String>,
-    compiled: &Compiled,
-    (videos, sounds): (&Videos, usize),
-    planned: &Planned,
-    chunk_size: u32,
+    composition: &Composition,
+    chunks: &[FrameRange],
+    videos: &Videos,
+    encoder: &EncoderPlan,
 ) -> Result<()> {
     let meta = out.join(layout::META);
     fs::create_dir_all(&meta).map_err(Error::io("make", &meta))?;
-    let Viewport { width, height, scale: _ } = compiled.viewport;
-    let composition = Composition {
-        duration_seconds: planned.duration,
-        width,
-        height,
-        fps: settings.fps,
-        video_count: u32::try_from(videos.videos.len()).unwrap_or(u32::MAX),
-        audio_count: u32::try_from(sounds).unwrap_or(u32::MAX),
-        image_count: compiled.image_count,
-    };
     let chunks: Vec<_> = (0..)
-        .zip(&planned.chunks)
+        .zip(chunks)
         .map(|(index, range)| ChunkEntry { index, start_frame: range.start, end_frame: range.end })
         .collect();
-    let encoder = encoder_plan(settings, runtime_env, planned, chunk_size);
-    write(out, layout::COMPOSITION_JSON, &pretty(&composition))?;
+    write(out, layout::COMPOSITION_JSON, &pretty(composition))?;
     write(out, layout::CHUNKS_JSON, &pretty(&chunks))?;
     write(out, layout::VIDEOS_JSON, &pretty(videos))?;
-    write(out, layout::ENCODER_JSON, &canonical_json(&encoder))
+    write(out, layout::ENCODER_JSON, &canonical_json(encoder))
 }
 
-fn encoder_plan(
+pub(super) fn encoder_plan(
     settings: &Settings,
     runtime_env: BTreeMap<String, String>,
     planned: &Planned,
@@ -92,7 +79,7 @@ fn encoder_plan(
         plays: is_gif.then_some(settings.output.plays),
         cfr: settings.output.cfr.then_some(true),
         poster,
-        preview: preview.map(|(width, height)| Preview { width, height }),
+        preview: preview.map(|Size { width, height }| Preview { width, height }),
     }
 }
 

@@ -9,14 +9,15 @@ mod meta;
 pub(crate) mod open;
 pub(crate) mod output;
 mod room;
-pub mod size;
-
+mod selection;
+mod size;
 mod videos;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use compose::clip::Sound;
 use compose::gather::{GatherOptions, Gathered, gather};
 use compose::geometry::Viewport;
 use compose::net::Net;
@@ -33,11 +34,12 @@ use crate::error::{Error, Result};
 use crate::ffmpeg;
 use crate::frame::{FrameRange, slice_chunks};
 use crate::page::PageSource;
-use crate::plan::ask::{VolumeProbe, ask};
-use crate::plan::layout::Manifest;
+use crate::plan::ask::{AskOptions, VolumeProbe, ask};
+use crate::plan::layout::{Composition, Manifest};
 use crate::plan::media::{Media, Played, Timed};
-use crate::plan::meta::{manifest, pretty, write, write_meta};
+use crate::plan::meta::{encoder_plan, manifest, pretty, write, write_meta};
 use crate::plan::output::SideOutputs;
+use crate::plan::selection::FrameSelection;
 use crate::tools::Tools;
 
 pub use compose::tree::SKIPPED;
@@ -80,153 +82,156 @@ pub async fn plan(
     out: &Path,
 ) -> Result<Planned> {
     let compiled = compile(project, settings).await?;
+    let Viewport { width, height, .. } = compiled.viewport;
     let scale = match &settings.resolution {
-        Some(resolution) => resolution.scale(compiled.viewport.width, compiled.viewport.height)?,
+        Some(resolution) => resolution.scale(width, height)?,
         None => 1,
     };
+    let frame_size = Viewport { scale, ..compiled.viewport }.frame();
     let work = out.join(layout::SCRATCH);
     remove_if_there(&work)?;
     fs::create_dir_all(&work).map_err(Error::io("make", &work))?;
-
     let page_dir = work.join(layout::COMPILED);
-    let index = page_dir.join("index.html");
+
     let gathered = collect(tools, net, project, settings, &compiled, &work).await?;
+    let mut warnings = [compiled.warnings.clone(), gathered.warnings].concat();
     let mut media = Media::read(tools, gathered.media).await?;
     let site = Site { root: &page_dir, folder: &compiled.folder };
-    let Timed { html, needs_page, heard } = media.write_times(gathered.html, site);
-    fs::write(&index, &html).map_err(Error::io("write", &index))?;
+    let timed = media.write_times(gathered.html, site);
+    let index = page_dir.join("index.html");
+    fs::write(&index, &timed.html).map_err(Error::io("write", &index))?;
+    let runtime_env = snapshot(env);
+    let source = PageSource {
+        root: &page_dir,
+        runtime: tools.runtime(),
+        fps: settings.fps,
+        variables: settings.variables.as_ref(),
+        env: &runtime_env,
+        tracks: &media.unshown(),
+        alpha: Alpha::None,
+    };
+    let page = Page { source, work: &work, viewport: compiled.viewport, timeouts };
+    let duration = page
+        .duration(tools, settings, compiled.duration, &mut media, &timed, &mut warnings)
+        .await?;
 
-    let in_snapshot = |name: &str| SNAPSHOT_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
-    let runtime_env: BTreeMap<_, _> = env
-        .iter()
-        .filter(|(name, _)| in_snapshot(name))
-        .map(|(n, v)| (n.clone(), v.clone()))
-        .collect();
-    let mut warnings = [compiled.warnings.clone(), gathered.warnings].concat();
-    let mut duration = compiled.duration;
-    if duration.is_none() || needs_page || !heard.is_empty() {
-        let source = PageSource {
-            root: &page_dir,
-            runtime: tools.runtime(),
-            fps: settings.fps,
-            variables: settings.variables.as_ref(),
-            env: &runtime_env,
-            tracks: &media.unshown(),
-            alpha: Alpha::None,
-        };
-        let place = (work.as_path(), compiled.viewport);
-        let places = |timelines: &BTreeMap<String, f64>| media.places(&html, timelines);
-        let heard = VolumeProbe { ids: &heard, places: &places };
-        let told =
-            ask(tools, &source, place, (timeouts, settings.strictness), heard, duration).await?;
-        warnings.extend(told.opened.warnings);
-        duration = duration.or(Some(told.opened.duration));
-        media.known.timelines = told.opened.timelines;
-        media.volumes = told.volumes;
-    }
-    let duration = duration.unwrap_or_default();
-    let extent = extent(settings, &compiled, scale, duration)?;
-    let FrameSelection { total_frames, frames, side_outputs } = extent;
-    room::check(settings, frames.len(), pixels(&compiled, scale), out)?;
+    let selection = FrameSelection::new(settings, frame_size, duration)?;
+    let frames = selection.frames;
+    room::check(settings, frames.len(), frame_size, out)?;
     let (chunk_size, chunks) = slice_chunks(frames, settings.sizing);
-    let Played { videos, mut sounds } = media.play(&html, &settings.entry, duration)?;
-    if !settings.output.format.has_sound() && !sounds.is_empty() && !settings.mute {
-        warnings.push(format!("a {} has no sound", settings.output.format.name()));
-    }
-    if settings.mute || !settings.output.format.has_sound() {
-        sounds.clear();
-    }
+    let Played { videos, sounds } = media.play(&timed.html, &settings.entry, duration)?;
+    let sounds = audible(settings, sounds, &mut warnings);
     let audio = out.join(layout::AUDIO);
     let mixed = audio::mix(tools, &sounds, frames, settings.fps, &work, &audio).await?;
     let audio = mixed.as_ref().map(|_warnings| layout::AUDIO);
     warnings.extend(mixed.unwrap_or_default());
     // After the mix, since the files of videos are taken away here.
-    let wanted = (settings, total_frames, frames);
-    let extracted = media.extract(tools, &videos, wanted, &page_dir, out).await?;
-    let videos = videos::entries(&extracted, settings.fps);
+    let extracted = media.extract(tools, &videos, settings, &selection, &page_dir, out).await?;
 
     let promoted = out.join(layout::COMPILED);
     fs::rename(&page_dir, &promoted).map_err(Error::io("move", &page_dir))?;
-    let ffmpeg_version = ffmpeg::version(tools).await?;
-    let mut planned = Planned {
+    let planned = Planned {
         plan_hash: String::new(),
         total_frames: frames.len(),
-        duration: if frames.len() == total_frames {
-            duration
-        } else {
-            settings.fps.seconds(frames.len())
-        },
-        width: compiled.viewport.width,
-        height: compiled.viewport.height,
+        duration: selection.seconds(settings, duration),
+        width,
+        height,
         scale,
         format: settings.output.format,
-        side_outputs,
-        ffmpeg_version,
+        side_outputs: selection.side_outputs,
+        ffmpeg_version: ffmpeg::version(tools).await?,
         audio,
         warnings,
         chunks,
     };
-    let played = (&videos, sounds.len());
-    write_meta(out, settings, runtime_env, &compiled, played, &planned, chunk_size)?;
+    let composition = Composition {
+        duration_seconds: planned.duration,
+        width,
+        height,
+        fps: settings.fps,
+        video_count: u32::try_from(extracted.len()).unwrap_or(u32::MAX),
+        audio_count: u32::try_from(sounds.len()).unwrap_or(u32::MAX),
+        image_count: compiled.image_count,
+    };
+    let videos = videos::entries(&extracted, settings.fps);
+    let encoder = encoder_plan(settings, runtime_env, &planned, chunk_size);
+    write_meta(out, &composition, &planned.chunks, &videos, &encoder)?;
+    finish(tools, settings, planned, out).await
+}
+
+/// What of the planner's environment reaches the page.
+fn snapshot(env: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let is_kept = |name: &str| SNAPSHOT_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    let kept = env.iter().filter(|(name, _)| is_kept(name));
+    kept.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// The page as it can be opened while planning.
+struct Page<'a> {
+    source: PageSource<'a>,
+    work: &'a Path,
+    viewport: Viewport,
+    timeouts: Timeouts,
+}
+
+impl Page<'_> {
+    /// Seconds of the composition: those that it `said`, or else those of its timelines. The page is only opened where it must
+    /// be asked for that, for the times of its media, or for volumes that a script changes.
+    async fn duration(
+        self,
+        tools: &Tools,
+        settings: &Settings,
+        said: Option<f64>,
+        media: &mut Media,
+        timed: &Timed,
+        warnings: &mut Vec<String>,
+    ) -> Result<f64> {
+        let Timed { html, needs_page, heard } = timed;
+        if let (Some(said), false, true) = (said, *needs_page, heard.is_empty()) {
+            return Ok(said);
+        }
+        let Self { source, work, viewport, timeouts } = self;
+        let places = |timelines: &BTreeMap<String, f64>| media.places(html, timelines);
+        let probe = VolumeProbe { ids: heard, places: &places, seconds: said };
+        let options = AskOptions { work, viewport, timeouts, strictness: settings.strictness };
+        let facts = ask(tools, &source, options, probe).await?;
+        warnings.extend(facts.opened.warnings);
+        media.known.timelines = facts.opened.timelines;
+        media.volumes = facts.volumes;
+        Ok(said.unwrap_or(facts.opened.duration))
+    }
+}
+
+/// The sounds that the output has; that it has none where the composition does is a warning.
+fn audible(settings: &Settings, sounds: Vec<Sound>, warnings: &mut Vec<String>) -> Vec<Sound> {
+    if settings.mute {
+        return Vec::new();
+    }
+    if !settings.output.format.has_sound() {
+        if !sounds.is_empty() {
+            warnings.push(format!("a {} has no sound", settings.output.format.name()));
+        }
+        return Vec::new();
+    }
+    sounds
+}
+
+/// Writes `plan.json` with the plan's hash and checks the plan's size.
+async fn finish(
+    tools: &Tools,
+    settings: &Settings,
+    planned: Planned,
+    out: &Path,
+) -> Result<Planned> {
     let (dir, limit) = (out.to_owned(), settings.plan_limit);
     let manifest = manifest(tools, settings, &planned)?;
-    planned.plan_hash = blocking(move || {
+    let plan_hash = blocking(move || {
         let plan_hash = freeze(&dir, &manifest)?;
         size::check_size(&dir, limit)?;
         Ok(plan_hash)
     })
     .await?;
-    Ok(planned)
-}
-
-/// Which frames there are, and what is made of them besides the video.
-#[derive(Debug, Clone, Copy)]
-struct FrameSelection {
-    /// Of the composition.
-    total_frames: u32,
-    /// Those that are wanted.
-    frames: FrameRange,
-    side_outputs: SideOutputs,
-}
-
-fn extent(
-    settings: &Settings,
-    compiled: &Compiled,
-    scale: u32,
-    duration: f64,
-) -> Result<FrameSelection> {
-    let total_frames = settings.fps.frames_in(duration).map_err(|range| Error::Duration {
-        seconds: range.seconds,
-        hint: "give the root element a data-duration in seconds".to_owned(),
-    })?;
-    let whole = FrameRange { start: 0, end: total_frames };
-    let outside = |field, asked: String, there: FrameRange| Error::OutsideOfTimeline {
-        field,
-        asked,
-        first: there.start,
-        last: there.end - 1,
-    };
-    let frames = match settings.frames {
-        None => whole,
-        Some(span) => {
-            span.of(total_frames).ok_or_else(|| outside("frames", span.to_string(), whole))?
-        }
-    };
-    let poster = settings.poster.map(|moment| (moment, settings.fps.frame_at(moment)));
-    if let Some((moment, frame)) = poster
-        && !(frames.start..frames.end).contains(&frame)
-    {
-        return Err(outside("poster", format!("{moment}, frame {frame},"), frames));
-    }
-    let size = pixels(compiled, scale);
-    let preview = settings.preview.map(|side| output::preview(side, size)).transpose()?;
-    let side_outputs = SideOutputs { poster: poster.map(|(_, frame)| frame), preview };
-    Ok(FrameSelection { total_frames, frames, side_outputs })
-}
-
-/// Width and height of a frame.
-fn pixels(compiled: &Compiled, scale: u32) -> (u32, u32) {
-    Viewport { scale, ..compiled.viewport }.pixels()
+    Ok(Planned { plan_hash, ..planned })
 }
 
 /// Reads the entry and compiles it.

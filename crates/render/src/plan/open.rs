@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use compose::geometry::{Size, Viewport};
+
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -45,10 +47,14 @@ pub(crate) struct PlanSummary {
 }
 
 impl PlanSummary {
-    /// Width and height of a frame.
-    pub(crate) fn frame_size(&self) -> (u32, u32) {
+    pub(crate) fn viewport(&self) -> Viewport {
         let Dimensions { width, height, .. } = self.manifest.dimensions;
-        (width * self.scale, height * self.scale)
+        Viewport { width, height, scale: self.scale }
+    }
+
+    /// The size of a frame.
+    pub(crate) fn frame_size(&self) -> Size {
+        self.viewport().frame()
     }
 }
 
@@ -119,7 +125,8 @@ fn summary(
     };
     let chunks: Vec<_> = chunks.iter().map(|chunk| chunk.range()).collect();
     let output = output::read(&format, encoder)?;
-    let side_outputs = output::side_outputs(encoder, &chunks, (width * scale, height * scale))?;
+    let side_outputs =
+        output::side_outputs(encoder, &chunks, Viewport { width, height, scale }.frame())?;
     Ok(PlanSummary { manifest, chunks, fps, scale, output, side_outputs })
 }
 

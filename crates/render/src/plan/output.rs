@@ -1,27 +1,30 @@
 //! What is to be made, as a plan says it: written into its files, and read back from them.
 
+use compose::geometry::Size;
+
 use crate::config::output::{Alpha, Codec, Format, MAX_PLAYS, Output, Quality, RateControl, bits};
 use crate::error::{Error, Result};
 use crate::ffmpeg::encode::{Profile, profile};
 use crate::frame::FrameRange;
-use crate::plan::layout::{self, EncoderPlan};
+use crate::plan::layout::{self, EncoderPlan, Preview};
 
 /// What is made besides the video, while its frames are drawn.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct SideOutputs {
     /// The frame that is kept as a picture.
     pub(crate) poster: Option<u32>,
-    /// Width and height of a small video.
-    pub(crate) preview: Option<(u32, u32)>,
+    /// The size of a small video.
+    pub(crate) preview: Option<Size>,
 }
 
 /// The size of a preview whose shorter side is `side`, for frames of `size`.
-pub(super) fn preview(side: u32, (width, height): (u32, u32)) -> Result<(u32, u32)> {
+pub(super) fn preview(side: u32, frame: Size) -> Result<Size> {
+    let Size { width, height } = frame;
     let short = width.min(height);
     if side >= short {
         return Err(Error::Config {
             field: "preview".to_owned(),
-            reason: format!("{side}p is not smaller than the video, which has {width}x{height}"),
+            reason: format!("{side}p is not smaller than the video, which has {frame}"),
         });
     }
     // The nearest even number, as 4:2:0 needs it.
@@ -33,7 +36,7 @@ pub(super) fn preview(side: u32, (width, height): (u32, u32)) -> Result<(u32, u3
         });
         halves.unwrap_or(1) * 2
     };
-    Ok((scaled(width), scaled(height)))
+    Ok(Size { width: scaled(width), height: scaled(height) })
 }
 
 /// What the chunks of a plan are encoded to.
@@ -85,7 +88,7 @@ fn rate_control(encoder: &EncoderPlan, codec: Codec) -> Result<RateControl> {
 pub(super) fn side_outputs(
     encoder: &EncoderPlan,
     chunks: &[FrameRange],
-    (width, height): (u32, u32),
+    frame: Size,
 ) -> Result<SideOutputs> {
     let is_drawn =
         |frame: u32| chunks.iter().any(|range| (range.start..range.end).contains(&frame));
@@ -93,9 +96,10 @@ pub(super) fn side_outputs(
         return Err(invalid(format!("poster is {poster}, which no chunk draws")));
     }
     let fits = |side: u32, most: u32| (2..=most).contains(&side) && side % 2 == 0;
-    let preview = encoder.preview.map(|preview| (preview.width, preview.height));
-    if let Some((w, h)) = preview.filter(|(w, h)| !fits(*w, width) || !fits(*h, height)) {
-        return Err(invalid(format!("preview is {w}x{h}, which cannot be encoded")));
+    let preview = encoder.preview.map(|Preview { width, height }| Size { width, height });
+    let fits_in = |size: &Size| fits(size.width, frame.width) && fits(size.height, frame.height);
+    if let Some(size) = preview.filter(|size| !fits_in(size)) {
+        return Err(invalid(format!("preview is {size}, which cannot be encoded")));
     }
     Ok(SideOutputs { poster: encoder.poster, preview })
 }
@@ -130,7 +134,8 @@ mod tests {
             (1080, (1920, 1080), None),
             (1082, (1920, 1080), None),
         ] {
-            assert_eq!(preview(side, size).ok(), expected, "{side} of {size:?}");
+            let of = |(width, height)| Size { width, height };
+            assert_eq!(preview(side, of(size)).ok(), expected.map(of), "{side} of {size:?}");
         }
     }
 
@@ -183,11 +188,15 @@ mod tests {
     fn side_outputs_that_cannot_be_made_are_refused_before_anything_is_drawn() {
         let chunks = [FrameRange { start: 30, end: 60 }];
         let read = |plan: &Value| {
-            let made = side_outputs(&encoder_plan(plan)?, &chunks, (640, 360));
+            let made =
+                side_outputs(&encoder_plan(plan)?, &chunks, Size { width: 640, height: 360 });
             made.map_err(|error| error.to_string())
         };
         let made = read(&json!({"poster": 59, "preview": {"width": 320, "height": 180}})).unwrap();
-        assert_eq!(made, SideOutputs { poster: Some(59), preview: Some((320, 180)) });
+        assert_eq!(
+            made,
+            SideOutputs { poster: Some(59), preview: Some(Size { width: 320, height: 180 }) }
+        );
         assert_eq!(read(&json!({})).unwrap(), SideOutputs::default());
         for plan in [
             json!({"poster": 60}),

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use compose::geometry::Size;
+
 use crate::config::Settings;
 use crate::config::output::{Codec, Output, RateControl};
 use crate::error::{Error, Result};
@@ -21,14 +23,14 @@ fn bytes_of_a_megapixel(codec: Codec) -> Option<u64> {
 
 /// Refuses an output that has no room beside the chunks that it is joined from: that which `settings` say there is, or else
 /// that in the file system of `dir`.
-pub(super) fn check(settings: &Settings, frames: u32, size: (u32, u32), dir: &Path) -> Result<()> {
+pub(super) fn check(settings: &Settings, frames: u32, size: Size, dir: &Path) -> Result<()> {
     let output = &settings.output;
     let Some(frame) = bytes_of_a_frame(output, size, settings.fps) else { return Ok(()) };
     let room = match (settings.output_limit, rustix::fs::statvfs(dir)) {
         (Some(limit), _) => limit,
         (None, Ok(found)) => found.f_bavail.saturating_mul(found.f_frsize),
         (None, Err(errno)) => {
-            tracing::debug!(%errno, "nobody knows how much room there is");
+            tracing::debug!(%errno, "the free space is not known");
             return Ok(());
         }
     };
@@ -36,11 +38,11 @@ pub(super) fn check(settings: &Settings, frames: u32, size: (u32, u32), dir: &Pa
     if bytes <= room {
         return Ok(());
     }
-    let (format, (width, height)) = (output.format.name(), size);
+    let (format, Size { width, height }) = (output.format.name(), size);
     Err(Error::OutputTooLarge { format, frames, width, height, frame, bytes, room })
 }
 
-fn bytes_of_a_frame(output: &Output, (width, height): (u32, u32), fps: Fps) -> Option<u64> {
+fn bytes_of_a_frame(output: &Output, Size { width, height }: Size, fps: Fps) -> Option<u64> {
     if let RateControl::Bitrate(bits) = output.rate {
         let (num, den) = (u64::from(fps.num), u64::from(fps.den));
         return Some((u64::from(bits) * den).div_ceil(8 * num));
@@ -57,7 +59,7 @@ mod tests {
 
     fn checked(config: &serde_json::Value, frames: u32) -> Result<()> {
         let settings = Settings::parse(config.as_object().unwrap()).unwrap();
-        check(&settings, frames, (1000, 1000), Path::new("/"))
+        check(&settings, frames, Size { width: 1000, height: 1000 }, Path::new("/"))
     }
 
     #[test]
@@ -72,7 +74,7 @@ mod tests {
         let fixed = json!({"fps": 30, "bitrate": "8M", "outputSizeLimitBytes": 2_000_040});
         checked(&fixed, 30).unwrap();
         assert!(matches!(checked(&fixed, 31), Err(Error::OutputTooLarge { .. })));
-        // Nobody knows how large it becomes.
+        // How large it becomes is not known.
         checked(&json!({"fps": 30, "outputSizeLimitBytes": 1}), 100_000).unwrap();
     }
 }

@@ -3,7 +3,7 @@ use std::path::Path;
 use super::*;
 use crate::config::output::{Alpha, Codec, Quality, RateControl};
 
-fn encoded(output: Output, preview: Option<(u32, u32)>) -> String {
+fn encoded(output: Output, preview: Option<Size>) -> String {
     let encoding = Encoding {
         viewport: Viewport { width: 320, height: 180, scale: 2 },
         fps: Fps { num: 30_000, den: 1001 },
@@ -102,7 +102,7 @@ fn a_preview_is_made_of_the_same_pictures_in_the_same_run() {
             "-vf format=gbrap,premultiply=inplace=1",
         ),
     ] {
-        let cmd = encoded(output, Some((160, 90)));
+        let cmd = encoded(output, Some(Size { width: 160, height: 90 }));
         let (first, second) = cmd.split_once("/out").unwrap();
         assert!(first.contains("-map 0:v:0") && second.contains(filter), "{cmd}");
         assert!(second.contains("-c:v libx264") && second.ends_with("-f mp4 -y /small"), "{cmd}");

@@ -80,6 +80,12 @@ pub(crate) struct RenderArgs {
     /// Put the sha256 of each frame's pixels into the summary
     #[arg(long, requires = "json")]
     pub(crate) frame_hashes: bool,
+    /// Where frames are taken from: auto is Chrome's memory where that is possible, and screenshots otherwise
+    #[arg(long, value_parser = ["auto", "framebuffer", "png"], default_value = "auto")]
+    pub(crate) capture: Option<String>,
+    /// Put a fault into reading frames from memory, to see it noticed
+    #[arg(long, hide = true, value_parser = ["row", "stale", "channels", "place"])]
+    pub(crate) capture_fault: Option<String>,
     /// Print one JSON summary on stdout
     #[arg(long)]
     pub(crate) json: bool,
@@ -134,6 +140,8 @@ pub(crate) struct FloorArgs {
     pub(crate) frames: u32,
     #[arg(long)]
     pub(crate) workers: Option<u32>,
+    #[arg(long, value_parser = ["auto", "framebuffer", "png"])]
+    pub(crate) capture: Option<String>,
     #[command(flatten)]
     pub(crate) host: HostArgs,
 }

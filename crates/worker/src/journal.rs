@@ -114,6 +114,8 @@ impl Journal {
             workers = report.map(|report| report.workers),
             reused_frames = report.map(|report| report.reused_frames),
             relaunches = report.map(|report| report.relaunches),
+            frame_source = report.map(|report| report.frame_source),
+            frame_source_reason = report.and_then(|report| report.frame_source_reason),
             blocked_requests = report.map(|report| report.blocked_requests),
             peak_memory_bytes = usage.peak_memory,
             peak_tmp_bytes = usage.peak_scratch,
@@ -133,6 +135,8 @@ impl Journal {
                 ("Boot", "Milliseconds", json!(report.session_boot_ms)),
                 ("Relaunches", "Count", json!(report.relaunches)),
                 ("BlockedRequests", "Count", json!(report.blocked_requests)),
+                ("FramebufferChunks", "Count", json!(u8::from(report.frame_source == "framebuffer"))),
+                ("FramebufferMismatches", "Count", json!(u8::from(report.frame_source_reason == Some("mismatch")))),
             ]);
         }
         if let Answer::Plan { chunk_count, .. } = answer {

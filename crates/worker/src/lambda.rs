@@ -242,6 +242,8 @@ impl Function {
                 ready: seconds("FRAMEWRIGHT_READY_TIMEOUT", 45, 600),
                 frame: seconds("FRAMEWRIGHT_FRAME_TIMEOUT", 25, MAX_FRAME_SECONDS),
             },
+            capture: None,
+            fault: None,
             progress: tally,
         }
     }

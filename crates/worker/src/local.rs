@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use render::chunk::{ChunkOptions, ChunkReport};
-use render::config::Settings;
-use render::{FrameHashes, Reuse, Timeouts};
+use render::config::{CaptureMode, Settings};
+use render::tools::Tools;
+use render::{FrameHashes, ReadFault, Reuse, Timeouts};
 use serde_json::{Value, json};
 use store::{LocalStore, RetryProfile, S3Store, Uri};
 
@@ -66,6 +67,10 @@ async fn render_with(args: &RenderArgs, meter: &Meter) -> Result<Value> {
     let options = ChunkOptions {
         reuse: if args.no_reuse { Reuse::Never } else { Reuse::Proven },
         hashes: if args.frame_hashes { FrameHashes::Compute } else { FrameHashes::Skip },
+        capture: args.capture.as_deref().and_then(CaptureMode::from_name),
+        fault: args.capture_fault.as_deref().and_then(|name| {
+            ReadFault::ALL.into_iter().find(|fault| fault.name() == name)
+        }),
         ..options(args.workers, &args.host, meter)
     };
     let worker =
@@ -138,6 +143,8 @@ async fn render_with(args: &RenderArgs, meter: &Meter) -> Result<Value> {
         "height": reports.first().map(|report| report.height),
         "workers": options.workers,
         "reusedFrames": reports.iter().map(|report| report.reused_frames).sum::<u32>(),
+        "frameSource": reports.iter().map(|report| report.frame_source).max(),
+        "frameSourceReason": reports.iter().find_map(|report| report.frame_source_reason),
         "stages": { "planMs": duration_ms, "chunksMs": chunks_ms, "assembleMs": ms(assembling), "totalMs": ms(start) },
         "chunks": reports,
         "frameHashes": frame_hashes(&reports, options.hashes),
@@ -181,9 +188,20 @@ pub(crate) async fn floor(args: &FloorArgs) -> Result<()> {
     let scratch = scratch(&args.host);
     let tools = open_toolbox(&args.host, &scratch)?.drawing().await?;
     let workers = args.workers.unwrap_or_else(default_workers);
-    let took = render::floor(&tools, &args.page, &scratch, workers, args.frames).await?;
+    let took = drawing_alone(args, &tools, &scratch, workers).await?;
     let ms_per_frame = took.as_secs_f64() * 1000.0 / f64::from(args.frames.max(1));
     print(&json!({ "workers": workers, "frames": args.frames, "msPerFrame": ms_per_frame }))
+}
+
+async fn drawing_alone(
+    args: &FloorArgs,
+    tools: &Tools,
+    scratch: &Path,
+    workers: u32,
+) -> Result<Duration> {
+    let mode = args.capture.as_deref().and_then(CaptureMode::from_name);
+    let mode = mode.unwrap_or(CaptureMode::Auto);
+    Ok(render::floor(tools, &args.page, scratch, workers, args.frames, mode).await?)
 }
 
 /// Says what went wrong, where the caller looks for it.
@@ -221,6 +239,8 @@ pub(crate) fn options<'a>(
         reuse: Reuse::Proven,
         hashes: FrameHashes::Skip,
         timeouts: timeouts(host),
+        capture: None,
+        fault: None,
         progress: meter,
     }
 }

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use render::SideOutput;
-use render::config::Settings;
+use render::chunk::ChunkOptions;
+use render::config::{CaptureMode, Settings};
 use render::config::output::Format;
 use render::frame::Moment;
 use render::still::{Kind, convert};
@@ -61,7 +62,11 @@ async fn draw(args: &StillArgs) -> Result<Value> {
     let toolbox = open_toolbox(&args.host, &scratch)?;
     let (bench, env) = (WorkDir::make(&scratch)?, environment());
     let meter = Meter::Silent;
-    let options = options(Some(1), &args.host, &meter);
+    // Looking for the frame in memory takes longer than one screenshot.
+    let options = ChunkOptions {
+        capture: Some(CaptureMode::Png),
+        ..options(Some(1), &args.host, &meter)
+    };
     let worker =
         Worker { store: &LocalStore, toolbox: &toolbox, env: &env, scratch: bench.path(), options };
     let prefix = uri(bench.path())?;

@@ -18,7 +18,7 @@ pub(super) struct Fields {
     rest: Map<String, Value>,
 }
 
-const KNOWN: [&str; 32] = [
+const KNOWN: [&str; 33] = [
     "fps",
     "width",
     "height",
@@ -47,6 +47,7 @@ const KNOWN: [&str; 32] = [
     "engineConfig",
     "entryFile",
     "strictness",
+    "capture",
     "planDirSizeLimitBytes",
     "outputSizeLimitBytes",
     "variables",

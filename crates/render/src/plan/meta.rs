@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::browser::Viewport;
 use crate::compose::Compiled;
 use crate::config::output::Format;
-use crate::config::{Settings, Strictness};
+use crate::config::{CaptureMode, Settings, Strictness};
 use crate::error::{Error, Result};
 use crate::ffmpeg::encode::{Profile, profile};
 use crate::plan::canonical::canonical_json;
@@ -91,6 +91,7 @@ fn encoder_plan(
             Strictness::Strict => "strict".to_owned(),
             Strictness::BestEffort => "best-effort".to_owned(),
         }),
+        capture: (settings.capture != CaptureMode::Auto).then(|| settings.capture.name().to_owned()),
         plays: is_gif.then_some(settings.output.plays),
         cfr: settings.output.cfr.then_some(true),
         poster,

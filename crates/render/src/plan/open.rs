@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::config::Strictness;
+use crate::config::{CaptureMode, Strictness};
 use crate::config::output::{Format, Output};
 use crate::config::resolution::MAX_SCALE;
 use crate::error::{Error, Result};
@@ -50,6 +50,7 @@ pub(crate) struct PlannedChunk {
     pub(crate) encoder: EncoderPlan,
     pub(crate) range: FrameRange,
     pub(crate) strictness: Strictness,
+    pub(crate) capture: CaptureMode,
     pub(crate) page_dir: PathBuf,
     /// The videos whose frames are put into the page.
     pub(crate) tracks: Vec<VideoTrack>,
@@ -150,12 +151,18 @@ pub(crate) fn open_chunk(dir: &Path, index: u32, ffmpeg_version: &str) -> Result
         Some("strict") => Strictness::Strict,
         _ => Strictness::BestEffort,
     };
+    let capture = match encoder.capture.as_deref() {
+        None => CaptureMode::Auto,
+        Some(name) => CaptureMode::from_name(name)
+            .ok_or_else(|| invalid(format!("capture is \"{name}\"")))?,
+    };
     let range = entry.range();
     Ok(PlannedChunk {
         summary: summary(manifest, &chunks, &encoder_value)?,
         encoder,
         range,
         strictness,
+        capture,
         page_dir,
         tracks,
     })

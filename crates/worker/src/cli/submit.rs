@@ -28,6 +28,9 @@ pub(crate) struct SubmitArgs {
     /// Chunks that are rendered at the same time, at most [default: the deployment's]
     #[arg(long, value_name = "CHUNKS", value_parser = clap::value_parser!(u32).range(1..=40))]
     pub(crate) max_concurrency: Option<u32>,
+    /// Where frames are taken from: auto is Chrome's memory where that is possible, and screenshots otherwise
+    #[arg(long, value_parser = ["auto", "framebuffer", "png"])]
+    pub(crate) capture: Option<String>,
     /// Start the render and return
     #[arg(long)]
     pub(crate) detach: bool,

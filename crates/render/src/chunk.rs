@@ -8,7 +8,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use crate::browser::Viewport;
-use crate::browser::session::{Reuse, Timeouts};
+use crate::browser::session::{FrameSource, Reuse, Timeouts};
 use crate::browser::framebuffer::ReadFault;
 use crate::capture::frame_source::{PngReason, SourceChoice};
 use crate::capture::picture::{FrameConversion, FrameHashes, Picture};
@@ -31,8 +31,7 @@ use crate::tools::Tools;
 /// How a chunk is rendered on this machine. None of it changes a byte of the result.
 #[derive(Debug, Clone, Copy)]
 pub struct ChunkOptions<'a> {
-    /// Browsers that draw at the same time; a short chunk uses fewer.
-    pub workers: u32,
+    pub workers: Workers,
     pub reuse: Reuse,
     pub hashes: FrameHashes,
     /// How strict to be is in the plan.
@@ -42,6 +41,24 @@ pub struct ChunkOptions<'a> {
     /// A fault to be noticed.
     pub fault: Option<ReadFault>,
     pub progress: &'a dyn Progress,
+}
+
+/// How many browsers draw at the same time; a short chunk uses fewer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Workers {
+    Exactly(u32),
+    /// As many as are good for so many processors.
+    ForCores(u32),
+}
+
+impl Workers {
+    fn count(self, source: FrameSource) -> u32 {
+        match (self, source) {
+            (Self::Exactly(count), _) | (Self::ForCores(count), FrameSource::Png) => count,
+            // One browser whose frames are read from memory keeps two processors busy: its own and the encoder's.
+            (Self::ForCores(cores), FrameSource::Framebuffer { .. }) => cores.div_ceil(2),
+        }
+    }
 }
 
 /// Is told what happens while a chunk is rendered.
@@ -263,7 +280,7 @@ async fn draw_and_encode(
     let mut running =
         Encoder::start(tools, &encoding, Targets { video: &files.video, preview: &small })?;
     tracing::debug!(pid = running.process_id(), "encoder started");
-    let workers = options.workers.min(range.len().div_ceil(FRAMES_WORTH_A_BROWSER)).max(1);
+    let workers = options.workers.count(choice.source).min(range.len().div_ceil(FRAMES_WORTH_A_BROWSER)).max(1);
     let context = CaptureContext {
         tools,
         server: &server,

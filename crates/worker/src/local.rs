@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use render::chunk::{ChunkOptions, ChunkReport};
+use render::chunk::{ChunkOptions, ChunkReport, Workers};
 use render::config::{CaptureMode, Settings};
 use render::tools::Tools;
 use render::{FrameHashes, ReadFault, Reuse, Timeouts};
@@ -141,7 +141,7 @@ async fn render_with(args: &RenderArgs, meter: &Meter) -> Result<Value> {
         "duration": seconds,
         "width": reports.first().map(|report| report.width),
         "height": reports.first().map(|report| report.height),
-        "workers": options.workers,
+        "workers": reports.iter().map(|report| report.workers).max(),
         "reusedFrames": reports.iter().map(|report| report.reused_frames).sum::<u32>(),
         "frameSource": reports.iter().map(|report| report.frame_source).max(),
         "frameSourceReason": reports.iter().find_map(|report| report.frame_source_reason),
@@ -235,7 +235,8 @@ pub(crate) fn options<'a>(
     meter: &'a Meter,
 ) -> ChunkOptions<'a> {
     ChunkOptions {
-        workers: workers.unwrap_or_else(default_workers),
+        workers: workers
+            .map_or_else(|| Workers::ForCores(default_workers()), Workers::Exactly),
         reuse: Reuse::Proven,
         hashes: FrameHashes::Skip,
         timeouts: timeouts(host),

@@ -1,7 +1,8 @@
 // Covers the top and the bottom of an empty page with rows of noise, so that a frame with them can be recognized in memory.
 // Drawn again with other seeds, they replace the ones before.
-(({ width, height, scale, rows, seeds }) => {
+((given) => {
   'use strict';
+  const { width, height, scale, rows, seeds } = given;
   const canvases = window.__fwPatterns || Array.from(seeds, (_, i) => {
     const canvas = document.createElement('canvas');
     canvas.width = width;

@@ -1,10 +1,12 @@
 //! Frames from Chrome's memory: never other pixels than a screenshot's, and screenshots where that cannot be.
 
 use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::process::Command;
 
 use serde_json::Value;
 
-use crate::harness::{Bench, fixture};
+use crate::harness::{Bench, fixture, root, run, tool};
 
 fn hashes(summary: &Value) -> &Value {
     assert!(summary["frameHashes"].is_array(), "{summary}");
@@ -80,4 +82,50 @@ fn a_page_that_resizes_its_window_is_drawn_as_it_would_be_otherwise() {
     let png = bench.render(&project, &["--frame-hashes", "--capture", "png"]);
     let found = bench.render(&project, &["--frame-hashes"]);
     assert_eq!(hashes(&found), hashes(&png));
+}
+
+/// The memory of a program that may be run but not read belongs to root, whoever runs it.
+#[test]
+fn a_system_that_refuses_the_memory_gets_screenshots_and_says_so() {
+    let bench = Bench::new();
+    let tools = bench.path("tools");
+    let chrome = tools.join("chrome");
+    fs::create_dir_all(&chrome).unwrap();
+    fs::create_dir(bench.path("video")).unwrap();
+    for (from, to) in [(root().join(".tools"), &tools), (root().join(".tools/chrome"), &chrome)] {
+        for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+            let to = to.join(entry.file_name());
+            if !to.exists() && entry.file_name() != "chromium" {
+                symlink(fs::canonicalize(entry.path()).unwrap(), to).unwrap();
+            }
+        }
+    }
+    fs::copy(tool("chrome/chromium"), chrome.join("chromium")).unwrap();
+    let render = |mode: u32, user: &[&str]| {
+        let permissions = fs::Permissions::from_mode(mode);
+        fs::set_permissions(chrome.join("chromium"), permissions).unwrap();
+        let [program, rest @ ..] = user else { panic!("a user is changed by a command") };
+        let mut command = Command::new(program);
+        command.args(rest).arg(env!("CARGO_BIN_EXE_bootstrap")).arg("render");
+        command.arg(fixture("title-card")).args(["--frames", "0..4", "--json", "--tools"]);
+        command.arg(&tools).arg("--scratch").arg(bench.path("scratch"));
+        let run = run(command.arg("-o").arg(bench.path("video/out.mp4")));
+        assert_eq!(run.status, Some(0), "{}", run.stderr);
+        serde_json::from_str::<Value>(&run.stdout).unwrap()
+    };
+    let is_root = rustix::process::geteuid().is_root();
+    let bare = [
+        "setpriv", "--reuid", "993", "--regid", "990", "--clear-groups", "--no-new-privs",
+        "--bounding-set=-all", "--inh-caps=-all",
+    ];
+    let user = if is_root { &bare[..] } else { &["env"] };
+    Command::new("chmod").args(["-R", "a+rwX"]).arg(bench.path("")).status().unwrap();
+    let read = render(0o755, user);
+    assert_eq!(read["frameSource"], "framebuffer", "{read}");
+    let refused = render(0o711, user);
+    if is_root {
+        assert_eq!(refused["frameSource"], "png", "{refused}");
+        assert_eq!(refused["frameSourceReason"], "refused", "{refused}");
+    }
+    assert_eq!(refused["chunks"][0]["sha256"], read["chunks"][0]["sha256"]);
 }

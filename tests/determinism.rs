@@ -128,8 +128,8 @@ fn frames_of_busy_pages_are_the_same_from_any_browser_and_chunk() {
             ("1", "7", "framebuffer"),
         ] {
             let args = ["--frame-hashes", "--frames", frames, "--workers", workers];
-            let summary =
-                bench.render(&project, &[&args[..], &["--chunk-size", size, "--capture", way]].concat());
+            let summary = bench
+                .render(&project, &[&args[..], &["--chunk-size", size, "--capture", way]].concat());
             let found = hashes(&summary);
             let expected = expected.get_or_insert_with(|| found.clone());
             assert_eq!(&found, expected, "{name}: {workers} browsers, chunks of {size}, {way}");

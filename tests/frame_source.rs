@@ -115,8 +115,15 @@ fn a_system_that_refuses_the_memory_gets_screenshots_and_says_so() {
     };
     let is_root = rustix::process::geteuid().is_root();
     let bare = [
-        "setpriv", "--reuid", "993", "--regid", "990", "--clear-groups", "--no-new-privs",
-        "--bounding-set=-all", "--inh-caps=-all",
+        "setpriv",
+        "--reuid",
+        "993",
+        "--regid",
+        "990",
+        "--clear-groups",
+        "--no-new-privs",
+        "--bounding-set=-all",
+        "--inh-caps=-all",
     ];
     let user = if is_root { &bare[..] } else { &["env"] };
     Command::new("chmod").args(["-R", "a+rwX"]).arg(bench.path("")).status().unwrap();

@@ -8,8 +8,8 @@ use std::time::Instant;
 use serde::Serialize;
 
 use crate::browser::Viewport;
-use crate::browser::session::{FrameSource, Reuse, Timeouts};
 use crate::browser::framebuffer::ReadFault;
+use crate::browser::session::{FrameSource, Reuse, Timeouts};
 use crate::capture::frame_source::{PngReason, SourceChoice};
 use crate::capture::picture::{FrameConversion, FrameHashes, Picture};
 use crate::capture::{CaptureContext, Captured, capture};
@@ -280,7 +280,11 @@ async fn draw_and_encode(
     let mut running =
         Encoder::start(tools, &encoding, Targets { video: &files.video, preview: &small })?;
     tracing::debug!(pid = running.process_id(), "encoder started");
-    let workers = options.workers.count(choice.source).min(range.len().div_ceil(FRAMES_WORTH_A_BROWSER)).max(1);
+    let workers = options
+        .workers
+        .count(choice.source)
+        .min(range.len().div_ceil(FRAMES_WORTH_A_BROWSER))
+        .max(1);
     let context = CaptureContext {
         tools,
         server: &server,

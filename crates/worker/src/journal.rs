@@ -135,8 +135,16 @@ impl Journal {
                 ("Boot", "Milliseconds", json!(report.session_boot_ms)),
                 ("Relaunches", "Count", json!(report.relaunches)),
                 ("BlockedRequests", "Count", json!(report.blocked_requests)),
-                ("FramebufferChunks", "Count", json!(u8::from(report.frame_source == "framebuffer"))),
-                ("FramebufferMismatches", "Count", json!(u8::from(report.frame_source_reason == Some("mismatch")))),
+                (
+                    "FramebufferChunks",
+                    "Count",
+                    json!(u8::from(report.frame_source == "framebuffer")),
+                ),
+                (
+                    "FramebufferMismatches",
+                    "Count",
+                    json!(u8::from(report.frame_source_reason == Some("mismatch"))),
+                ),
             ]);
         }
         if let Answer::Plan { chunk_count, .. } = answer {

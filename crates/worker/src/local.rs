@@ -68,9 +68,10 @@ async fn render_with(args: &RenderArgs, meter: &Meter) -> Result<Value> {
         reuse: if args.no_reuse { Reuse::Never } else { Reuse::Proven },
         hashes: if args.frame_hashes { FrameHashes::Compute } else { FrameHashes::Skip },
         capture: args.capture.as_deref().and_then(CaptureMode::from_name),
-        fault: args.capture_fault.as_deref().and_then(|name| {
-            ReadFault::ALL.into_iter().find(|fault| fault.name() == name)
-        }),
+        fault: args
+            .capture_fault
+            .as_deref()
+            .and_then(|name| ReadFault::ALL.into_iter().find(|fault| fault.name() == name)),
         ..options(args.workers, &args.host, meter)
     };
     let worker =
@@ -235,8 +236,7 @@ pub(crate) fn options<'a>(
     meter: &'a Meter,
 ) -> ChunkOptions<'a> {
     ChunkOptions {
-        workers: workers
-            .map_or_else(|| Workers::ForCores(default_workers()), Workers::Exactly),
+        workers: workers.map_or_else(|| Workers::ForCores(default_workers()), Workers::Exactly),
         reuse: Reuse::Proven,
         hashes: FrameHashes::Skip,
         timeouts: timeouts(host),

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use render::SideOutput;
 use render::chunk::ChunkOptions;
-use render::config::{CaptureMode, Settings};
 use render::config::output::Format;
+use render::config::{CaptureMode, Settings};
 use render::frame::Moment;
 use render::still::{Kind, convert};
 use serde_json::{Map, Value, json};
@@ -63,10 +63,8 @@ async fn draw(args: &StillArgs) -> Result<Value> {
     let (bench, env) = (WorkDir::make(&scratch)?, environment());
     let meter = Meter::Silent;
     // Looking for the frame in memory takes longer than one screenshot.
-    let options = ChunkOptions {
-        capture: Some(CaptureMode::Png),
-        ..options(Some(1), &args.host, &meter)
-    };
+    let options =
+        ChunkOptions { capture: Some(CaptureMode::Png), ..options(Some(1), &args.host, &meter) };
     let worker =
         Worker { store: &LocalStore, toolbox: &toolbox, env: &env, scratch: bench.path(), options };
     let prefix = uri(bench.path())?;

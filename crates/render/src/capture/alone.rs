@@ -11,14 +11,14 @@ use futures::future::{join_all, try_join_all};
 
 use crate::browser::session::{Capture, Reuse, Timeouts, Want};
 use crate::browser::{Renderer, Viewport};
+use crate::capture::buffers::Buffers;
+use crate::capture::canvas::compare;
 use crate::capture::frame_source::{PngReason, SourceChoice};
 use crate::capture::picture::{FrameConversion, FrameHashes};
 use crate::capture::{CaptureContext, Ready, open};
-use crate::capture::buffers::Buffers;
-use crate::capture::canvas::compare;
 use crate::compose::{self, Check, Given};
-use crate::config::{CaptureMode, Strictness};
 use crate::config::output::{Alpha, PixelFormat};
+use crate::config::{CaptureMode, Strictness};
 use crate::error::{Error, Result};
 use crate::ffmpeg;
 use crate::frame::Fps;
@@ -100,8 +100,7 @@ pub async fn probe(tools: &Tools, scratch: &Path, timeouts: Timeouts) -> Result<
         Capture::Png(png) => (png, png_reason),
         Capture::Memory(reading) => {
             let checked = reading.checked.expect("a frame that is wanted as a PNG has one");
-            let compared =
-                compare(&checked, PROBE_FRAME, context.conversion, &Buffers::default());
+            let compared = compare(&checked, PROBE_FRAME, context.conversion, &Buffers::default());
             (checked.png, compared.is_err().then_some(PngReason::Mismatch))
         }
         Capture::Unchanged => unreachable!("the first frame is drawn"),

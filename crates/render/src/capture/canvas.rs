@@ -59,9 +59,10 @@ pub(super) fn compare(
 ) -> Result<Vec<u8>> {
     let bytes = decode_base64(&checked.png, index, conversion.viewport)?;
     let shot = decode(&bytes, index, conversion.viewport, buffers)?;
-    let is_same = shot.each().zip(checked.pixels.chunks_exact(PIXEL)).all(
-        |([red, green, blue, _], read)| read == [blue, green, red, u8::MAX],
-    );
+    let is_same = shot
+        .each()
+        .zip(checked.pixels.chunks_exact(PIXEL))
+        .all(|([red, green, blue, _], read)| read == [blue, green, red, u8::MAX]);
     buffers.put_back(shot.pixels);
     if is_same { Ok(bytes) } else { Err(Error::FramebufferMismatch { frame: index }) }
 }

@@ -106,7 +106,9 @@ impl SourceChoice {
     /// Whether PNG will do for this reason.
     pub(crate) fn accept(self, reason: PngReason) -> Result<()> {
         match self.mode {
-            CaptureMode::Framebuffer => Err(Error::FramebufferUnavailable { reason: reason.name() }),
+            CaptureMode::Framebuffer => {
+                Err(Error::FramebufferUnavailable { reason: reason.name() })
+            }
             CaptureMode::Auto | CaptureMode::Png => Ok(()),
         }
     }

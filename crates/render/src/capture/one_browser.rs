@@ -162,7 +162,8 @@ impl OneBrowser<'_> {
     /// Replaces a browser that failed at frame `index`, if another one may succeed.
     async fn relaunch(&mut self, index: u32, error: Error) -> Result<()> {
         let stalled = matches!(error, Error::CaptureStalled { .. });
-        let may_pass = if stalled { self.stalls < RELAUNCHES_AFTER_STALLS } else { is_lost(&error) };
+        let may_pass =
+            if stalled { self.stalls < RELAUNCHES_AFTER_STALLS } else { is_lost(&error) };
         if self.relaunches >= RELAUNCHES || !may_pass {
             return Err(error);
         }

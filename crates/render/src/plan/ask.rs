@@ -51,8 +51,16 @@ pub(super) async fn ask(
 ) -> Result<PageFacts> {
     let VolumeProbe { ids: heard, places } = heard;
     let server = page::serve(source).await?;
-    let (session, opened) =
-        Session::open(tools, work, &server, viewport, source.fps, (timeouts, strictness), FrameSource::Png).await?;
+    let (session, opened) = Session::open(
+        tools,
+        work,
+        &server,
+        viewport,
+        source.fps,
+        (timeouts, strictness),
+        FrameSource::Png,
+    )
+    .await?;
     let mut volumes = BTreeMap::new();
     if !heard.is_empty() {
         let step = 1.0 / source.fps.as_f64().clamp(1.0, MAX_SAMPLES_PER_SECOND);

@@ -91,7 +91,8 @@ fn encoder_plan(
             Strictness::Strict => "strict".to_owned(),
             Strictness::BestEffort => "best-effort".to_owned(),
         }),
-        capture: (settings.capture != CaptureMode::Auto).then(|| settings.capture.name().to_owned()),
+        capture: (settings.capture != CaptureMode::Auto)
+            .then(|| settings.capture.name().to_owned()),
         plays: is_gif.then_some(settings.output.plays),
         cfr: settings.output.cfr.then_some(true),
         poster,

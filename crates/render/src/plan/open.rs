@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::config::{CaptureMode, Strictness};
 use crate::config::output::{Format, Output};
 use crate::config::resolution::MAX_SCALE;
+use crate::config::{CaptureMode, Strictness};
 use crate::error::{Error, Result};
 use crate::frame::{Fps, FrameRange};
 use crate::plan::hash::{Identity, plan_digest};
@@ -153,8 +153,9 @@ pub(crate) fn open_chunk(dir: &Path, index: u32, ffmpeg_version: &str) -> Result
     };
     let capture = match encoder.capture.as_deref() {
         None => CaptureMode::Auto,
-        Some(name) => CaptureMode::from_name(name)
-            .ok_or_else(|| invalid(format!("capture is \"{name}\"")))?,
+        Some(name) => {
+            CaptureMode::from_name(name).ok_or_else(|| invalid(format!("capture is \"{name}\"")))?
+        }
     };
     let range = entry.range();
     Ok(PlannedChunk {

@@ -52,7 +52,7 @@ fn what_memory_cannot_give_is_made_of_screenshots_which_say_why() {
         ("out.mp4", &["--capture", "png"][..], "requested"),
         ("out.mov", &[], "transparent"),
         ("frames", &["--format", "png-sequence", "--no-alpha"], "format"),
-        ("out.mp4", &["--output-resolution", "1080p"], "scale"),
+        ("out.mp4", &["--output-resolution", "4k"], "scale"),
     ] {
         let found = bench.render_to(name, &project, &[&size[..], args].concat());
         assert_eq!(found["frameSource"], "png", "{reason}");

@@ -94,6 +94,8 @@ pub(crate) struct Session<'a> {
     framebuffer: Option<Arc<Framebuffer>>,
     last_png: String,
     motion: Motion,
+    /// Whether the last frame that was read from memory was proven to be the one before.
+    is_still: bool,
     /// Frames that were asked for.
     asked: u32,
     /// The frame drawn last, and how far it was from the one before: most likely so far is the next one.
@@ -143,6 +145,7 @@ impl<'a> Session<'a> {
             framebuffer,
             last_png: String::new(),
             motion: Motion::Moving,
+            is_still: false,
             asked: 0,
             drawn: None,
             stride: 1,
@@ -220,11 +223,16 @@ impl<'a> Session<'a> {
             // The frame before is read once more.
         } else {
             let has_damage = self.browser.tick(at, interval, Tick::Advance).await?.has_damage;
-            if is_provable && !has_damage && !is_check && want.reuse == Reuse::Proven {
+            let was_still = std::mem::replace(&mut self.is_still, is_provable && !has_damage);
+            if self.is_still && !is_check && want.reuse == Reuse::Proven {
                 return Ok(Capture::Unchanged);
             }
             if animated {
+                // As below: a layer that the browser animates is drawn anew only when it is touched again.
                 self.seek(index).await?;
+            }
+            // The first change after a rest makes observers change the page, which screenshots, taken one tick later, show.
+            if animated || (was_still && has_damage) {
                 self.browser.tick(at, interval, Tick::Advance).await?;
             }
         }

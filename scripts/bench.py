@@ -38,30 +38,40 @@ def median(values):
 
 
 def main():
-    rows = {name: [] for name in ("moving", "held", "cards", "gradient")}
-    floors = []
+    """Each page both ways in turn, so that both have the same neighbours on the machine."""
+    pages, ways = ("moving", "held", "cards", "gradient"), ("png", "framebuffer")
+    rows = {(name, way): [] for name in pages for way in ways}
+    floors = {way: [] for way in ways}
     with tempfile.TemporaryDirectory() as scratch:
         out = os.path.join(scratch, "out.mp4")
         for _ in range(RUNS):
-            floor, _, _ = run(["floor", "fixtures/bench/floor", "--frames", str(FRAMES)])
-            floors.append(floor["msPerFrame"])
-            for name, row in rows.items():
-                row.append(run(["render", f"fixtures/bench/{name}", "-o", out, "--json"]))
-    floor = median(floors)
-    print(f"floor: {floor:.1f} ms/frame ({floor_workers()} browsers, BeginFrame and PNG of a trivial 1080p page, no encoder)")
-    print("page      boot ms  capture ms/frame  encode tail ms  total ms/frame  x floor  CPU s  peak MiB  drawn")
-    totals = {}
-    for name, row in rows.items():
+            for way in ways:
+                floor, cpu, _ = run(["floor", "fixtures/bench/floor", "--frames", str(FRAMES), "--capture", way])
+                floors[way].append((floor["msPerFrame"], cpu))
+            for (name, way), row in rows.items():
+                row.append(run(["render", f"fixtures/bench/{name}", "-o", out, "--json", "--capture", way]))
+    floor = {way: median(ms for ms, _ in runs) for way, runs in floors.items()}
+    print(f"floor, a trivial 1080p page without encoder: {floor['framebuffer']:.1f} ms/frame of BeginFrame alone, {floor['png']:.1f} with PNG")
+    print("page      source       boot ms  capture ms/frame  encode tail ms  total ms/frame  x floor  CPU ms/frame  peak MiB  drawn")
+    totals, cpus, peaks = {}, {}, {}
+    for (name, way), row in rows.items():
         def chunk(key):
             return median(summary["chunks"][0][key] for summary, _, _ in row)
-        totals[name] = median(summary["stages"]["totalMs"] for summary, _, _ in row) / FRAMES
+        key = name, way
+        totals[key] = median(summary["stages"]["totalMs"] for summary, _, _ in row) / FRAMES
+        cpus[key] = median(cpu for _, cpu, _ in row) / FRAMES * 1000
+        peaks[key] = median(peak for _, _, peak in row)
         drawn = FRAMES - row[0][0]["reusedFrames"]
         print(
-            f"{name:9} {chunk('sessionBootMs'):7.0f} {chunk('captureStageMs') / FRAMES:17.1f} {chunk('encodeStageMs'):15.0f}"
-            f" {totals[name]:15.1f} {totals[name] / floor:8.2f} {median(cpu for _, cpu, _ in row):6.1f}"
-            f" {median(peak for _, _, peak in row):9.0f} {drawn:6}"
+            f"{name:9} {way:12} {chunk('sessionBootMs'):7.0f} {chunk('captureStageMs') / FRAMES:17.1f} {chunk('encodeStageMs'):15.0f}"
+            f" {totals[key]:15.1f} {totals[key] / floor[way]:8.2f} {cpus[key]:13.1f} {peaks[key]:9.0f} {drawn:6}"
         )
-    print(f"held / moving: {totals['held'] / totals['moving']:.2f}")
+    print("framebuffer / png   CPU  total  memory")
+    for name in pages:
+        ratio = [of[name, "framebuffer"] / of[name, "png"] for of in (cpus, totals, peaks)]
+        print(f"{name:17} {ratio[0]:5.2f} {ratio[1]:6.2f} {ratio[2]:7.2f}")
+    for way in ways:
+        print(f"held / moving, {way}: {totals['held', way] / totals['moving', way]:.2f}")
 
 
 def formats():
@@ -84,10 +94,6 @@ def formats():
 
     for name in FORMATS:
         print(f"{name:16} {cell(name, 'moving')}   {cell(name, 'gradient')}")
-
-
-def floor_workers():
-    return run(["floor", "fixtures/bench/floor", "--frames", "2"])[0]["workers"]
 
 
 main()

@@ -74,13 +74,19 @@ fn compare(names: &[&str]) {
     for name in names {
         let bench = Bench::new();
         let project = fixture(name);
+        let png = ["--frame-hashes", "--workers", "1", "--capture", "png"];
+        let png = bench.render(&project, &png);
+        assert_eq!(png["frameSource"], "png", "{name}");
         let one = bench.render(&project, &["--frame-hashes", "--workers", "1"]);
         let two = bench.render(&project, &["--frame-hashes", "--workers", "2"]);
         let chunked =
             bench.render(&project, &["--frame-hashes", "--workers", "2", "--chunk-size", "7"]);
         let in_thirties =
             bench.render(&project, &["--frame-hashes", "--workers", "2", "--chunk-size", "30"]);
+        assert_eq!(one["frameSource"], "framebuffer", "{name}");
         let expected = hashes(&one);
+        assert_eq!(hashes(&png), expected, "{name}: screenshots and memory");
+        assert_eq!(chunk_digests(&png), chunk_digests(&one), "{name}: screenshots and memory");
         assert_eq!(Some(expected.len() as u64), one["frames"].as_u64(), "{name}");
         assert_eq!(hashes(&two), expected, "{name}: one browser and two");
         assert_eq!(hashes(&chunked), expected, "{name}: one chunk and chunks of seven frames");
@@ -104,6 +110,59 @@ fn frames_are_the_same_from_any_browser_and_chunk_with_canvases() {
 #[test]
 fn frames_are_the_same_from_any_browser_and_chunk_with_slides() {
     compare(&ANIMATED[8..]);
+}
+
+/// Here things move by hundredths of a pixel, which Chrome does not draw anew by itself, over backgrounds that show it.
+#[test]
+fn frames_of_busy_pages_are_the_same_from_any_browser_and_chunk() {
+    for (name, frames) in [("moving", "0..90"), ("cards", "50..110"), ("gradient", "50..110")] {
+        let bench = Bench::new();
+        let project = root().join("fixtures/bench").join(name);
+        let mut expected = None;
+        for (workers, size, way) in [
+            ("1", "600", "png"),
+            ("2", "600", "png"),
+            ("1", "600", "framebuffer"),
+            ("2", "600", "framebuffer"),
+            ("4", "600", "framebuffer"),
+            ("1", "7", "framebuffer"),
+        ] {
+            let args = ["--frame-hashes", "--frames", frames, "--workers", workers];
+            let summary = bench
+                .render(&project, &[&args[..], &["--chunk-size", size, "--capture", way]].concat());
+            let found = hashes(&summary);
+            let expected = expected.get_or_insert_with(|| found.clone());
+            assert_eq!(&found, expected, "{name}: {workers} browsers, chunks of {size}, {way}");
+        }
+    }
+}
+
+/// Chrome keeps such a layer at the scale at which it first drew it, unless it is kept from that.
+#[test]
+fn what_is_said_to_change_its_transform_is_drawn_the_same_by_any_browser() {
+    let bench = Bench::new();
+    let project = bench.path("hints");
+    fs::create_dir(&project).unwrap();
+    fs::copy(tool("js/gsap/gsap.min.js"), project.join("gsap.min.js")).unwrap();
+    let html = r##"<!doctype html><html><head><script src="gsap.min.js"></script><style>
+.layer { will-change: transform; position: absolute; left: 90px; top: 60px; width: 200px; height: 90px; border-radius: 20px; background: #fc8a }
+</style></head><body><div data-composition-id="a" data-width="640" data-height="360" data-duration="1" style="background: #134">
+<div class="layer" id="grows"></div><div class="layer" id="turns" style="left: 350px"></div></div><script>
+const tl = gsap.timeline({ paused: true });
+tl.fromTo("#grows", { scale: 0.3 }, { scale: 2.5, duration: 0.5 }, 0).to("#grows", { scale: 1, duration: 0.5 }, 0.5);
+tl.fromTo("#turns", { rotation: -3, scale: 2 }, { rotation: 3, scale: 0.7, duration: 1 }, 0);
+window.__timelines = { a: tl };</script></body></html>"##;
+    fs::write(project.join("index.html"), html).unwrap();
+    let render = |args: &[&str]| bench.render(&project, &[&["--frame-hashes"], args].concat());
+    let expected = hashes(&render(&["--workers", "1", "--capture", "png"]));
+    for args in [
+        &["--workers", "2", "--capture", "png"][..],
+        &["--workers", "1"],
+        &["--workers", "4"],
+        &["--workers", "1", "--chunk-size", "7"],
+    ] {
+        assert_eq!(hashes(&render(args)), expected, "{args:?}");
+    }
 }
 
 /// The hardest case: every frame in a browser of its own that has drawn no other.

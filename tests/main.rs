@@ -13,6 +13,7 @@ mod faults;
 mod fixtures;
 mod fonts;
 mod formats;
+mod frame_source;
 mod functions;
 mod harness;
 mod hostile;

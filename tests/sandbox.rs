@@ -112,6 +112,7 @@ fn a_probe_says_that_a_sandbox_with_nothing_else_can_render_and_what_it_lacks_if
     let (status, verdict) = probe();
     assert_eq!((status, &verdict["passed"]), (Some(0), &json!(true)), "{verdict}");
     assert_eq!(verdict["screenshot"]["width"], 320);
+    assert_eq!(verdict["frameSource"], "framebuffer", "{verdict}");
     assert!(verdict["webgl"].as_str().unwrap().contains("SwiftShader"), "{verdict}");
     fs::remove_file(rootfs.join("lib/x86_64-linux-gnu/libdl.so.2")).unwrap();
     let (status, verdict) = probe();

@@ -5,12 +5,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use compose::geometry::Size;
 use compose::hash::sha256_file;
 use serde::Serialize;
 
-use crate::browser::session::{Reuse, Timeouts};
+use crate::browser::framebuffer::ReadFault;
+use crate::browser::session::{FrameSource, Reuse, Timeouts};
+use crate::capture::frame_source::{PngReason, SourceChoice};
 use crate::capture::picture::{FrameConversion, FrameHashes, Picture};
 use crate::capture::{CaptureContext, Captured, capture};
+use crate::config::CaptureMode;
 use crate::config::output::Format;
 use crate::error::{Error, Result};
 use crate::ffmpeg;
@@ -26,13 +30,34 @@ use crate::verify::{ExpectedVideo, verify_video};
 /// How a chunk is rendered on this machine. None of it changes a byte of the result.
 #[derive(Debug, Clone, Copy)]
 pub struct ChunkOptions<'a> {
-    /// Browsers that draw at the same time; a short chunk uses fewer.
-    pub workers: u32,
+    pub workers: Workers,
     pub reuse: Reuse,
     pub hashes: FrameHashes,
     /// How strict to be is in the plan.
     pub timeouts: Timeouts,
+    /// Where frames are taken from, instead of what the plan says.
+    pub capture: Option<CaptureMode>,
+    /// A fault to be noticed.
+    pub fault: Option<ReadFault>,
     pub progress: &'a dyn Progress,
+}
+
+/// How many browsers draw at the same time; a short chunk uses fewer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Workers {
+    Exactly(u32),
+    /// As many as are good for so many processors.
+    ForCores(u32),
+}
+
+impl Workers {
+    fn count(self, source: FrameSource) -> u32 {
+        match (self, source) {
+            (Self::Exactly(count), _) | (Self::ForCores(count), FrameSource::Png) => count,
+            // One browser whose frames are read from memory keeps two processors busy: its own and the encoder's.
+            (Self::ForCores(cores), FrameSource::Framebuffer { .. }) => cores.div_ceil(2),
+        }
+    }
 }
 
 /// Is told what happens while a chunk is rendered.
@@ -72,6 +97,11 @@ pub struct ChunkReport {
     /// Requests of the page to other hosts, all of them refused.
     pub blocked_requests: u64,
     pub capture_mode: &'static str,
+    /// Where the frames came from: `framebuffer` or `png`.
+    pub frame_source: &'static str,
+    /// Why that was `png`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frame_source_reason: Option<&'static str>,
     pub output_kind: &'static str,
     pub sha256: String,
     pub producer_version: &'static str,
@@ -116,34 +146,24 @@ pub async fn render_chunk(
         .tempdir_in(folder)
         .map_err(Error::io("make a work directory in", folder))?;
     let files = Files { video: work.path().join("chunk"), scratch: work.path() };
-    let made = draw_and_encode(tools, &chunk, index, &files, options).await?;
+    let made = make(tools, &chunk, index, &files, options).await?;
 
     let verifying = Instant::now();
-    let PlannedChunk { summary, range, .. } = &chunk;
-    let expected = ExpectedVideo {
-        frames: range.len(),
-        size: summary.frame_size(),
-        fps: summary.fps,
-        format: summary.output.format,
-    };
-    verify_video(tools, &files.video, expected).await?;
-    if let Some(size) = summary.side_outputs.preview {
-        let expected = ExpectedVideo { size, format: Format::Mp4, ..expected };
-        verify_video(tools, &files.of(SideOutput::Preview), expected).await?;
-    }
+    let size = verify(tools, &chunk, &files).await?;
     let hashed = files.video.clone();
     let sha256 = tokio::task::spawn_blocking(move || sha256_file(&hashed))
         .await
         .expect("hashing does not panic")?;
     let Made { captured, workers, capture_ms, encode_ms, frame_hashes, side_outputs } = made;
+    let PlannedChunk { summary, range, .. } = &chunk;
     let report = ChunkReport {
         plan_hash: summary.manifest.plan_hash.clone(),
         chunk_index: index,
         start_frame: range.start,
         end_frame: range.end,
         frames_encoded: range.len(),
-        width: expected.size.width,
-        height: expected.size.height,
+        width: size.width,
+        height: size.height,
         duration_ms: ms(start),
         plan_hash_ms,
         session_boot_ms: u64::try_from(captured.boot.as_millis()).unwrap_or(u64::MAX),
@@ -151,10 +171,12 @@ pub async fn render_chunk(
         encode_stage_ms: encode_ms,
         verify_stage_ms: ms(verifying),
         workers,
-        reused_frames: range.len().saturating_sub(captured.screenshots),
+        reused_frames: range.len().saturating_sub(captured.drawn),
         relaunches: captured.relaunches,
         blocked_requests: captured.blocked_requests,
         capture_mode: "beginframe",
+        frame_source: if captured.png_reason.is_some() { "png" } else { "framebuffer" },
+        frame_source_reason: captured.png_reason.map(PngReason::name),
         output_kind: "file",
         sha256,
         producer_version: PRODUCER_VERSION,
@@ -163,18 +185,23 @@ pub async fn render_chunk(
         frame_hashes,
         side_outputs,
     };
+    publish(&report, &files, out)?;
+    Ok(report)
+}
+
+/// Moves what was made to where it is wanted, the video last.
+fn publish(report: &ChunkReport, files: &Files<'_>, out: &Path) -> Result<()> {
     for side_output in &report.side_outputs {
         let made = files.of(*side_output);
         fs::rename(&made, side_output.beside(out)).map_err(Error::io("move", &made))?;
     }
-    let perf = work.path().join("perf.json");
-    let text = serde_json::to_string_pretty(&report)
+    let perf = files.scratch.join("perf.json");
+    let text = serde_json::to_string_pretty(report)
         .expect("a report has nothing that JSON has not")
         + "\n";
     fs::write(&perf, text).map_err(Error::io("write", &perf))?;
     fs::rename(&perf, perf_path(out)).map_err(Error::io("move", &perf))?;
-    fs::rename(&files.video, out).map_err(Error::io("move", &files.video))?;
-    Ok(report)
+    fs::rename(&files.video, out).map_err(Error::io("move", &files.video))
 }
 
 /// Where the report beside a chunk is.
@@ -205,30 +232,43 @@ impl Files<'_> {
     }
 }
 
-async fn draw_and_encode(
+/// Draws and encodes a chunk; if what is read from memory is not what screenshots show, once more from screenshots.
+async fn make(
     tools: &Tools,
     chunk: &PlannedChunk,
     index: u32,
     files: &Files<'_>,
     options: ChunkOptions<'_>,
 ) -> Result<Made> {
-    let PlannedChunk { summary, variables, runtime_env, range, strictness, page_dir, tracks } =
-        chunk;
+    let PlannedChunk { summary, capture, .. } = chunk;
+    let mode = options.capture.unwrap_or(*capture);
+    let choice = SourceChoice::new(mode, &summary.output, summary.scale, options.fault)?;
+    match draw_and_encode(tools, chunk, (index, choice), files, options).await {
+        Err(Error::FramebufferMismatch { frame }) if mode == CaptureMode::Auto => {
+            tracing::warn!(frame, "memory differs from a screenshot, drawing the chunk again");
+            let again = (index, choice.after_mismatch());
+            let mut made = draw_and_encode(tools, chunk, again, files, options).await?;
+            let error = Error::FramebufferMismatch { frame };
+            made.captured.warnings.push(format!("{error}; the chunk is made of screenshots"));
+            Ok(made)
+        }
+        made => made,
+    }
+}
+
+async fn draw_and_encode(
+    tools: &Tools,
+    chunk: &PlannedChunk,
+    (index, choice): (u32, SourceChoice),
+    files: &Files<'_>,
+    options: ChunkOptions<'_>,
+) -> Result<Made> {
+    let PlannedChunk { summary, range, .. } = chunk;
     let PlanSummary { output, side_outputs: SideOutputs { poster, preview }, .. } = summary;
     let poster = poster.filter(|poster| (range.start..range.end).contains(poster));
-    let viewport = summary.viewport();
-    let source = PageSource {
-        root: page_dir,
-        runtime: tools.runtime(),
-        fps: summary.fps,
-        variables: variables.as_ref(),
-        env: runtime_env,
-        tracks,
-        alpha: output.alpha,
-    };
-    let server = page::serve(&source).await?;
+    let server = page::serve(&page_source(tools, chunk)).await?;
     let encoding = Encoding {
-        viewport,
+        viewport: summary.viewport(),
         fps: summary.fps,
         frames: range.len(),
         output: output.clone(),
@@ -239,22 +279,27 @@ async fn draw_and_encode(
     let mut running =
         Encoder::start(tools, &encoding, Targets { video: &files.video, preview: &small })?;
     tracing::debug!(pid = running.process_id(), "encoder started");
-    let workers = options.workers.min(range.len().div_ceil(FRAMES_WORTH_A_BROWSER)).max(1);
+    let workers = options
+        .workers
+        .count(choice.source)
+        .min(range.len().div_ceil(FRAMES_WORTH_A_BROWSER))
+        .max(1);
     let context = CaptureContext {
         tools,
         server: &server,
         scratch: files.scratch,
         fps: summary.fps,
         timeouts: options.timeouts,
-        strictness: *strictness,
+        strictness: chunk.strictness,
         reuse: options.reuse,
         conversion: FrameConversion {
-            viewport,
+            viewport: encoding.viewport,
             pixels: output.pixels(),
             alpha: output.alpha,
             hashes: options.hashes,
             poster,
         },
+        choice,
     };
     let start = Instant::now();
     let (mut frame_hashes, mut side_outputs) = (Vec::new(), Vec::new());
@@ -282,6 +327,37 @@ async fn draw_and_encode(
     ending.await.expect("ending a browser does not panic");
     finished?;
     Ok(Made { captured, workers, capture_ms, encode_ms, frame_hashes, side_outputs })
+}
+
+/// The page of a chunk, with what is put into it.
+fn page_source<'a>(tools: &'a Tools, chunk: &'a PlannedChunk) -> PageSource<'a> {
+    let PlannedChunk { summary, variables, runtime_env, page_dir, tracks, .. } = chunk;
+    PageSource {
+        root: page_dir,
+        runtime: tools.runtime(),
+        fps: summary.fps,
+        variables: variables.as_ref(),
+        env: runtime_env,
+        tracks,
+        alpha: summary.output.alpha,
+    }
+}
+
+/// Checks what was made of a chunk. Returns the size of its frames.
+async fn verify(tools: &Tools, chunk: &PlannedChunk, files: &Files<'_>) -> Result<Size> {
+    let PlannedChunk { summary, range, .. } = chunk;
+    let expected = ExpectedVideo {
+        frames: range.len(),
+        size: summary.frame_size(),
+        fps: summary.fps,
+        format: summary.output.format,
+    };
+    verify_video(tools, &files.video, expected).await?;
+    if let Some(size) = summary.side_outputs.preview {
+        let expected = ExpectedVideo { size, format: Format::Mp4, ..expected };
+        verify_video(tools, &files.of(SideOutput::Preview), expected).await?;
+    }
+    Ok(expected.size)
 }
 
 fn ms(start: Instant) -> u64 {

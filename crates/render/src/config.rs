@@ -31,6 +31,33 @@ pub enum Strictness {
     BestEffort,
 }
 
+/// Where the pixels of frames are taken from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CaptureMode {
+    /// Chrome's memory where that is possible, and screenshots otherwise.
+    Auto,
+    /// Chrome's memory, or it is an error.
+    Framebuffer,
+    /// Screenshots.
+    Png,
+}
+
+impl CaptureMode {
+    pub const ALL: [Self; 3] = [Self::Auto, Self::Framebuffer, Self::Png];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Framebuffer => "framebuffer",
+            Self::Png => "png",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.name() == name)
+    }
+}
+
 /// A checked config. Holding one is the proof that every field is in range and the fields agree.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
@@ -49,6 +76,7 @@ pub struct Settings {
     /// Path of the HTML file inside the project, with `/` between its parts.
     pub entry: String,
     pub strictness: Strictness,
+    pub capture: CaptureMode,
     pub plan_limit: u64,
     /// The room there is for the output and its chunks; `None` for what is found where planning works.
     pub output_limit: Option<u64>,
@@ -103,6 +131,8 @@ impl Settings {
             Some("best-effort") => Strictness::BestEffort,
             _ => Strictness::Strict,
         };
+        let capture = fields.choice("capture", &CaptureMode::ALL.map(CaptureMode::name))?;
+        let capture = capture.and_then(|name| CaptureMode::from_name(&name));
         let settings = Self {
             fps,
             output,
@@ -114,6 +144,7 @@ impl Settings {
             sizing,
             entry: fields.entry()?,
             strictness,
+            capture: capture.unwrap_or(CaptureMode::Auto),
             plan_limit: fields.bytes("planDirSizeLimitBytes")?.unwrap_or(DEFAULT_PLAN_LIMIT),
             output_limit: fields.bytes("outputSizeLimitBytes")?,
             variables: fields.variables()?,
@@ -184,6 +215,7 @@ mod tests {
             (json!({"fps": 30, "entryFile": "../index.html"}), "entryFile"),
             (json!({"fps": 30, "entryFile": "/etc/passwd"}), "entryFile"),
             (json!({"fps": 30, "strictness": "loose"}), "strictness"),
+            (json!({"fps": 30, "capture": "gpu"}), "capture"),
             (json!({"fps": 30, "variables": [1]}), "variables"),
             (json!({"fps": 30, "chunksize": 10}), "chunksize"),
             (json!({"fps": 30, "bitrate": "0k"}), "bitrate"),

@@ -96,6 +96,10 @@ pub enum Error {
     CaptureStalled { frame: u32, seconds: u64, page: String },
     #[error("Chrome sent frame {frame} as something else than a {width}x{height} PNG: {reason}")]
     BadFrame { frame: u32, width: u32, height: u32, reason: String },
+    #[error("frames cannot be read from Chrome's memory: {reason}")]
+    FramebufferUnavailable { reason: &'static str },
+    #[error("frame {frame} as read from Chrome's memory is not what a screenshot shows")]
+    FramebufferMismatch { frame: u32 },
 
     // The encoder and what it made.
     #[error("{command} failed ({status}): {stderr}")]

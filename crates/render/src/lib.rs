@@ -64,8 +64,10 @@ pub mod plan;
 pub mod still;
 pub mod tools;
 
+pub use browser::framebuffer::ReadFault;
 pub use browser::session::{Reuse, Timeouts};
 pub use capture::alone::{Proof, floor, probe};
+pub use capture::frame_source::PngReason;
 pub use capture::picture::FrameHashes;
 pub use error::{Error, Result};
 pub use side_output::SideOutput;

@@ -16,9 +16,16 @@ pub(crate) fn default_workers() -> u32 {
 
 /// The same in a function of so many MiB, where the machine's own numbers may be those of a larger one.
 pub(crate) fn lambda_workers(function_mib: Option<u64>) -> u32 {
-    let cores = available_parallelism().map_or(1, std::num::NonZero::get) as u64;
+    let shown = available_parallelism().map_or(1, std::num::NonZero::get) as u64;
+    let cores = function_mib.map_or(shown, |mib| shown.min(lambda_cores(mib)));
     let function = function_mib.map(|mib| mib << 20);
     workers(cores, memory().into_iter().chain(function).min())
+}
+
+/// The processors that a function of so many MiB is given, which may be fewer than it sees.
+fn lambda_cores(function_mib: u64) -> u64 {
+    const MIB_PER_CORE: u64 = 1769;
+    ((function_mib + MIB_PER_CORE / 2) / MIB_PER_CORE).max(1)
 }
 
 fn workers(cores: u64, memory: Option<u64>) -> u32 {
@@ -55,6 +62,13 @@ mod tests {
             (64, None, 16),
         ] {
             assert_eq!(workers(cores, memory), expected, "{cores} cores, {memory:?} bytes");
+        }
+    }
+
+    #[test]
+    fn a_function_has_a_processor_for_each_1769_mib() {
+        for (mib, cores) in [(128, 1), (1769, 1), (2048, 1), (3008, 2), (3538, 2), (10_240, 6)] {
+            assert_eq!(lambda_cores(mib), cores, "{mib} MiB");
         }
     }
 

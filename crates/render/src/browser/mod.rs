@@ -2,6 +2,7 @@
 
 mod diagnosis;
 mod flags;
+pub(crate) mod framebuffer;
 mod link;
 mod readiness;
 pub(crate) mod session;
@@ -27,6 +28,7 @@ use futures::StreamExt;
 use futures::future::{Either, select};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::browser::link::{Link, without_foreign_lines};
@@ -69,6 +71,8 @@ pub(crate) struct Browser {
     _home: Home,
     /// Milliseconds of the last tick.
     clock: f64,
+    /// Says when the last frame has been read, before which there is no other.
+    reading: Option<oneshot::Receiver<Result<()>>>,
 }
 
 #[derive(Debug)]
@@ -190,6 +194,7 @@ impl Browser {
             child,
             _home: home,
             clock: 0.0,
+            reading: None,
         })
     }
 
@@ -284,8 +289,15 @@ impl Browser {
         self.tick(0.0, WAITING_INTERVAL_MS, Tick::Advance).await
     }
 
-    /// Draws one frame at `at` milliseconds, or as soon after the last one as Chrome can tell apart.
+    /// Draws one frame at `at` milliseconds, or as soon after the last one as Chrome can tell apart. The one before has
+    /// been read by then, or is not going to be.
     pub(crate) async fn tick(&mut self, at: f64, interval: f64, tick: Tick) -> Result<Drawn> {
+        if let Some(reading) = &mut self.reading {
+            let read = reading.await;
+            self.reading = None;
+            // Whoever drops a frame unread does not want it.
+            read.unwrap_or(Ok(()))?;
+        }
         self.clock = at.max(self.clock + SMALLEST_STEP_MS);
         let mut params =
             BeginFrameParams::builder().frame_time_ticks(self.clock).interval(interval);

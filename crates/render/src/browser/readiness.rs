@@ -73,7 +73,8 @@ impl Session<'_> {
         self.refuse_early(&Status { errors: errors.clone(), ..Status::default() })?;
         warnings.extend(errors);
         let timelines = self.browser.evaluate(page::TIMELINES).await?;
-        Ok(Opened { duration: status.duration.unwrap_or_default(), timelines, warnings })
+        let duration = status.duration.unwrap_or_default();
+        Ok(Opened { duration, timelines, warnings, unreadable: None })
     }
 
     async fn look(&mut self) -> Result<Option<Status>> {

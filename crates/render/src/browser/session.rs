@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use compose::geometry::Viewport;
 use serde_json::Value;
 
+use crate::browser::framebuffer::{Checked, Framebuffer, ReadFault, Reading, Unreadable};
 use crate::browser::{Browser, Tick};
 use crate::config::Strictness;
 use crate::error::{Error, Result};
@@ -48,15 +50,39 @@ pub(crate) struct Opened {
     /// Seconds of each registered timeline, by its composition's id.
     pub(crate) timelines: BTreeMap<String, f64>,
     pub(crate) warnings: Vec<String>,
+    /// Why frames are not read from memory, if they should be.
+    pub(crate) unreadable: Option<Unreadable>,
+}
+
+/// Where a session's frames come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FrameSource {
+    /// The memory of Chrome's GPU process, if it can be read there.
+    Framebuffer { fault: Option<ReadFault> },
+    /// Screenshots.
+    Png,
+}
+
+/// How a frame is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Want {
+    pub(crate) reuse: Reuse,
+    /// Whether there must be a screenshot of it, and of one that is read from memory as well.
+    pub(crate) png: bool,
 }
 
 /// A picture, or the proof that it is the one before.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Capture {
     /// A PNG in base64.
     Png(String),
+    /// A frame that is still to be read.
+    Memory(Reading),
     Unchanged,
 }
+
+/// So many frames of one browser are read from memory until one is compared with a screenshot again.
+const FRAMES_BETWEEN_CHECKS: u32 = 120;
 
 #[derive(Debug)]
 pub(crate) struct Session<'a> {
@@ -66,9 +92,13 @@ pub(crate) struct Session<'a> {
     pub(super) timeouts: Timeouts,
     pub(super) strictness: Strictness,
     pub(super) errors_seen: usize,
+    framebuffer: Option<Arc<Framebuffer>>,
     last_png: String,
     motion: Motion,
-    captured: u32,
+    /// Whether the last frame that was read from memory was proven to be the one before.
+    is_still: bool,
+    /// Frames that were asked for.
+    asked: u32,
     /// The frame drawn last, and how far it was from the one before: most likely so far is the next one.
     drawn: Option<u32>,
     stride: u32,
@@ -79,7 +109,7 @@ pub(crate) struct Session<'a> {
 enum Motion {
     /// Frames differ: take a screenshot at once.
     Moving,
-    /// The last two screenshots were equal. The next tick reports damage that is not there.
+    /// The last two screenshots were equal, or a frame was checked. The next tick reports damage that is not there.
     Held,
     /// That tick is behind us: damage can be believed.
     Watching,
@@ -94,8 +124,18 @@ impl<'a> Session<'a> {
         viewport: Viewport,
         fps: Fps,
         (timeouts, strictness): (Timeouts, Strictness),
+        source: FrameSource,
     ) -> Result<(Self, Opened)> {
-        let browser = Browser::launch(tools, scratch, server, viewport).await?;
+        let mut browser = Browser::launch(tools, scratch, server, viewport).await?;
+        let (framebuffer, unreadable) = match source {
+            FrameSource::Png => (None, None),
+            FrameSource::Framebuffer { fault } => {
+                match Framebuffer::find(&mut browser, viewport, fault).await? {
+                    Ok(framebuffer) => (Some(Arc::new(framebuffer)), None),
+                    Err(unreadable) => (None, Some(unreadable)),
+                }
+            }
+        };
         let mut session = Self {
             browser,
             server,
@@ -103,9 +143,11 @@ impl<'a> Session<'a> {
             timeouts,
             strictness,
             errors_seen: 0,
+            framebuffer,
             last_png: String::new(),
             motion: Motion::Moving,
-            captured: 0,
+            is_still: false,
+            asked: 0,
             drawn: None,
             stride: 1,
         };
@@ -118,7 +160,7 @@ impl<'a> Session<'a> {
             Ok(opened) => opened?,
             Err(_elapsed) => return Err(session.not_ready("its scripts do not come to an end")),
         };
-        Ok((session, opened))
+        Ok((session, Opened { unreadable, ..opened }))
     }
 
     /// The id of the browser's main process.
@@ -126,15 +168,10 @@ impl<'a> Session<'a> {
         self.browser.process_id()
     }
 
-    /// How many screenshots were taken.
-    pub(crate) fn captured(&self) -> u32 {
-        self.captured
-    }
-
-    /// Draws frame `index`. With `reuse`, a frame that Chrome proves to be the last one drawn here is not drawn again.
-    pub(crate) async fn frame(&mut self, index: u32, reuse: Reuse) -> Result<Capture> {
+    /// Draws frame `index`. Where reuse is allowed, a frame that Chrome proves to be the last one drawn here is not drawn again.
+    pub(crate) async fn frame(&mut self, index: u32, want: Want) -> Result<Capture> {
         let limit = self.timeouts.frame;
-        match tokio::time::timeout(limit, self.draw(index, reuse)).await {
+        match tokio::time::timeout(limit, self.draw(index, want)).await {
             Ok(capture) => capture,
             Err(_elapsed) => {
                 let page = self.collect_page_errors().await;
@@ -159,26 +196,75 @@ impl<'a> Session<'a> {
         }
     }
 
-    async fn draw(&mut self, index: u32, reuse: Reuse) -> Result<Capture> {
+    async fn draw(&mut self, index: u32, want: Want) -> Result<Capture> {
         let interval = self.fps.interval_ms();
         let at = FIRST_FRAME_MS + f64::from(index) * interval;
+        self.stride = self.drawn.and_then(|drawn| index.checked_sub(drawn)).unwrap_or(1);
+        self.drawn = Some(index);
+        self.asked += 1;
+        match self.framebuffer.clone() {
+            Some(framebuffer) => self.draw_in_memory(index, at, want, framebuffer).await,
+            None => self.draw_png(index, at, want).await,
+        }
+    }
+
+    async fn draw_in_memory(
+        &mut self,
+        index: u32,
+        at: f64,
+        want: Want,
+        framebuffer: Arc<Framebuffer>,
+    ) -> Result<Capture> {
+        let interval = self.fps.interval_ms();
+        let (ticks, animated) = (self.browser.clock, self.prepare(index).await?);
+        // A tick that kept a slow seek going may have shown the change already: then the next one proves nothing.
+        let is_provable = self.motion == Motion::Watching && self.browser.clock <= ticks;
+        let is_check = want.png || self.asked % FRAMES_BETWEEN_CHECKS == 1;
+        if framebuffer.has_fault(ReadFault::Stale) {
+            // The frame before is read once more.
+        } else {
+            let has_damage = self.browser.tick(at, interval, Tick::Advance).await?.has_damage;
+            let was_still = std::mem::replace(&mut self.is_still, is_provable && !has_damage);
+            if self.is_still && !is_check && want.reuse == Reuse::Proven {
+                return Ok(Capture::Unchanged);
+            }
+            if animated {
+                // As below: a layer that the browser animates is drawn anew only when it is touched again.
+                self.seek(index).await?;
+            }
+            // The first change after a rest makes observers change the page, which screenshots, taken one tick later, show.
+            if animated || (was_still && has_damage) {
+                self.browser.tick(at, interval, Tick::Advance).await?;
+            }
+        }
+        self.motion = if is_check { Motion::Held } else { Motion::Watching };
+        let checked = if is_check {
+            let pixels = tokio::task::spawn_blocking({
+                let framebuffer = Arc::clone(&framebuffer);
+                move || framebuffer.whole()
+            });
+            let pixels = pixels.await.expect("reading does not panic")?;
+            Some(Checked { pixels, png: self.screenshot(index, at).await? })
+        } else {
+            None
+        };
+        let (reading, read) = Reading::start(framebuffer, checked);
+        self.browser.reading = Some(read);
+        Ok(Capture::Memory(reading))
+    }
+
+    async fn draw_png(&mut self, index: u32, at: f64, want: Want) -> Result<Capture> {
+        let interval = self.fps.interval_ms();
         if self.motion == Motion::Held {
             self.browser.tick(0.0, interval, Tick::Advance).await?;
             self.motion = Motion::Watching;
         }
-        let watched_from = self.browser.clock;
-        self.stride = self.drawn.and_then(|drawn| index.checked_sub(drawn)).unwrap_or(1);
-        self.drawn = Some(index);
-        let animated = self.seek(index).await?;
-        // A part of the page that is still on its way belongs into this frame.
-        while !self.server.is_quiet() {
-            self.browser.tick_soon().await?;
-        }
+        let (ticks, animated) = (self.browser.clock, self.prepare(index).await?);
         // A tick that kept a slow seek going may have shown the change already: then the next one proves nothing.
-        let is_provable = self.motion == Motion::Watching && self.browser.clock <= watched_from;
+        let is_provable = self.motion == Motion::Watching && self.browser.clock <= ticks;
         if is_provable || animated {
             let has_damage = self.browser.tick(at, interval, Tick::Advance).await?.has_damage;
-            if is_provable && !has_damage {
+            if is_provable && !has_damage && !want.png {
                 return Ok(Capture::Unchanged);
             }
         }
@@ -188,17 +274,26 @@ impl<'a> Session<'a> {
             self.seek(index).await?;
         }
         let png = self.screenshot(index, at).await?;
-        self.captured += 1;
-        if reuse == Reuse::Never {
+        if want.reuse == Reuse::Never {
             return Ok(Capture::Png(png));
         }
-        if png == self.last_png {
-            self.motion = Motion::Held;
+        let is_held = png == self.last_png;
+        self.motion = if is_held { Motion::Held } else { Motion::Moving };
+        if is_held && !want.png {
             return Ok(Capture::Unchanged);
         }
-        self.motion = Motion::Moving;
         self.last_png.clone_from(&png);
         Ok(Capture::Png(png))
+    }
+
+    /// Puts the page at a frame. Returns whether the browser itself animates anything on it.
+    async fn prepare(&mut self, index: u32) -> Result<bool> {
+        let animated = self.seek(index).await?;
+        // A part of the page that is still on its way belongs into this frame.
+        while !self.server.is_quiet() {
+            self.browser.tick_soon().await?;
+        }
+        Ok(animated)
     }
 
     /// Returns whether the browser itself animates anything on the page.

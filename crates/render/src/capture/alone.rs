@@ -12,11 +12,14 @@ use compose::{Overrides, VariableCheck};
 use futures::future::{join_all, try_join_all};
 
 use crate::browser::Renderer;
-use crate::browser::session::{Capture, Reuse, Timeouts};
+use crate::browser::session::{Capture, Reuse, Timeouts, Want};
+use crate::capture::buffers::Buffers;
+use crate::capture::canvas::compare;
+use crate::capture::frame_source::{PngReason, SourceChoice};
 use crate::capture::picture::{FrameConversion, FrameHashes};
-use crate::capture::{CaptureContext, open};
-use crate::config::Strictness;
+use crate::capture::{CaptureContext, Ready, open};
 use crate::config::output::{Alpha, PixelFormat};
+use crate::config::{CaptureMode, Strictness};
 use crate::error::{Error, Result};
 use crate::ffmpeg;
 use crate::frame::Fps;
@@ -48,28 +51,33 @@ pub struct Proof {
     /// Width and height of the frame that was drawn.
     pub size: (u32, u32),
     pub png_bytes: usize,
+    /// Why frames cannot be read from Chrome's memory here, if they cannot.
+    pub png_reason: Option<PngReason>,
 }
 
-/// What capturing alone costs: `browsers` browsers draw the first `frames` frames of a page, and the pictures are dropped as
-/// they come. The least that any renderer around this Chrome can take; benchmarks compare themselves with it.
+/// What drawing alone costs: `browsers` browsers draw the first `frames` frames of a page, and nobody looks at them. With
+/// screenshots, they are made and dropped as they come. The least that any renderer around this Chrome can take; benchmarks
+/// compare themselves with it.
 pub async fn floor(
     tools: &Tools,
     page_dir: &Path,
     scratch: &Path,
     browsers: u32,
     frames: u32,
+    mode: CaptureMode,
 ) -> Result<Duration> {
     let (server, viewport) = serve(tools, page_dir).await?;
-    let context = context(tools, &server, scratch, viewport);
+    let context = context(tools, &server, scratch, viewport, mode);
     let mut sessions = Vec::new();
     for opened in join_all((0..browsers).map(|_| open(context))).await {
         sessions.push(opened?.session);
     }
     let start = Instant::now();
     let step = usize::try_from(browsers).expect("a count of browsers fits");
+    let want = Want { reuse: context.reuse, png: false };
     try_join_all(sessions.iter_mut().zip(0..frames).map(|(session, first)| async move {
         for index in (first..frames).step_by(step) {
-            session.frame(index, context.reuse).await?;
+            session.frame(index, want).await?;
         }
         Ok::<_, Error>(())
     }))
@@ -85,18 +93,24 @@ pub async fn probe(tools: &Tools, scratch: &Path, timeouts: Timeouts) -> Result<
     std::fs::write(&html, PROBE_PAGE).map_err(Error::io("write", &html))?;
     let (ffmpeg, ffprobe) = (ffmpeg::version(tools).await?, ffmpeg::probe_version(tools).await?);
     let (server, viewport) = serve(tools, dir.path()).await?;
-    let mut session =
-        open(CaptureContext { timeouts, ..context(tools, &server, dir.path(), viewport) })
-            .await?
-            .session;
-    let Capture::Png(png) = session.frame(PROBE_FRAME, Reuse::Never).await? else {
-        unreachable!("the first frame is drawn")
+    let context = context(tools, &server, dir.path(), viewport, CaptureMode::Auto);
+    let Ready { mut session, png_reason, .. } =
+        open(CaptureContext { timeouts, ..context }).await?;
+    let want = Want { reuse: Reuse::Never, png: true };
+    let (png, png_reason) = match session.frame(PROBE_FRAME, want).await? {
+        Capture::Png(png) => (png, png_reason),
+        Capture::Memory(reading) => {
+            let checked = reading.checked.expect("a frame that is wanted as a PNG has one");
+            let compared = compare(&checked, PROBE_FRAME, context.conversion, &Buffers::default());
+            (checked.png, compared.is_err().then_some(PngReason::Mismatch))
+        }
+        Capture::Unchanged => unreachable!("the first frame is drawn"),
     };
     let png_bytes = check(&png)?;
     let browser = session.into_browser();
     let Renderer { vendor: _, renderer } = browser.renderer().await?;
     let chrome = browser.version().await?;
-    Ok(Proof { chrome, renderer, ffmpeg, ffprobe, size: PROBE_SIZE, png_bytes })
+    Ok(Proof { chrome, renderer, ffmpeg, ffprobe, size: PROBE_SIZE, png_bytes, png_reason })
 }
 
 async fn serve(tools: &Tools, page_dir: &Path) -> Result<(Server, Viewport)> {
@@ -122,6 +136,7 @@ fn context<'a>(
     server: &'a Server,
     scratch: &'a Path,
     viewport: Viewport,
+    mode: CaptureMode,
 ) -> CaptureContext<'a> {
     let (timeouts, strictness) = (Timeouts::default(), Strictness::Strict);
     let conversion = FrameConversion {
@@ -140,6 +155,7 @@ fn context<'a>(
         strictness,
         reuse: Reuse::Never,
         conversion,
+        choice: SourceChoice::without_plan(mode),
     }
 }
 

@@ -1,6 +1,10 @@
 //! The frame loop: several browsers draw interleaved frames, which arrive at one sink in order and are never all in memory.
 
 pub(crate) mod alone;
+mod buffers;
+mod canvas;
+pub(crate) mod frame_source;
+mod one_browser;
 pub(crate) mod picture;
 pub(crate) mod planes;
 
@@ -10,11 +14,14 @@ use std::time::{Duration, Instant};
 
 use futures::future::{join_all, try_join, try_join_all};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 
 use crate::browser::Browser;
-use crate::browser::session::{Capture, Reuse, Session, Timeouts};
-use crate::capture::picture::{Buffers, FrameConversion, Picture, picture};
+use crate::browser::session::{FrameSource, Reuse, Session, Timeouts};
+use crate::capture::buffers::Buffers;
+use crate::capture::canvas::Canvas;
+use crate::capture::frame_source::{PngReason, SourceChoice};
+use crate::capture::one_browser::{BrowserStats, OneBrowser, Slot};
+use crate::capture::picture::{FrameConversion, Picture};
 use crate::config::Strictness;
 use crate::error::{Error, Result};
 use crate::frame::{Fps, FrameRange};
@@ -23,10 +30,6 @@ use crate::tools::Tools;
 
 /// Pictures that may wait between one browser and the sink.
 const WAITING_PER_BROWSER: usize = 3;
-
-/// How often one browser may be started anew: a browser that dies may not the next time, a page that stalls mostly does.
-const RELAUNCHES: u32 = 2;
-const RELAUNCHES_AFTER_STALLS: u32 = 1;
 
 /// What all browsers of a chunk have in common.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +42,7 @@ pub(crate) struct CaptureContext<'a> {
     pub(crate) strictness: Strictness,
     pub(crate) reuse: Reuse,
     pub(crate) conversion: FrameConversion,
+    pub(crate) choice: SourceChoice,
 }
 
 /// What capturing took.
@@ -46,8 +50,10 @@ pub(crate) struct CaptureContext<'a> {
 pub(crate) struct Captured {
     /// Until the slowest browser was ready.
     pub(crate) boot: Duration,
-    /// Screenshots taken; the other frames were proven to be unchanged.
-    pub(crate) screenshots: u32,
+    /// Frames that differ from the one before.
+    pub(crate) drawn: u32,
+    /// Why frames were not read from memory.
+    pub(crate) png_reason: Option<PngReason>,
     pub(crate) relaunches: u32,
     pub(crate) warnings: Vec<String>,
     /// Requests to anything but the composition's own files, none of which got through.
@@ -56,83 +62,105 @@ pub(crate) struct Captured {
     pub(crate) browsers: Vec<Browser>,
 }
 
-/// What one browser hands over for one frame.
-enum Slot {
-    /// A picture that is being decoded.
-    Drawn(JoinHandle<Result<Picture>>),
-    /// The picture this browser handed over before.
-    Unchanged,
-}
-
 /// Draws the frames of `range` with `browsers` browsers and hands them to `sink` in order.
 pub(crate) async fn capture(
     context: CaptureContext<'_>,
     range: FrameRange,
     browsers: u32,
-    mut sink: impl AsyncFnMut(u32, Arc<Picture>) -> Result<()>,
+    sink: impl AsyncFnMut(u32, Arc<Picture>) -> Result<()>,
 ) -> Result<Captured> {
     let start = Instant::now();
     let opened = join_all((0..browsers).map(|_| open(context))).await;
     let mut sessions = Vec::new();
-    let mut captured = Captured::default();
+    let mut captured = Captured { png_reason: context.choice.reason, ..Captured::default() };
     for result in opened {
-        let Ready { session, warnings, relaunches } = result?;
+        let Ready { session, warnings, png_reason, relaunches } = result?;
         sessions.push(session);
         captured.warnings = warnings;
+        captured.png_reason = captured.png_reason.or(png_reason);
         captured.relaunches += relaunches;
     }
     captured.boot = start.elapsed();
-    let (senders, mut receivers): (Vec<_>, Vec<_>) =
-        (0..browsers).map(|_| mpsc::channel::<Slot>(WAITING_PER_BROWSER)).unzip();
+    let (senders, receivers): (Vec<_>, Vec<_>) =
+        (0..browsers).map(|_| mpsc::channel(WAITING_PER_BROWSER)).unzip();
     let buffers = Arc::new(Buffers::default());
-    let drawing =
-        sessions.into_iter().zip(senders).zip(range.start..).map(|((session, sender), first)| {
-            let step = usize::try_from(browsers).expect("a count of browsers fits");
-            draw_every(context, session, (first..range.end).step_by(step), sender, &buffers)
-        });
-    let collecting = async {
-        let mut last: Vec<Option<Arc<Picture>>> = vec![None; receivers.len()];
-        for index in range.start..range.end {
-            let browser = ((index - range.start) % browsers) as usize;
-            match receivers[browser].recv().await {
-                Some(Slot::Drawn(decoding)) => {
-                    let picture = Arc::new(decoding.await.expect("decoding does not panic")?);
-                    if let Some(shown) = last[browser].replace(picture) {
-                        buffers.recycle(shown, context.conversion.pixels);
-                    }
-                }
-                Some(Slot::Unchanged) => {}
-                // A browser that failed drops its sender; its own error is the one that is reported.
-                None => return Ok(()),
-            }
-            let picture = last[browser].as_ref().expect("a browser's first frame is always drawn");
-            sink(index, Arc::clone(picture)).await?;
-        }
-        Ok(())
-    };
-    let (drawn, ()) = try_join(try_join_all(drawing), collecting).await?;
-    captured.warnings.extend(context.server.unserved().into_iter().filter_map(|unserved| {
-        match unserved {
-            Unserved::Missing { path, wanted_as } if wanted_as == "empty" => {
-                Some(format!("a script asked for {path}, which is not in the project"))
-            }
-            Unserved::Missing { .. } => None,
-            Unserved::Outside { url } => Some(format!("the page was kept from {url}")),
-        }
-    }));
+    let step = usize::try_from(browsers).expect("a count of browsers fits");
+    let drawing = sessions.into_iter().zip(senders).zip(range.start..);
+    let drawing = drawing.map(|((session, sink), first)| {
+        let one = OneBrowser {
+            context,
+            session,
+            sink,
+            buffers: Arc::clone(&buffers),
+            canvas: Canvas::default(),
+            frames: (first..range.end).step_by(step).collect(),
+            pending: None,
+            relaunches: 0,
+            stalls: 0,
+        };
+        one.draw_all()
+    });
+    let pixels = context.conversion.pixels;
+    let collecting = collect(receivers, range, sink, |picture| picture.recycle(pixels, &buffers));
+    let (stats, drawn) = try_join(try_join_all(drawing), collecting).await?;
+    captured.drawn = drawn;
+    captured.warnings.extend(context.server.unserved().into_iter().filter_map(warning));
     captured.blocked_requests = context.server.blocked_requests();
-    for BrowserStats { browser, screenshots, relaunches } in drawn {
-        captured.screenshots += screenshots;
+    for BrowserStats { browser, relaunches } in stats {
         captured.relaunches += relaunches;
         captured.browsers.push(browser);
     }
     Ok(captured)
 }
 
+/// Takes the frames of `range` from their browsers and hands them to `sink` in order. Returns how many there were that are
+/// not the one before.
+async fn collect(
+    mut receivers: Vec<mpsc::Receiver<Slot>>,
+    range: FrameRange,
+    mut sink: impl AsyncFnMut(u32, Arc<Picture>) -> Result<()>,
+    recycle: impl Fn(Arc<Picture>),
+) -> Result<u32> {
+    let mut last: Vec<Option<Arc<Picture>>> = vec![None; receivers.len()];
+    let mut drawn = 0;
+    for index in range.start..range.end {
+        let browser = (index - range.start) as usize % receivers.len();
+        match receivers[browser].recv().await {
+            Some(Slot::Drawn(making)) => {
+                if let Some(picture) = making.await.expect("making a picture does not panic")? {
+                    drawn += 1;
+                    if let Some(shown) = last[browser].replace(Arc::new(picture)) {
+                        recycle(shown);
+                    }
+                }
+            }
+            Some(Slot::Unchanged) => {}
+            // A browser that failed drops its sender; its own error is the one that is reported.
+            None => return Ok(drawn),
+        }
+        let picture = last[browser].as_ref().expect("a browser's first frame is always drawn");
+        sink(index, Arc::clone(picture)).await?;
+    }
+    Ok(drawn)
+}
+
+/// What to say of a file that was not served.
+fn warning(unserved: Unserved) -> Option<String> {
+    match unserved {
+        Unserved::Missing { path, wanted_as } if wanted_as == "empty" => {
+            Some(format!("a script asked for {path}, which is not in the project"))
+        }
+        Unserved::Missing { .. } => None,
+        Unserved::Outside { url } => Some(format!("the page was kept from {url}")),
+    }
+}
+
 /// A browser that can draw.
 struct Ready<'a> {
     session: Session<'a>,
     warnings: Vec<String>,
+    /// Why its frames are screenshots although they should be read from memory.
+    png_reason: Option<PngReason>,
     relaunches: u32,
 }
 
@@ -148,73 +176,31 @@ async fn open(context: CaptureContext<'_>) -> Result<Ready<'_>> {
 }
 
 async fn open_once(context: CaptureContext<'_>) -> Result<Ready<'_>> {
-    let CaptureContext { tools, server, scratch, fps, timeouts, strictness, reuse: _, conversion } =
-        context;
+    let CaptureContext {
+        tools,
+        server,
+        scratch,
+        fps,
+        timeouts,
+        strictness,
+        reuse: _,
+        conversion,
+        choice,
+    } = context;
     let viewport = conversion.viewport;
-    let (session, opened) =
-        Session::open(tools, scratch, server, viewport, fps, (timeouts, strictness)).await?;
-    tracing::debug!(pid = session.process_id(), "browser ready");
-    Ok(Ready { session, warnings: opened.warnings, relaunches: 0 })
-}
-
-/// What became of one browser.
-struct BrowserStats {
-    browser: Browser,
-    screenshots: u32,
-    relaunches: u32,
-}
-
-/// Draws the frames of one browser; a browser that dies is started anew and goes on where it was.
-async fn draw_every<'a>(
-    context: CaptureContext<'a>,
-    mut session: Session<'a>,
-    frames: impl Iterator<Item = u32>,
-    sink: mpsc::Sender<Slot>,
-    buffers: &Arc<Buffers>,
-) -> Result<BrowserStats> {
-    let (mut screenshots, mut relaunches, mut stalls) = (0, 0, 0);
-    for index in frames {
-        let capture = loop {
-            match session.frame(index, context.reuse).await {
-                Ok(capture) => break capture,
-                Err(error) if relaunches < RELAUNCHES && may_pass(&error, stalls) => {
-                    // What the page said stays with the page's owner; a log is read by others.
-                    let stalled = matches!(error, Error::CaptureStalled { .. });
-                    tracing::warn!(frame = index, stalled, "browser lost, starting another");
-                    stalls += u32::from(stalled);
-                    relaunches += 1;
-                    screenshots += session.captured();
-                    drop(session);
-                    session = open(context).await?.session;
-                }
-                Err(error) => return Err(error),
-            }
-        };
-        let handed = match capture {
-            Capture::Png(png) => {
-                let (conversion, buffers) = (context.conversion, Arc::clone(buffers));
-                Slot::Drawn(tokio::task::spawn_blocking(move || {
-                    picture(&png, index, conversion, &buffers)
-                }))
-            }
-            Capture::Unchanged => Slot::Unchanged,
-        };
-        if sink.send(handed).await.is_err() {
-            // The sink has failed and says so itself.
-            break;
-        }
+    let timeouts = (timeouts, strictness);
+    let opening = Session::open(tools, scratch, server, viewport, fps, timeouts, choice.source);
+    let (session, opened) = opening.await?;
+    let png_reason = opened.unreadable.map(PngReason::from);
+    if let Some(reason) = png_reason {
+        choice.accept(reason)?;
     }
-    session.check_end().await?;
-    screenshots += session.captured();
-    Ok(BrowserStats { browser: session.into_browser(), screenshots, relaunches })
-}
-
-/// Whether another browser may succeed where this one did not, after so many stalls before.
-fn may_pass(error: &Error, stalls: u32) -> bool {
-    match error {
-        Error::CaptureStalled { .. } => stalls < RELAUNCHES_AFTER_STALLS,
-        error => is_lost(error),
-    }
+    tracing::debug!(
+        pid = session.process_id(),
+        framebuffer = choice.source != FrameSource::Png && png_reason.is_none(),
+        "browser ready"
+    );
+    Ok(Ready { session, warnings: opened.warnings, png_reason, relaunches: 0 })
 }
 
 /// Whether a browser is gone, or as good as gone.

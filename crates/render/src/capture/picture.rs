@@ -1,7 +1,7 @@
 //! From the PNG that Chrome sends to what the encoder reads.
 
 use std::io::Cursor;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -9,6 +9,7 @@ use compose::geometry::{Size, Viewport};
 use compose::hash::sha256_hex;
 use png::{BitDepth, ColorType};
 
+use crate::capture::buffers::Buffers;
 use crate::capture::planes::{Raster, Samples};
 use crate::config::output::{Alpha, PixelFormat};
 use crate::error::{Error, Result};
@@ -24,6 +25,18 @@ pub(crate) struct Picture {
     pub(crate) sha256: Option<String>,
 }
 
+impl Picture {
+    /// Gives its bytes back once nobody shows it any more.
+    pub(crate) fn recycle(self: Arc<Self>, pixels: PixelFormat, buffers: &Buffers) {
+        // A compressed picture has a length of its own, which no other one asks for.
+        if pixels != PixelFormat::Png
+            && let Some(picture) = Arc::into_inner(self)
+        {
+            buffers.put_back(picture.data);
+        }
+    }
+}
+
 /// What becomes of the frames of a chunk.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FrameConversion {
@@ -33,35 +46,6 @@ pub(crate) struct FrameConversion {
     pub(crate) hashes: FrameHashes,
     /// The frame that is kept as Chrome sent it.
     pub(crate) poster: Option<u32>,
-}
-
-/// Buffers that finished pictures leave behind for the next ones: fresh memory of this size costs more than what is put in it.
-#[derive(Debug, Default)]
-pub(crate) struct Buffers {
-    free: Mutex<Vec<Vec<u8>>>,
-}
-
-impl Buffers {
-    /// A buffer of `len` bytes with anything in it.
-    pub(crate) fn take(&self, len: usize) -> Vec<u8> {
-        let mut free = self.free.lock().expect("nothing panics while holding the buffers");
-        let fitting = free.iter().position(|buffer| buffer.len() == len);
-        fitting.map_or_else(|| vec![0; len], |i| free.swap_remove(i))
-    }
-
-    pub(crate) fn put_back(&self, buffer: Vec<u8>) {
-        self.free.lock().expect("nothing panics while holding the buffers").push(buffer);
-    }
-
-    /// Takes a picture's bytes back once nobody shows it any more.
-    pub(crate) fn recycle(&self, picture: Arc<Picture>, pixels: PixelFormat) {
-        // A compressed picture has a length of its own, which no other one asks for.
-        if pixels != PixelFormat::Png
-            && let Some(picture) = Arc::into_inner(picture)
-        {
-            self.put_back(picture.data);
-        }
-    }
 }
 
 /// Whether a picture's pixels are hashed on the way.
@@ -79,10 +63,42 @@ pub(crate) fn picture(
     buffers: &Buffers,
 ) -> Result<Picture> {
     let FrameConversion { viewport, pixels: wanted, alpha, hashes, poster } = conversion;
+    let bytes = decode_base64(png, index, viewport)?;
+    let raster = decode(&bytes, index, viewport, buffers)?;
+    let sha256 = (hashes == FrameHashes::Compute).then(|| raster.sha256(alpha));
+    // The frame that is wanted may be one that is not drawn again.
+    let is_kept = poster.is_some_and(|poster| index <= poster);
+    if wanted == PixelFormat::Png {
+        buffers.put_back(raster.pixels);
+        return Ok(Picture { png: is_kept.then(|| bytes.clone()), data: bytes, sha256 });
+    }
+    let mut raster = raster;
+    let data = raster.converted(wanted, buffers);
+    let data = data.map_err(|error| bad(index, viewport, error.to_string()))?;
+    buffers.put_back(raster.pixels);
+    Ok(Picture { data, png: is_kept.then_some(bytes), sha256 })
+}
+
+fn bad(frame: u32, viewport: Viewport, reason: String) -> Error {
     let Size { width, height } = viewport.frame();
-    let bad = |reason: String| Error::BadFrame { frame: index, width, height, reason };
-    let bytes = STANDARD.decode(png).map_err(|error| bad(error.to_string()))?;
-    let mut decoder = png::Decoder::new(Cursor::new(&bytes));
+    Error::BadFrame { frame, width, height, reason }
+}
+
+/// The bytes of a PNG as Chrome sends it.
+pub(crate) fn decode_base64(png: &str, index: u32, viewport: Viewport) -> Result<Vec<u8>> {
+    STANDARD.decode(png).map_err(|error| bad(index, viewport, error.to_string()))
+}
+
+/// The pixels of a PNG that has the size of a frame.
+pub(crate) fn decode(
+    bytes: &[u8],
+    index: u32,
+    viewport: Viewport,
+    buffers: &Buffers,
+) -> Result<Raster> {
+    let Size { width, height } = viewport.frame();
+    let bad = |reason: String| bad(index, viewport, reason);
+    let mut decoder = png::Decoder::new(Cursor::new(bytes));
     // The bytes come from a process on this machine; what could be wrong with them no checksum would show.
     decoder.ignore_checksums(true);
     let mut reader = decoder.read_info().map_err(|error| bad(error.to_string()))?;
@@ -97,22 +113,7 @@ pub(crate) fn picture(
         (ColorType::Rgba, BitDepth::Eight) => Samples::Rgba,
         (colour, depth) => return Err(bad(format!("its pixels are {colour:?} of {depth:?} bits"))),
     };
-    let sha256 = (hashes == FrameHashes::Compute).then(|| match (samples, alpha) {
-        (Samples::Rgba, Alpha::None) => {
-            sha256_hex(&pixels.chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]]).collect::<Vec<_>>())
-        }
-        _ => sha256_hex(&pixels),
-    });
-    // The frame that is wanted may be one that is not drawn again.
-    let is_kept = poster.is_some_and(|poster| index <= poster);
-    if wanted == PixelFormat::Png {
-        buffers.put_back(pixels);
-        return Ok(Picture { png: is_kept.then(|| bytes.clone()), data: bytes, sha256 });
-    }
-    let mut raster = Raster { width, height, samples, pixels };
-    let data = raster.converted(wanted, buffers).map_err(|error| bad(error.to_string()))?;
-    buffers.put_back(raster.pixels);
-    Ok(Picture { data, png: is_kept.then_some(bytes), sha256 })
+    Ok(Raster { width, height, samples, pixels })
 }
 
 #[cfg(test)]

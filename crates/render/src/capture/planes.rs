@@ -1,17 +1,20 @@
 //! Pixels as Chrome draws them, turned into what each encoder reads: BT.709, limited range, said by nobody but us.
 
+use compose::hash::sha256_hex;
 use yuv::{
     BufferStoreMut, YuvConversionMode, YuvError, YuvPlanarImageMut, YuvRange, YuvStandardMatrix,
-    rgb_to_yuv420, rgba_to_yuv420,
+    bgra_to_yuv420, rgb_to_yuv420, rgba_to_yuv420,
 };
 
-use crate::capture::picture::Buffers;
-use crate::config::output::PixelFormat;
+use crate::capture::buffers::Buffers;
+use crate::config::output::{Alpha, PixelFormat};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Samples {
     Rgb,
     Rgba,
+    /// As the compositor has them; nothing can be seen through them.
+    Bgra,
 }
 
 /// A decoded picture, row after row.
@@ -27,7 +30,7 @@ impl Samples {
     fn count(self) -> usize {
         match self {
             Self::Rgb => 3,
-            Self::Rgba => 4,
+            Self::Rgba | Self::Bgra => 4,
         }
     }
 }
@@ -68,47 +71,42 @@ impl Raster {
     }
 
     /// Every pixel with its alpha.
-    fn each(&self) -> impl Iterator<Item = [u8; 4]> {
-        let has_alpha = self.samples == Samples::Rgba;
-        self.pixels.chunks_exact(self.samples.count()).map(move |pixel| {
-            [pixel[0], pixel[1], pixel[2], if has_alpha { pixel[3] } else { u8::MAX }]
+    pub(crate) fn each(&self) -> impl Iterator<Item = [u8; 4]> {
+        let samples = self.samples;
+        self.pixels.chunks_exact(samples.count()).map(move |pixel| match samples {
+            Samples::Rgb => [pixel[0], pixel[1], pixel[2], u8::MAX],
+            Samples::Rgba => [pixel[0], pixel[1], pixel[2], pixel[3]],
+            Samples::Bgra => [pixel[2], pixel[1], pixel[0], u8::MAX],
         })
+    }
+
+    /// The digest of red, green and blue, and of alpha where that is kept.
+    pub(crate) fn sha256(&self, alpha: Alpha) -> String {
+        match (self.samples, alpha) {
+            (Samples::Rgb, _) | (Samples::Rgba, Alpha::Kept) => sha256_hex(&self.pixels),
+            (Samples::Rgba | Samples::Bgra, _) => sha256_hex(&self.rgb()),
+        }
+    }
+
+    pub(crate) fn rgb(&self) -> Vec<u8> {
+        self.each().flat_map(|[red, green, blue, _alpha]| [red, green, blue]).collect()
     }
 
     /// Luma, then both chroma planes at half size, and `more` bytes of anything. The chroma of a pixel is the mean of its
     /// 2×2 block.
     fn yuv420(&self, more: usize, buffers: &Buffers) -> Result<Vec<u8>, YuvError> {
-        let (width, height, luma) = (self.width, self.height, self.area());
+        let luma = self.area();
         let mut planes = buffers.take(luma + luma / 2 + more);
         let (y_plane, chroma) = planes.split_at_mut(luma);
         let (u_plane, v_plane) = chroma[..luma / 2].split_at_mut(luma / 4);
-        let mut image = YuvPlanarImageMut {
-            y_plane: BufferStoreMut::Borrowed(y_plane),
-            y_stride: width,
-            u_plane: BufferStoreMut::Borrowed(u_plane),
-            u_stride: width / 2,
-            v_plane: BufferStoreMut::Borrowed(v_plane),
-            v_stride: width / 2,
-            width,
-            height,
-        };
-        let range = YuvRange::Limited;
-        let (standard, care) = (YuvStandardMatrix::Bt709, YuvConversionMode::Balanced);
-        match self.samples {
-            Samples::Rgb => {
-                rgb_to_yuv420(&mut image, &self.pixels, width * 3, range, standard, care)
-            }
-            Samples::Rgba => {
-                rgba_to_yuv420(&mut image, &self.pixels, width * 4, range, standard, care)
-            }
-        }?;
+        yuv420(&self.pixels, self.samples, (self.width, self.height), [y_plane, u_plane, v_plane])?;
         Ok(planes)
     }
 
     /// Gives pixels that cannot be seen the colour of those that can be in their 2×2 block: chroma is shared, and the black
     /// that a transparent pixel is drawn as would darken the edge of what is beside it.
     fn fill_transparent(&mut self) {
-        if self.samples == Samples::Rgb {
+        if self.samples != Samples::Rgba {
             return;
         }
         let stride = self.width as usize * 4;
@@ -141,6 +139,32 @@ impl Raster {
             }
         }
         bytes
+    }
+}
+
+/// Converts some rows of pixels, an even number of them, into as much of three planes.
+pub(crate) fn yuv420(
+    pixels: &[u8],
+    samples: Samples,
+    (width, height): (u32, u32),
+    [y_plane, u_plane, v_plane]: [&mut [u8]; 3],
+) -> Result<(), YuvError> {
+    let mut image = YuvPlanarImageMut {
+        y_plane: BufferStoreMut::Borrowed(y_plane),
+        y_stride: width,
+        u_plane: BufferStoreMut::Borrowed(u_plane),
+        u_stride: width / 2,
+        v_plane: BufferStoreMut::Borrowed(v_plane),
+        v_stride: width / 2,
+        width,
+        height,
+    };
+    let range = YuvRange::Limited;
+    let (standard, care) = (YuvStandardMatrix::Bt709, YuvConversionMode::Balanced);
+    match samples {
+        Samples::Rgb => rgb_to_yuv420(&mut image, pixels, width * 3, range, standard, care),
+        Samples::Rgba => rgba_to_yuv420(&mut image, pixels, width * 4, range, standard, care),
+        Samples::Bgra => bgra_to_yuv420(&mut image, pixels, width * 4, range, standard, care),
     }
 }
 

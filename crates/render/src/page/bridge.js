@@ -235,6 +235,7 @@
       if (waits.length > 0) await Promise.all(waits);
       if (window.__hfWaitForSeekCompletion) await window.__hfWaitForSeekCompletion();
       if (window.__hf.colorGrading && document.querySelector('[data-color-grading]')) await window.__hf.colorGrading.waitForActiveLuts();
+      window.__fwRepaint();
       return { errors: allErrors().length, animated: document.getAnimations().length > 0 };
     },
   };

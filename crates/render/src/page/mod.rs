@@ -44,7 +44,7 @@ pub(crate) async fn serve(source: &PageSource<'_>) -> Result<Server> {
     let injection = Injection {
         every_head_start: assign + include_str!("virtual-time.js"),
         index_head_end: (*runtime).to_owned(),
-        index_body_end: include_str!("bridge.js").to_owned(),
+        index_body_end: [include_str!("repaint.js"), include_str!("bridge.js")].concat(),
         video_frames: (!tracks.is_empty()).then(|| video_frames(tracks)),
         alpha: *alpha,
     };

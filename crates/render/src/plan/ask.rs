@@ -6,7 +6,7 @@ use std::path::Path;
 use compose::geometry::Viewport;
 use serde_json::Value;
 
-use crate::browser::session::{Opened, Session, Timeouts};
+use crate::browser::session::{FrameSource, Opened, Session, Timeouts};
 use crate::config::Strictness;
 use crate::error::Result;
 use crate::page::{self, PageSource};
@@ -60,8 +60,16 @@ pub(super) async fn ask(
 ) -> Result<PageFacts> {
     let VolumeProbe { ids: heard, places, seconds } = probe;
     let server = page::serve(source).await?;
-    let (session, opened) =
-        Session::open(tools, work, &server, viewport, source.fps, (timeouts, strictness)).await?;
+    let (session, opened) = Session::open(
+        tools,
+        work,
+        &server,
+        viewport,
+        source.fps,
+        (timeouts, strictness),
+        FrameSource::Png,
+    )
+    .await?;
     let mut volumes = BTreeMap::new();
     if !heard.is_empty() {
         let step = 1.0 / source.fps.as_f64().clamp(1.0, MAX_SAMPLES_PER_SECOND);

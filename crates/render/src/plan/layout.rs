@@ -118,6 +118,9 @@ pub(crate) struct EncoderPlan {
     /// Whether page errors end the render; absent in plans of other makers, which do not let them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) strictness: Option<String>,
+    /// Where frames are taken from, if that is not left to the chunk.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) capture: Option<String>,
     /// How often a GIF is played.
     #[serde(rename = "loop", skip_serializing_if = "Option::is_none")]
     pub(crate) plays: Option<u32>,

@@ -8,7 +8,7 @@ use compose::geometry::Size;
 use serde::Serialize;
 
 use crate::config::output::Format;
-use crate::config::{Settings, Strictness};
+use crate::config::{CaptureMode, Settings, Strictness};
 use crate::error::{Error, Result};
 use crate::ffmpeg::encode::{Profile, profile};
 use crate::frame::FrameRange;
@@ -76,6 +76,8 @@ pub(super) fn encoder_plan(
             Strictness::Strict => "strict".to_owned(),
             Strictness::BestEffort => "best-effort".to_owned(),
         }),
+        capture: (settings.capture != CaptureMode::Auto)
+            .then(|| settings.capture.name().to_owned()),
         plays: is_gif.then_some(settings.output.plays),
         cfr: settings.output.cfr.then_some(true),
         poster,

@@ -9,9 +9,9 @@ use compose::geometry::{Size, Viewport};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::config::Strictness;
 use crate::config::output::{Format, Output};
 use crate::config::resolution::MAX_SCALE;
+use crate::config::{CaptureMode, Strictness};
 use crate::error::{Error, Result};
 use crate::frame::{Fps, FrameRange};
 use crate::plan::hash::{Identity, plan_digest};
@@ -66,6 +66,7 @@ pub(crate) struct PlannedChunk {
     pub(crate) runtime_env: BTreeMap<String, String>,
     pub(crate) range: FrameRange,
     pub(crate) strictness: Strictness,
+    pub(crate) capture: CaptureMode,
     pub(crate) page_dir: PathBuf,
     /// The videos whose frames are put into the page.
     pub(crate) tracks: Vec<VideoTrack>,
@@ -162,6 +163,12 @@ pub(crate) fn open_chunk(dir: &Path, index: u32, ffmpeg_version: &str) -> Result
         Some("strict") => Strictness::Strict,
         _ => Strictness::BestEffort,
     };
+    let capture = match encoder.capture.as_deref() {
+        None => CaptureMode::Auto,
+        Some(name) => {
+            CaptureMode::from_name(name).ok_or_else(|| invalid(format!("capture is \"{name}\"")))?
+        }
+    };
     let range = entry.range();
     Ok(PlannedChunk {
         summary: summary(manifest, &chunks, &encoder)?,
@@ -169,6 +176,7 @@ pub(crate) fn open_chunk(dir: &Path, index: u32, ffmpeg_version: &str) -> Result
         runtime_env,
         range,
         strictness,
+        capture,
         page_dir,
         tracks,
     })

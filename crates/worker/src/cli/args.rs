@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use render::ReadFault;
+use render::config::CaptureMode;
 use render::frame::Moment;
 
 pub(crate) use crate::cli::config::{ConfigArgs, PageArgs};
@@ -80,6 +82,12 @@ pub(crate) struct RenderArgs {
     /// Put the sha256 of each frame's pixels into the summary
     #[arg(long, requires = "json")]
     pub(crate) frame_hashes: bool,
+    /// Where frames are taken from: auto is Chrome's memory where that is possible, and screenshots otherwise
+    #[arg(long, value_parser = values::capture(), default_value = "auto")]
+    pub(crate) capture: CaptureMode,
+    /// Put a fault into reading frames from memory, to see it noticed
+    #[arg(long, hide = true, value_parser = values::capture_fault())]
+    pub(crate) capture_fault: Option<ReadFault>,
     /// Print one JSON summary on stdout
     #[arg(long)]
     pub(crate) json: bool,
@@ -134,6 +142,9 @@ pub(crate) struct FloorArgs {
     pub(crate) frames: u32,
     #[arg(long)]
     pub(crate) workers: Option<u32>,
+    /// Where frames are taken from
+    #[arg(long, value_parser = values::capture(), default_value = "auto")]
+    pub(crate) capture: CaptureMode,
     #[command(flatten)]
     pub(crate) host: HostArgs,
 }

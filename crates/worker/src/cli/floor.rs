@@ -11,7 +11,8 @@ pub(crate) async fn floor(args: &FloorArgs) -> Result<()> {
     let scratch = scratch(&args.host);
     let tools = open_toolbox(&args.host, &scratch)?.drawing().await?;
     let workers = args.workers.unwrap_or_else(default_workers);
-    let took = render::floor(&tools, &args.page, &scratch, workers, args.frames).await?;
+    let took =
+        render::floor(&tools, &args.page, &scratch, workers, args.frames, args.capture).await?;
     let ms_per_frame = took.as_secs_f64() * 1000.0 / f64::from(args.frames.max(1));
     print(&json!({ "workers": workers, "frames": args.frames, "msPerFrame": ms_per_frame }))
 }

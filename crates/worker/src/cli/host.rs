@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use render::chunk::{ChunkOptions, Progress};
+use render::chunk::{ChunkOptions, Progress, Workers};
 use render::{FrameHashes, Reuse, Timeouts};
 use serde_json::Value;
 use store::Uri;
@@ -59,10 +59,12 @@ pub(crate) fn options<'a>(
     progress: &'a dyn Progress,
 ) -> ChunkOptions<'a> {
     ChunkOptions {
-        workers: workers.unwrap_or_else(default_workers),
+        workers: workers.map_or_else(|| Workers::ForCores(default_workers()), Workers::Exactly),
         reuse: Reuse::Proven,
         hashes: FrameHashes::Skip,
         timeouts: timeouts(host),
+        capture: None,
+        fault: None,
         progress,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use render::Proof;
+use render::{PngReason, Proof};
 use serde_json::{Value, json};
 
 use crate::cli::args::ProbeArgs;
@@ -25,13 +25,15 @@ pub(crate) async fn probe(args: &ProbeArgs) -> Result<()> {
 fn verdict(tried: &Result<Proof>, took: Duration) -> Value {
     let duration_ms = millis(took);
     match tried {
-        Ok(Proof { chrome, renderer, ffmpeg, ffprobe, size, png_bytes }) => json!({
+        Ok(Proof { chrome, renderer, ffmpeg, ffprobe, size, png_bytes, png_reason }) => json!({
             "passed": true,
             "durationMs": duration_ms,
             "chrome": chrome,
             "webgl": renderer,
             "ffmpeg": ffmpeg,
             "ffprobe": ffprobe,
+            "frameSource": if png_reason.is_some() { "png" } else { "framebuffer" },
+            "frameSourceReason": png_reason.map(PngReason::name),
             "screenshot": { "width": size.0, "height": size.1, "bytes": png_bytes },
         }),
         Err(error) => json!({

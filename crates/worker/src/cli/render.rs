@@ -81,6 +81,8 @@ async fn render_with(args: &RenderArgs, meter: &Meter) -> Result<Value> {
     let options = ChunkOptions {
         reuse: if args.no_reuse { Reuse::Never } else { Reuse::Proven },
         hashes: if args.frame_hashes { FrameHashes::Compute } else { FrameHashes::Skip },
+        capture: Some(args.capture),
+        fault: args.capture_fault,
         ..options(args.workers, &args.host, meter)
     };
     let worker =
@@ -166,8 +168,10 @@ fn summary(
         "duration": duration,
         "width": reports.first().map(|report| report.width),
         "height": reports.first().map(|report| report.height),
-        "workers": options.workers,
+        "workers": reports.iter().map(|report| report.workers).max(),
         "reusedFrames": reports.iter().map(|report| report.reused_frames).sum::<u32>(),
+        "frameSource": reports.iter().map(|report| report.frame_source).max(),
+        "frameSourceReason": reports.iter().find_map(|report| report.frame_source_reason),
         "stages": stages,
         "chunks": reports,
         "frameHashes": frame_hashes,

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use render::SideOutput;
-use render::config::Settings;
+use render::chunk::ChunkOptions;
 use render::config::output::Format;
+use render::config::{CaptureMode, Settings};
 use render::still::{Kind, convert};
 use serde_json::{Value, json};
 use store::LocalStore;
@@ -83,7 +84,9 @@ async fn draw(args: &StillArgs) -> Result<Value> {
     let scratch = scratch(&args.host);
     let toolbox = open_toolbox(&args.host, &scratch)?;
     let (bench, env, meter) = (WorkDir::make(&scratch)?, environment(), Meter::silent());
-    let options = options(Some(1), &args.host, &meter);
+    // Looking for the frame in memory takes longer than one screenshot.
+    let options =
+        ChunkOptions { capture: Some(CaptureMode::Png), ..options(Some(1), &args.host, &meter) };
     let worker =
         Worker { store: &LocalStore, toolbox: &toolbox, env: &env, scratch: bench.path(), options };
 

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use render::config::CaptureMode;
 
 use crate::cli::config::ConfigArgs;
+use crate::cli::values;
 
 #[derive(Debug, Args)]
 #[command(after_help = LEFT_OUT)]
@@ -28,6 +30,9 @@ pub(crate) struct SubmitArgs {
     /// Chunks that are rendered at the same time, at most [default: the deployment's]
     #[arg(long, value_name = "CHUNKS", value_parser = clap::value_parser!(u32).range(1..=40))]
     pub(crate) max_concurrency: Option<u32>,
+    /// Where frames are taken from: auto is Chrome's memory where that is possible, and screenshots otherwise
+    #[arg(long, value_parser = values::capture())]
+    pub(crate) capture: Option<CaptureMode>,
     /// Start the render and return
     #[arg(long)]
     pub(crate) detach: bool,

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use render::config::Settings;
+use render::ReadFault;
 use render::config::output::{Codec, Format, Quality};
+use render::config::{CaptureMode, Settings};
 use render::frame::{Fps, Moment, Span};
 use render::still::Kind;
 use serde_json::{Map, Value, json};
@@ -58,6 +59,14 @@ pub(super) fn codec() -> impl TypedValueParser<Value = Codec> {
 
 pub(super) fn quality() -> impl TypedValueParser<Value = Quality> {
     one_of(Quality::ALL, Quality::name)
+}
+
+pub(super) fn capture() -> impl TypedValueParser<Value = CaptureMode> {
+    one_of(CaptureMode::ALL, CaptureMode::name)
+}
+
+pub(super) fn capture_fault() -> impl TypedValueParser<Value = ReadFault> {
+    one_of(ReadFault::ALL, ReadFault::name)
 }
 
 /// A number that the config's field `name` takes.

@@ -119,6 +119,8 @@ impl Journal {
             workers = report.map(|report| report.workers),
             reused_frames = report.map(|report| report.reused_frames),
             relaunches = report.map(|report| report.relaunches),
+            frame_source = report.map(|report| report.frame_source),
+            frame_source_reason = report.and_then(|report| report.frame_source_reason),
             blocked_requests = report.map(|report| report.blocked_requests),
             peak_memory_bytes = usage.peak_memory,
             peak_tmp_bytes = usage.peak_scratch,
@@ -170,6 +172,12 @@ fn success_numbers(answer: &Answer, facts: &Facts, usage: Usage) -> Vec<Number> 
             ("Boot", "Milliseconds", json!(report.session_boot_ms)),
             ("Relaunches", "Count", json!(report.relaunches)),
             ("BlockedRequests", "Count", json!(report.blocked_requests)),
+            ("FramebufferChunks", "Count", json!(u8::from(report.frame_source == "framebuffer"))),
+            (
+                "FramebufferMismatches",
+                "Count",
+                json!(u8::from(report.frame_source_reason == Some("mismatch"))),
+            ),
         ]);
     }
     match answer {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use futures::FutureExt;
 use lambda_runtime::tower::ServiceBuilder;
 use lambda_runtime::{Diagnostic, LambdaEvent, LambdaInvocation, Runtime, service_fn};
-use render::chunk::ChunkOptions;
+use render::chunk::{ChunkOptions, Workers};
 use render::{FrameHashes, Reuse, Timeouts};
 use serde_json::Value;
 use store::{RetryProfile, S3Store};
@@ -236,13 +236,15 @@ impl Function {
             Duration::from_secs(number(name).unwrap_or(default).clamp(1, most))
         };
         ChunkOptions {
-            workers: lambda_workers(number("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")),
+            workers: Workers::ForCores(lambda_workers(number("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"))),
             reuse: Reuse::Proven,
             hashes: FrameHashes::Skip,
             timeouts: Timeouts {
                 ready: seconds("FRAMEWRIGHT_READY_TIMEOUT", 45, 600),
                 frame: seconds("FRAMEWRIGHT_FRAME_TIMEOUT", 25, MAX_FRAME_SECONDS),
             },
+            capture: None,
+            fault: None,
             progress: tally,
         }
     }

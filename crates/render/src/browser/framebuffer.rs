@@ -1,0 +1,498 @@
+//! Where Chrome keeps the frame that it has composited: found once in the memory of its GPU process, then read after ticks.
+//!
+//! Chrome composites in software into one private mapping of its GPU process, as rows of blue, green, red and alpha without
+//! padding. It answers a `BeginFrame` after that frame is complete, and draws nothing until the next one: what is read
+//! between an answer and the next command is one whole frame.
+
+use std::fs::{self, File};
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use compose::geometry::{Size, Viewport};
+use serde_json::json;
+use tokio::sync::oneshot;
+
+use crate::browser::Browser;
+use crate::error::{Error, Result};
+
+/// Bytes of a pixel.
+pub(crate) const PIXEL: usize = 4;
+
+/// Rows of each pattern: one to be looked for, the others to tell the frame from a picture of another width.
+const PATTERN_ROWS: usize = 4;
+
+/// How many pixels wider than the page a pattern is, so that its own picture in memory has longer rows than the frame.
+const OVERHANG: usize = 16;
+
+/// What a page draws is shown one or two ticks later.
+const TICKS_UNTIL_SHOWN: u32 = 10;
+const TICKS_OF_CHANGE: u32 = 2;
+
+/// Larger mappings are reserved address space; in a smaller one, the frame lies near the start.
+const LARGEST_MAPPING: u64 = 1 << 30;
+const SEARCHED_BEYOND_FRAME: u64 = 32 << 20;
+const SEARCH_STEP: usize = 1 << 20;
+
+const DRAW_PATTERNS: &str = include_str!("../page/patterns.js");
+const REMOVE_PATTERNS: &str = "window.__fwPatterns.forEach((canvas) => canvas.remove())";
+
+/// Why frames cannot be read from memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unreadable {
+    /// Not exactly one process of this Chrome composites.
+    GpuProcess,
+    /// The system does not let this process read that one's memory.
+    Refused,
+    /// No place in memory shows what the page shows.
+    NotFound,
+    /// Several places do.
+    Ambiguous,
+}
+
+/// A fault that is put into reading, to show that the comparison with screenshots notices it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadFault {
+    /// Each row is the one below.
+    Row,
+    /// The frame is read before it is drawn.
+    Stale,
+    /// Red and blue are exchanged.
+    Channels,
+    /// The memory is that of another picture of the same size.
+    Place,
+}
+
+impl ReadFault {
+    pub const ALL: [Self; 4] = [Self::Row, Self::Stale, Self::Channels, Self::Place];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Row => "row",
+            Self::Stale => "stale",
+            Self::Channels => "channels",
+            Self::Place => "place",
+        }
+    }
+}
+
+/// The frame of one browser in memory.
+#[derive(Debug)]
+pub(crate) struct Framebuffer {
+    memory: File,
+    address: u64,
+    /// Bytes of a row.
+    stride: usize,
+    height: usize,
+    fault: Option<ReadFault>,
+}
+
+/// A frame that has been drawn. Until it is dropped or read, its browser draws no other.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    framebuffer: Arc<Framebuffer>,
+    /// All of it, if it has been read already, and as a PNG in base64, to compare the two.
+    pub(crate) checked: Option<Checked>,
+    done: oneshot::Sender<Result<()>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Checked {
+    pub(crate) pixels: Vec<u8>,
+    pub(crate) png: String,
+}
+
+impl Reading {
+    /// The frame in `framebuffer`, and what its browser has to wait for before it draws again.
+    pub(super) fn start(
+        framebuffer: Arc<Framebuffer>,
+        checked: Option<Checked>,
+    ) -> (Self, oneshot::Receiver<Result<()>>) {
+        let (done, read) = oneshot::channel();
+        (Self { framebuffer, checked, done }, read)
+    }
+
+    /// Reads strips of `strip` rows, the last of which may have fewer, and hands each to `take` with its first row. The
+    /// browser may draw again once all are read. A frame that cannot be read is a browser that is lost.
+    pub(crate) fn strips(self, strip: usize, mut take: impl FnMut(usize, &[u8])) -> Result<()> {
+        let Self { framebuffer, checked, done } = self;
+        let mut read = || {
+            let rows = strip * framebuffer.stride;
+            if let Some(Checked { pixels, png: _ }) = &checked {
+                pixels.chunks(rows).enumerate().for_each(|(i, bytes)| take(i * strip, bytes));
+                return Ok(());
+            }
+            // One buffer that stays in the cache costs half of what the whole frame at once does.
+            let mut buffer = vec![0; rows];
+            for first in (0..framebuffer.height).step_by(strip) {
+                let rows = strip.min(framebuffer.height - first);
+                let bytes = &mut buffer[..rows * framebuffer.stride];
+                framebuffer.read(first, bytes)?;
+                take(first, bytes);
+            }
+            Ok(())
+        };
+        let result = read();
+        let told = match &result {
+            Ok(()) => Ok(()),
+            Err(_) => Err(unreadable("the frame before could not be read")),
+        };
+        // A browser that is gone waits for nothing.
+        let _gone = done.send(told);
+        result
+    }
+}
+
+fn unreadable(reason: &str) -> Error {
+    Error::BrowserLost { during: "while a frame was read".to_owned(), reason: reason.to_owned() }
+}
+
+impl Framebuffer {
+    /// Shows patterns on the empty page of `browser` and looks for them.
+    pub(super) async fn find(
+        browser: &mut Browser,
+        viewport: Viewport,
+        fault: Option<ReadFault>,
+    ) -> Result<std::result::Result<Self, Unreadable>> {
+        let mut search = match Search::of_browser(browser.process_id(), viewport) {
+            Ok(search) => search,
+            Err(unreadable) => return Ok(Err(unreadable)),
+        };
+        let patterns = Patterns::new(viewport);
+        browser.evaluate::<bool>(&patterns.script(viewport)).await?;
+        for _ in 0..TICKS_UNTIL_SHOWN {
+            browser.tick_soon().await?;
+            search = search.run(patterns.clone(), Search::look_for).await;
+            if search.result.is_err() || !search.hits.is_empty() {
+                break;
+            }
+        }
+        // Other places keep the pattern that was drawn first; the frame shows the second one, too.
+        let patterns = Patterns::new(viewport);
+        browser.evaluate::<bool>(&patterns.script(viewport)).await?;
+        for _ in 0..TICKS_OF_CHANGE {
+            browser.tick_soon().await?;
+        }
+        search = search.run(patterns, Search::keep).await;
+        browser.evaluate::<Option<()>>(REMOVE_PATTERNS).await?;
+        browser.tick_soon().await?;
+        Ok(search.found(fault))
+    }
+
+    /// The whole frame.
+    pub(super) fn whole(&self) -> Result<Vec<u8>> {
+        let mut pixels = vec![0; self.height * self.stride];
+        self.read(0, &mut pixels)?;
+        Ok(pixels)
+    }
+
+    pub(super) fn has_fault(&self, fault: ReadFault) -> bool {
+        self.fault == Some(fault)
+    }
+
+    /// Reads the rows from `first` on that fill `rows`.
+    fn read(&self, first: usize, rows: &mut [u8]) -> Result<()> {
+        let first = if self.has_fault(ReadFault::Row) { first + 1 } else { first };
+        let offset = u64::try_from(first * self.stride).expect("a frame is smaller than memory");
+        // Of a process that has ended nothing is read, which is an error here.
+        let read = self.memory.read_exact_at(rows, self.address + offset);
+        read.map_err(|error| unreadable(&error.to_string()))?;
+        if self.has_fault(ReadFault::Channels) {
+            rows.chunks_exact_mut(PIXEL).for_each(|pixel| pixel.swap(0, 2));
+        }
+        Ok(())
+    }
+}
+
+/// The rows at the top and at the bottom of a page that shows nothing else: noise that is in memory nowhere else.
+#[derive(Debug, Clone)]
+struct Patterns {
+    seeds: [u32; 2],
+    top: Vec<u8>,
+    bottom: Vec<u8>,
+}
+
+impl Patterns {
+    fn new(viewport: Viewport) -> Self {
+        let random = RandomState::new();
+        let seed = |of: u32| u32::try_from(random.hash_one(of) >> 33).unwrap_or(1).max(1);
+        let seeds = [seed(0), seed(1)];
+        let width = viewport.frame().width as usize;
+        Self { seeds, top: pattern(seeds[0], width), bottom: pattern(seeds[1], width) }
+    }
+
+    /// Draws them in the page.
+    fn script(&self, viewport: Viewport) -> String {
+        let Size { width, height } = viewport.frame();
+        let given = json!({
+            "width": width as usize + OVERHANG,
+            "height": height,
+            "scale": viewport.scale,
+            "rows": PATTERN_ROWS,
+            "seeds": self.seeds,
+        });
+        format!("{}({given})", DRAW_PATTERNS.trim_end())
+    }
+}
+
+/// The rows that the script draws from `seed`, as far as the page is wide.
+fn pattern(seed: u32, width: usize) -> Vec<u8> {
+    let mut state = seed;
+    let mut bytes = Vec::with_capacity(width * PATTERN_ROWS * PIXEL);
+    for _ in 0..PATTERN_ROWS {
+        for x in 0..width + OVERHANG {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            let [red, green, blue, _] = state.to_le_bytes();
+            if x < width {
+                bytes.extend([blue, green, red, u8::MAX]);
+            }
+        }
+    }
+    bytes
+}
+
+/// The places in one process that may be the frame.
+#[derive(Debug)]
+struct Search {
+    pid: u32,
+    memory: File,
+    stride: usize,
+    height: usize,
+    hits: Vec<u64>,
+    result: io::Result<()>,
+}
+
+impl Search {
+    /// In the process that composites for the Chrome whose main process is `root`.
+    fn of_browser(root: u32, viewport: Viewport) -> std::result::Result<Self, Unreadable> {
+        let pid = gpu_process(root).ok_or(Unreadable::GpuProcess)?;
+        Self::in_process(pid, viewport).map_err(|error| {
+            tracing::debug!(%error, "the GPU process's memory cannot be opened");
+            Unreadable::Refused
+        })
+    }
+
+    fn in_process(pid: u32, viewport: Viewport) -> io::Result<Self> {
+        let memory = File::open(format!("/proc/{pid}/mem"))?;
+        let Size { width, height } = viewport.frame();
+        let (stride, height) = (width as usize * PIXEL, height as usize);
+        Ok(Self { pid, memory, stride, height, hits: Vec::new(), result: Ok(()) })
+    }
+
+    async fn run(
+        mut self,
+        patterns: Patterns,
+        step: impl FnOnce(&mut Self, &Patterns) -> io::Result<()> + Send + 'static,
+    ) -> Self {
+        let step = move || {
+            self.result = step(&mut self, &patterns);
+            self
+        };
+        tokio::task::spawn_blocking(step).await.expect("searching does not panic")
+    }
+
+    /// Finds where the first row of the top pattern is.
+    fn look_for(&mut self, patterns: &Patterns) -> io::Result<()> {
+        let row = &patterns.top[..self.stride];
+        let frame = (self.stride * self.height) as u64;
+        for (start, end) in private_mappings(self.pid)? {
+            let size = end - start;
+            if (frame..=LARGEST_MAPPING).contains(&size) {
+                let searched = size.min(frame + SEARCHED_BEYOND_FRAME);
+                self.look_in(start, start + searched, row)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn look_in(&mut self, start: u64, end: u64, row: &[u8]) -> io::Result<()> {
+        let mut buffer = vec![0; SEARCH_STEP + row.len()];
+        let mut at = start;
+        while at < end {
+            let left = usize::try_from(end - at).unwrap_or(usize::MAX);
+            let bytes = &mut buffer[..left.min(SEARCH_STEP + row.len())];
+            match self.memory.read_exact_at(bytes, at) {
+                Ok(()) => {}
+                // A mapping may be gone since it was listed.
+                Err(error) if error.kind() != io::ErrorKind::PermissionDenied => return Ok(()),
+                Err(error) => return Err(error),
+            }
+            for offset in (0..bytes.len().min(SEARCH_STEP)).step_by(PIXEL) {
+                // Most places differ in the first pixel, which is cheaper to compare alone.
+                let place = &bytes[offset..];
+                if place[..PIXEL] == row[..PIXEL] && place.starts_with(row) {
+                    self.hits.push(at + offset as u64);
+                }
+            }
+            at += SEARCH_STEP as u64;
+        }
+        Ok(())
+    }
+
+    /// Keeps the places that show both patterns where they must be in a frame.
+    fn keep(&mut self, patterns: &Patterns) -> io::Result<()> {
+        let mut bytes = vec![0; self.stride * PATTERN_ROWS];
+        let bottom = (self.stride * (self.height - PATTERN_ROWS)) as u64;
+        let mut kept = Vec::new();
+        for hit in &self.hits {
+            let mut shows = |at, pattern: &[u8]| {
+                self.memory.read_exact_at(&mut bytes, at).is_ok() && bytes == pattern
+            };
+            if shows(*hit, &patterns.top) && shows(hit + bottom, &patterns.bottom) {
+                kept.push(*hit);
+            }
+        }
+        self.hits = kept;
+        Ok(())
+    }
+
+    fn found(self, fault: Option<ReadFault>) -> std::result::Result<Framebuffer, Unreadable> {
+        let Self { pid: _, memory, stride, height, hits, result } = self;
+        if let Err(error) = result {
+            tracing::debug!(%error, "the GPU process's memory cannot be read");
+            return Err(Unreadable::Refused);
+        }
+        match hits[..] {
+            [address] => {
+                let aside = if fault == Some(ReadFault::Place) { stride * (height / 2) } else { 0 };
+                let address = address + aside as u64;
+                Ok(Framebuffer { memory, address, stride, height, fault })
+            }
+            [] => Err(Unreadable::NotFound),
+            _ => Err(Unreadable::Ambiguous),
+        }
+    }
+}
+
+/// The one process below `root` that composites.
+fn gpu_process(root: u32) -> Option<u32> {
+    let parents = parents();
+    let mut family = vec![root];
+    let mut next = 0;
+    while let Some(parent) = family.get(next).copied() {
+        family.extend(parents.iter().filter(|(_, of)| *of == parent).map(|(pid, _)| *pid));
+        next += 1;
+    }
+    let is_gpu = |pid: &u32| {
+        // Chrome writes its children's arguments anew, with blanks between them.
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        line.split(|byte| [0, b' '].contains(byte)).any(|word| word == b"--type=gpu-process")
+    };
+    let mut found = family.into_iter().filter(is_gpu);
+    found.next().filter(|_| found.next().is_none())
+}
+
+/// Every process with its parent.
+fn parents() -> Vec<(u32, u32)> {
+    let parent = |pid: u32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // Its name, in parentheses, may hold anything.
+        let (_name, rest) = stat.rsplit_once(')')?;
+        rest.split_whitespace().nth(1)?.parse().ok()
+    };
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter_map(|pid| Some((pid, parent(pid)?))).collect()
+}
+
+/// Start and end of each writable private mapping of a process.
+fn private_mappings(pid: u32) -> io::Result<Vec<(u64, u64)>> {
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps"))?;
+    Ok(maps.lines().filter_map(private_mapping).collect())
+}
+
+fn private_mapping(line: &str) -> Option<(u64, u64)> {
+    let mut words = line.split_whitespace();
+    let (span, rights) = (words.next()?, words.next()?);
+    let (start, end) = span.split_once('-')?;
+    let parse = |text| u64::from_str_radix(text, 16).ok();
+    (rights == "rw-p").then_some(())?;
+    Some((parse(start)?, parse(end)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VIEWPORT: Viewport = Viewport { width: 640, height: 480, scale: 1 };
+
+    /// A frame of this test's own process that shows `patterns`.
+    fn show(frame: &mut [u8], patterns: &Patterns) {
+        let end = frame.len() - patterns.bottom.len();
+        frame[..patterns.top.len()].copy_from_slice(&patterns.top);
+        frame[end..].copy_from_slice(&patterns.bottom);
+    }
+
+    fn frame() -> Vec<u8> {
+        vec![0; 640 * 480 * PIXEL]
+    }
+
+    fn search() -> Search {
+        Search::in_process(std::process::id(), VIEWPORT).unwrap()
+    }
+
+    #[test]
+    fn the_frame_is_the_place_that_shows_the_second_patterns_too() {
+        let (first, second) = (Patterns::new(VIEWPORT), Patterns::new(VIEWPORT));
+        let (mut stale, mut live) = (frame(), frame());
+        show(&mut stale, &first);
+        show(&mut live, &first);
+        let mut search = search();
+        search.look_for(&first).unwrap();
+        assert!(search.hits.contains(&(live.as_ptr().addr() as u64)));
+        assert!(search.hits.contains(&(stale.as_ptr().addr() as u64)));
+        show(&mut live, &second);
+        search.keep(&second).unwrap();
+        let found = search.found(None).unwrap();
+        assert_eq!(found.address, live.as_ptr().addr() as u64);
+        assert_eq!(found.whole().unwrap(), live);
+        drop(stale);
+    }
+
+    #[test]
+    fn two_places_that_show_the_same_are_none() {
+        let (first, second) = (Patterns::new(VIEWPORT), Patterns::new(VIEWPORT));
+        let mut frames = [frame(), frame()];
+        frames.iter_mut().for_each(|frame| show(frame, &first));
+        let mut search = search();
+        search.look_for(&first).unwrap();
+        frames.iter_mut().for_each(|frame| show(frame, &second));
+        search.keep(&second).unwrap();
+        assert_eq!(search.found(None).unwrap_err(), Unreadable::Ambiguous);
+        drop(frames);
+    }
+
+    #[test]
+    fn a_pattern_that_is_nowhere_is_not_found() {
+        let mut search = search();
+        let patterns = Patterns::new(VIEWPORT);
+        search.keep(&patterns).unwrap();
+        assert_eq!(search.found(None).unwrap_err(), Unreadable::NotFound);
+    }
+
+    #[test]
+    fn only_private_memory_that_can_be_written_is_searched() {
+        for (line, expected) in [
+            ("7f00-7f10 rw-p 00000000 00:00 0", Some((0x7f00, 0x7f10))),
+            ("7f00-7f10 rw-p 00000000 00:00 0   [heap]", Some((0x7f00, 0x7f10))),
+            ("7f00-7f10 rw-s 00000000 00:01 9   /dev/shm/x", None),
+            ("7f00-7f10 r--p 00000000 08:01 9   /lib/x.so", None),
+            ("7f00-7f10 ---p 00000000 00:00 0", None),
+        ] {
+            assert_eq!(private_mapping(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_process_that_has_ended_is_a_lost_browser() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let search = Search::in_process(child.id(), VIEWPORT).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let found = Search { hits: vec![1 << 20], ..search }.found(None).unwrap();
+        assert!(matches!(found.whole(), Err(Error::BrowserLost { .. })));
+    }
+}

@@ -243,17 +243,17 @@ async fn make(
     let PlannedChunk { summary, capture, .. } = chunk;
     let mode = options.capture.unwrap_or(*capture);
     let choice = SourceChoice::new(mode, &summary.output, summary.scale, options.fault)?;
-    match draw_and_encode(tools, chunk, (index, choice), files, options).await {
-        Err(Error::FramebufferMismatch { frame }) if mode == CaptureMode::Auto => {
-            tracing::warn!(frame, "memory differs from a screenshot, drawing the chunk again");
-            let again = (index, choice.after_mismatch());
-            let mut made = draw_and_encode(tools, chunk, again, files, options).await?;
-            let error = Error::FramebufferMismatch { frame };
-            made.captured.warnings.push(format!("{error}; the chunk is made of screenshots"));
-            Ok(made)
-        }
-        made => made,
-    }
+    let drawn = draw_and_encode(tools, chunk, (index, choice), files, options).await;
+    let frame = match drawn {
+        Err(Error::FramebufferMismatch { frame }) if mode == CaptureMode::Auto => frame,
+        drawn => return drawn,
+    };
+    tracing::warn!(frame, "memory differs from a screenshot, drawing the chunk again");
+    let again = (index, choice.after_mismatch());
+    let mut drawn = draw_and_encode(tools, chunk, again, files, options).await?;
+    let error = Error::FramebufferMismatch { frame };
+    drawn.captured.warnings.push(format!("{error}; the chunk is made of screenshots"));
+    Ok(drawn)
 }
 
 async fn draw_and_encode(

@@ -163,7 +163,12 @@ impl Framebuffer {
         browser.evaluate::<bool>(&patterns.script(viewport)).await?;
         for _ in 0..TICKS_UNTIL_SHOWN {
             browser.tick_soon().await?;
-            search = search.run(patterns.clone(), Search::look_for).await;
+            let (mut searched, patterns) = (search, patterns.clone());
+            let look = move || {
+                searched.result = searched.look_for(&patterns);
+                searched
+            };
+            search = tokio::task::spawn_blocking(look).await.expect("searching does not panic");
             if search.result.is_err() || !search.hits.is_empty() {
                 break;
             }
@@ -174,7 +179,13 @@ impl Framebuffer {
         for _ in 0..TICKS_OF_CHANGE {
             browser.tick_soon().await?;
         }
-        search = search.run(patterns, Search::keep).await;
+        // What could not be read at first stays unreadable.
+        let mut searched = search;
+        let keep = move || {
+            searched.keep(&patterns);
+            searched
+        };
+        search = tokio::task::spawn_blocking(keep).await.expect("searching does not panic");
         browser.evaluate::<Option<()>>(REMOVE_PATTERNS).await?;
         browser.tick_soon().await?;
         Ok(search.found(fault))
@@ -282,18 +293,6 @@ impl Search {
         Ok(Self { pid, memory, stride, height, hits: Vec::new(), result: Ok(()) })
     }
 
-    async fn run(
-        mut self,
-        patterns: Patterns,
-        step: impl FnOnce(&mut Self, &Patterns) -> io::Result<()> + Send + 'static,
-    ) -> Self {
-        let step = move || {
-            self.result = step(&mut self, &patterns);
-            self
-        };
-        tokio::task::spawn_blocking(step).await.expect("searching does not panic")
-    }
-
     /// Finds where the first row of the top pattern is.
     fn look_for(&mut self, patterns: &Patterns) -> io::Result<()> {
         let row = &patterns.top[..self.stride];
@@ -333,7 +332,7 @@ impl Search {
     }
 
     /// Keeps the places that show both patterns where they must be in a frame.
-    fn keep(&mut self, patterns: &Patterns) -> io::Result<()> {
+    fn keep(&mut self, patterns: &Patterns) {
         let mut bytes = vec![0; self.stride * PATTERN_ROWS];
         let bottom = (self.stride * (self.height - PATTERN_ROWS)) as u64;
         let mut kept = Vec::new();
@@ -346,7 +345,6 @@ impl Search {
             }
         }
         self.hits = kept;
-        Ok(())
     }
 
     fn found(self, fault: Option<ReadFault>) -> std::result::Result<Framebuffer, Unreadable> {
@@ -445,7 +443,7 @@ mod tests {
         assert!(search.hits.contains(&(live.as_ptr().addr() as u64)));
         assert!(search.hits.contains(&(stale.as_ptr().addr() as u64)));
         show(&mut live, &second);
-        search.keep(&second).unwrap();
+        search.keep(&second);
         let found = search.found(None).unwrap();
         assert_eq!(found.address, live.as_ptr().addr() as u64);
         assert_eq!(found.whole().unwrap(), live);
@@ -456,11 +454,15 @@ mod tests {
     fn two_places_that_show_the_same_are_none() {
         let (first, second) = (Patterns::new(VIEWPORT), Patterns::new(VIEWPORT));
         let mut frames = [frame(), frame()];
-        frames.iter_mut().for_each(|frame| show(frame, &first));
+        for frame in &mut frames {
+            show(frame, &first);
+        }
         let mut search = search();
         search.look_for(&first).unwrap();
-        frames.iter_mut().for_each(|frame| show(frame, &second));
-        search.keep(&second).unwrap();
+        for frame in &mut frames {
+            show(frame, &second);
+        }
+        search.keep(&second);
         assert_eq!(search.found(None).unwrap_err(), Unreadable::Ambiguous);
         drop(frames);
     }
@@ -469,7 +471,7 @@ mod tests {
     fn a_pattern_that_is_nowhere_is_not_found() {
         let mut search = search();
         let patterns = Patterns::new(VIEWPORT);
-        search.keep(&patterns).unwrap();
+        search.keep(&patterns);
         assert_eq!(search.found(None).unwrap_err(), Unreadable::NotFound);
     }
 

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use compose::geometry::{Size, Viewport};
-use compose::hash::sha256_hex;
 use png::{BitDepth, ColorType};
 
 use crate::capture::buffers::Buffers;

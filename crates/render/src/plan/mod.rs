@@ -17,9 +17,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use compose::clip::Sound;
 use compose::gather::{GatherOptions, Gathered, gather};
 use compose::geometry::Viewport;
+use compose::media::clip::Sound;
 use compose::net::Net;
 use compose::site::Site;
 use compose::tree;

@@ -165,9 +165,8 @@ pub(crate) fn open_chunk(dir: &Path, index: u32, ffmpeg_version: &str) -> Result
     };
     let capture = match encoder.capture.as_deref() {
         None => CaptureMode::Auto,
-        Some(name) => {
-            CaptureMode::from_name(name).ok_or_else(|| invalid(format!("capture is \"{name}\"")))?
-        }
+        Some(name) => CaptureMode::from_name(name)
+            .ok_or_else(|| output::invalid(format!("capture is \"{name}\"")))?,
     };
     let range = entry.range();
     Ok(PlannedChunk {

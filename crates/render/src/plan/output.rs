@@ -104,7 +104,7 @@ pub(super) fn side_outputs(
     Ok(SideOutputs { poster: encoder.poster, preview })
 }
 
-fn invalid(reason: String) -> Error {
+pub(super) fn invalid(reason: String) -> Error {
     Error::PlanArtifactInvalid { artifact: layout::ENCODER_JSON.into(), reason }
 }
 

@@ -184,7 +184,7 @@ fn random(ms: u32) -> impl FnMut() -> u32 {
     move || {
         state = state.wrapping_add(0x6d2b_79f5);
         let mut mixed = (state ^ (state >> 15)).wrapping_mul(state | 1);
-        mixed ^= mixed.wrapping_add((mixed ^ (mixed >> 7)).wrapping_mul(mixed | 61));
+        mixed ^= mixed.wrapping_add((mixed ^ (mixed >> 7)).wrapping_mul(mixed | 0x3d));
         mixed ^ (mixed >> 14)
     }
 }

@@ -124,7 +124,7 @@ fn a_service_that_is_out_of_order_is_another_error_than_a_family_it_does_not_hav
         let project_dir = TestProject::new();
         match project_dir.plan_project(&fixture("fonts-fetched"), &web.net()) {
             Err(Error::Compose(compose::Error::FontUnavailable { family, .. })) => {
-                assert_eq!(family, "Fetched Sans")
+                assert_eq!(family, "Fetched Sans");
             }
             other => panic!("{path}: {other:?}"),
         }

@@ -37,7 +37,7 @@ struct Fault {
     action: &'static str,
     chunk: Option<u64>,
     times: u32,
-    fault_kind: FaultKind,
+    kind: FaultKind,
 }
 
 /// One invocation that was asked for.
@@ -98,15 +98,15 @@ impl Function {
         Self { endpoint, state, _runtime: runtime }
     }
 
-    /// Injects `fault_kind` into the next `times` invocations of an action, or of one chunk.
+    /// Injects `kind` into the next `times` invocations of an action, or of one chunk.
     pub(crate) fn fail(
         &self,
         action: &'static str,
         chunk: Option<u64>,
         times: u32,
-        fault_kind: FaultKind,
+        kind: FaultKind,
     ) {
-        self.state.faults.lock().unwrap().push(Fault { action, chunk, times, fault_kind });
+        self.state.faults.lock().unwrap().push(Fault { action, chunk, times, kind });
     }
 
     /// What a render asked for, in the order in which it ended.
@@ -148,8 +148,8 @@ impl State {
             let (render, action, outcome) = (render.clone(), action.clone(), outcome.to_owned());
             self.tried.lock().unwrap().push(Invocation { render, action, chunk, attempt, outcome });
         };
-        let fault_kind = self.fault_kind(&action, chunk);
-        let sandbox = match fault_kind {
+        let kind = self.kind(&action, chunk);
+        let sandbox = match kind {
             Some(FaultKind::Throttled) => None,
             _ => self.take(),
         };
@@ -158,11 +158,11 @@ impl State {
             let answer = json!({"Reason": "ReservedFunctionConcurrentInvocationLimitExceeded", "message": "Rate Exceeded."});
             return (429, false, answer);
         };
-        if let Some(FaultKind::Event(change)) = fault_kind {
+        if let Some(FaultKind::Event(change)) = kind {
             change(&mut event);
         }
         let answer = thread::scope(|scope| {
-            let signal = match fault_kind {
+            let signal = match kind {
                 Some(FaultKind::Killed) => Some("-KILL"),
                 Some(FaultKind::Frozen) => Some("-STOP"),
                 _ => None,
@@ -178,11 +178,11 @@ impl State {
             sandbox.invoke_text(&event.to_string())
         });
         let (is_error, mut answer) = as_lambda_says(&answer);
-        if let Some(FaultKind::Answer(change)) = fault_kind {
+        if let Some(FaultKind::Answer(change)) = kind {
             change(&mut answer);
         }
         // What was killed or froze is no sandbox any more.
-        let is_broken = matches!(fault_kind, Some(FaultKind::Killed | FaultKind::Frozen));
+        let is_broken = matches!(kind, Some(FaultKind::Killed | FaultKind::Frozen));
         let sandbox = if is_broken {
             drop(sandbox);
             (self.start)()
@@ -194,7 +194,7 @@ impl State {
         (200, is_error, answer)
     }
 
-    fn fault_kind(&self, action: &str, chunk: Option<u64>) -> Option<FaultKind> {
+    fn kind(&self, action: &str, chunk: Option<u64>) -> Option<FaultKind> {
         let mut faults = self.faults.lock().unwrap();
         let hit = faults.iter_mut().find(|fault| {
             fault.times > 0
@@ -202,7 +202,7 @@ impl State {
                 && (fault.chunk.is_none() || fault.chunk == chunk)
         })?;
         hit.times -= 1;
-        Some(hit.fault_kind)
+        Some(hit.kind)
     }
 
     fn take(&self) -> Option<Sandbox> {

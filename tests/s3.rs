@@ -47,7 +47,7 @@ struct Fault {
     method: Method,
     part_of_key: String,
     times: u32,
-    fault_kind: FaultKind,
+    kind: FaultKind,
 }
 
 #[derive(Debug, Default)]
@@ -131,15 +131,9 @@ impl S3 {
     }
 
     /// Makes the next `times` requests of `method` whose path contains `part_of_key` fail.
-    pub(crate) fn fail(
-        &self,
-        method: Method,
-        part_of_key: &str,
-        times: u32,
-        fault_kind: FaultKind,
-    ) {
+    pub(crate) fn fail(&self, method: Method, part_of_key: &str, times: u32, kind: FaultKind) {
         let part_of_key = part_of_key.to_owned();
-        self.state.faults.lock().unwrap().push(Fault { method, part_of_key, times, fault_kind });
+        self.state.faults.lock().unwrap().push(Fault { method, part_of_key, times, kind });
     }
 
     pub(crate) fn stop_failing(&self) {
@@ -168,7 +162,7 @@ impl S3 {
 }
 
 impl State {
-    fn fault_kind(&self, request: &Request<Incoming>) -> Option<FaultKind> {
+    fn kind(&self, request: &Request<Incoming>) -> Option<FaultKind> {
         self.requests.lock().unwrap().push(format!("{} {}", request.method(), request.uri()));
         if let Some(owner) = request.headers().get("x-amz-expected-bucket-owner") {
             self.owners.lock().unwrap().push(owner.to_str().unwrap().to_owned());
@@ -180,7 +174,7 @@ impl State {
                 && request.uri().path().contains(&fault.part_of_key)
         })?;
         fault.times -= 1;
-        Some(fault.fault_kind)
+        Some(fault.kind)
     }
 }
 
@@ -204,8 +198,8 @@ async fn answer(
     service: S3Service,
     state: Arc<State>,
 ) -> Response<Body> {
-    let fault_kind = state.fault_kind(&request);
-    if let Some(FaultKind::Status(status, code)) = fault_kind {
+    let kind = state.kind(&request);
+    if let Some(FaultKind::Status(status, code)) = kind {
         let xml = format!(
             "<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>as the test asked</Message></Error>"
         );
@@ -216,12 +210,12 @@ async fn answer(
             .body(body)
             .unwrap();
     }
-    if let Some(FaultKind::TakenAfter(wait)) = fault_kind {
+    if let Some(FaultKind::TakenAfter(wait)) = kind {
         tokio::time::sleep(wait).await;
     }
     let response = service.call(request.map(s3s::Body::from)).await.unwrap();
     let (head, body) = response.into_parts();
-    let body = match fault_kind {
+    let body = match kind {
         None | Some(FaultKind::Status(..) | FaultKind::TakenAfter(_)) => body.boxed_unsync(),
         Some(FaultKind::CutAfter(bytes)) => {
             let broken = stream::iter([Err("cut".into())]);

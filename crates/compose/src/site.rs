@@ -15,6 +15,7 @@ pub struct Site<'a> {
 
 impl<'a> Site<'a> {
     /// The same files, seen from the file at `path`.
+    #[must_use]
     pub fn at(self, path: &'a str) -> Self {
         Self { folder: folder_of(path), ..self }
     }

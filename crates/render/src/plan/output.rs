@@ -95,7 +95,7 @@ pub(super) fn side_outputs(
     if let Some(poster) = encoder.poster.filter(|frame| !is_drawn(*frame)) {
         return Err(invalid(format!("poster is {poster}, which no chunk draws")));
     }
-    let fits = |side: u32, most: u32| (2..=most).contains(&side) && side % 2 == 0;
+    let fits = |side: u32, most: u32| (2..=most).contains(&side) && side.is_multiple_of(2);
     let preview = encoder.preview.map(|Preview { width, height }| Size { width, height });
     let fits_in = |size: &Size| fits(size.width, frame.width) && fits(size.height, frame.height);
     if let Some(size) = preview.filter(|size| !fits_in(size)) {

@@ -68,7 +68,7 @@ fn entry(video: &ExtractedVideo, fps: Fps) -> (VideoEntry, Extracted) {
     let extracted = Extracted {
         video_id: clip.id.clone(),
         src_path: path.clone(),
-        frame_pattern: format!("frame_%05d.{}", extension),
+        frame_pattern: format!("frame_%05d.{extension}"),
         fps: fps.as_f64(),
         total_frames: *frames,
         frames_dir: (*dir != clip.id).then(|| dir.clone()),

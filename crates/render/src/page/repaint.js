@@ -1,5 +1,4 @@
-// Runs before the bridge. window.__fwRepaint() makes what Chrome draws depend on the page alone, and not on what it drew before:
-// it has that drawn again which has moved too little for Chrome to notice.
+// Runs before the bridge. window.__fwRepaint() makes Chrome draw again what has moved too little for it to notice.
 //
 // Chrome keeps the pixels of a part of a layer that has moved by less than 0.01 pixels since they were drawn, or whose
 // matrix has changed by less than 0.0001. Antialiased edges then show where the part was when this browser drew it last, so

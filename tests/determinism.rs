@@ -137,34 +137,6 @@ fn frames_of_busy_pages_are_the_same_from_any_browser_and_chunk() {
     }
 }
 
-/// Chrome keeps such a layer at the scale at which it first drew it, unless it is kept from that.
-#[test]
-fn what_is_said_to_change_its_transform_is_drawn_the_same_by_any_browser() {
-    let bench = Bench::new();
-    let project = bench.path("hints");
-    fs::create_dir(&project).unwrap();
-    fs::copy(tool("js/gsap/gsap.min.js"), project.join("gsap.min.js")).unwrap();
-    let html = r##"<!doctype html><html><head><script src="gsap.min.js"></script><style>
-.layer { will-change: transform; position: absolute; left: 90px; top: 60px; width: 200px; height: 90px; border-radius: 20px; background: #fc8a }
-</style></head><body><div data-composition-id="a" data-width="640" data-height="360" data-duration="1" style="background: #134">
-<div class="layer" id="grows"></div><div class="layer" id="turns" style="left: 350px"></div></div><script>
-const tl = gsap.timeline({ paused: true });
-tl.fromTo("#grows", { scale: 0.3 }, { scale: 2.5, duration: 0.5 }, 0).to("#grows", { scale: 1, duration: 0.5 }, 0.5);
-tl.fromTo("#turns", { rotation: -3, scale: 2 }, { rotation: 3, scale: 0.7, duration: 1 }, 0);
-window.__timelines = { a: tl };</script></body></html>"##;
-    fs::write(project.join("index.html"), html).unwrap();
-    let render = |args: &[&str]| bench.render(&project, &[&["--frame-hashes"], args].concat());
-    let expected = hashes(&render(&["--workers", "1", "--capture", "png"]));
-    for args in [
-        &["--workers", "2", "--capture", "png"][..],
-        &["--workers", "1"],
-        &["--workers", "4"],
-        &["--workers", "1", "--chunk-size", "7"],
-    ] {
-        assert_eq!(hashes(&render(args)), expected, "{args:?}");
-    }
-}
-
 /// The hardest case: every frame in a browser of its own that has drawn no other.
 fn compare_fresh(name: &str) {
     let bench = Bench::new();

@@ -1,5 +1,4 @@
-// Runs before the bridge. window.__fwRepaint() makes what Chrome draws depend on the page alone, and not on what it drew before:
-// it has that drawn again which has moved too little for Chrome to notice.
+// Runs before the bridge. window.__fwRepaint() makes Chrome draw again what has moved too little for it to notice.
 //
 // Chrome keeps the pixels of a part of a layer that has moved by less than 0.01 pixels since they were drawn, or whose
 // matrix has changed by less than 0.0001. Antialiased edges then show where the part was when this browser drew it last, so
@@ -31,23 +30,12 @@ window.__fwRepaint = (() => {
     return [transform, translate, rotate, scale, offsetPath, offsetDistance].join();
   };
 
-  // What is said to change its transform is drawn at the scale that it had when it was first drawn, and scaled from there. In
-  // the place of that hint, `filter` makes the same layer, stacking context and containing block, drawn at the scale it has.
-  const HINTS = new Set(['transform', 'translate', 'rotate', 'scale', 'perspective', 'offset-path', 'offset-position', 'offset-distance']);
-  const changeHint = (element) => {
-    const names = getComputedStyle(element).willChange.split(', ');
-    if (!names.some((name) => HINTS.has(name))) return;
-    const kept = names.map((name) => (HINTS.has(name) ? 'filter' : name));
-    element.style.setProperty('will-change', [...new Set(kept)].join(', '), 'important');
-  };
-
   // Whether the element has moved too little. `view` is where its document is in the page.
   const look = (element, view) => {
     const rect = element.getBoundingClientRect();
     const [x, y, { width, height }] = [rect.x + view.x, rect.y + view.y, rect];
     const before = seen.get(element);
     if (!before) {
-      changeHint(element);
       seen.set(element, { x, y, width, height, moved: [0, 0], grown: 0, transform: null, value: 0 });
       return false;
     }
@@ -56,7 +44,6 @@ window.__fwRepaint = (() => {
     const isStill = x === before.x && y === before.y && before.grown === 0;
     Object.assign(before, { x, y, width, height });
     if (isStill) return false;
-    changeHint(element);
     if (isTiny(before, [0, 0])) return true;
     // What moves along with a layer may have moved in that layer by as little.
     const transform = transformOf(element);

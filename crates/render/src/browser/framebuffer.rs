@@ -428,8 +428,15 @@ mod tests {
         vec![0; 640 * 480 * PIXEL]
     }
 
-    fn search() -> Search {
-        Search::in_process(std::process::id(), VIEWPORT).unwrap()
+    /// A search in this process that has looked for `patterns` in `frames`: where other tests have theirs is not known.
+    fn search(frames: &[&[u8]], patterns: &Patterns) -> Search {
+        let mut search = Search::in_process(std::process::id(), VIEWPORT).unwrap();
+        let row = &patterns.top[..search.stride];
+        for frame in frames {
+            let start = frame.as_ptr().addr() as u64;
+            search.look_in(start, start + frame.len() as u64, row).unwrap();
+        }
+        search
     }
 
     #[test]
@@ -438,10 +445,8 @@ mod tests {
         let (mut stale, mut live) = (frame(), frame());
         show(&mut stale, &first);
         show(&mut live, &first);
-        let mut search = search();
-        search.look_for(&first).unwrap();
-        assert!(search.hits.contains(&(live.as_ptr().addr() as u64)));
-        assert!(search.hits.contains(&(stale.as_ptr().addr() as u64)));
+        let mut search = search(&[&stale, &live], &first);
+        assert_eq!(search.hits, [&stale, &live].map(|frame| frame.as_ptr().addr() as u64));
         show(&mut live, &second);
         search.keep(&second);
         let found = search.found(None).unwrap();
@@ -457,8 +462,7 @@ mod tests {
         for frame in &mut frames {
             show(frame, &first);
         }
-        let mut search = search();
-        search.look_for(&first).unwrap();
+        let mut search = search(&[&frames[0], &frames[1]], &first);
         for frame in &mut frames {
             show(frame, &second);
         }
@@ -469,8 +473,8 @@ mod tests {
 
     #[test]
     fn a_pattern_that_is_nowhere_is_not_found() {
-        let mut search = search();
         let patterns = Patterns::new(VIEWPORT);
+        let mut search = search(&[&frame()], &patterns);
         search.keep(&patterns);
         assert_eq!(search.found(None).unwrap_err(), Unreadable::NotFound);
     }

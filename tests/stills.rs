@@ -142,7 +142,7 @@ fn content(path: &Path) -> Vec<u8> {
 }
 
 #[test]
-fn poster_and_preview_come_from_frames_that_are_drawn_once() {
+fn poster_and_preview_cost_no_more_than_one_frame() {
     for (output, args) in [
         ("out.mp4", &[][..]),
         ("out.webm", &[]),
@@ -156,8 +156,10 @@ fn poster_and_preview_come_from_frames_that_are_drawn_once() {
         // A frame that is proven to be the one before it, and so not drawn.
         let extras = ["--chunk-size", "50", "--poster", "2.5s", "--preview", "240p"];
         let made = bench.render_to(output, &project, &[args, &extras[..]].concat());
-        assert_eq!(made["reusedFrames"], plain["reusedFrames"], "{output}");
-        assert!(made["reusedFrames"].as_u64().unwrap() > 60, "{output}");
+        // The screenshot of the poster is the only frame that may be drawn besides.
+        let reused = |summary: &Value| summary["reusedFrames"].as_u64().unwrap();
+        assert!(reused(&plain) - reused(&made) <= 1, "{output}");
+        assert!(reused(&made) > 60, "{output}");
         assert!(content(&bench.path(output)) == before, "{output}");
         let stem = output.split('.').next().unwrap();
         let (poster, preview) =

@@ -9,6 +9,8 @@ use compose::geometry::Size;
 use compose::hash::sha256_file;
 use serde::Serialize;
 
+use crate::blocking::blocking;
+use crate::browser::Browser;
 use crate::browser::framebuffer::ReadFault;
 use crate::browser::session::{FrameSource, Reuse, Timeouts};
 use crate::capture::frame_source::{PngReason, SourceChoice};
@@ -51,12 +53,14 @@ pub enum Workers {
 }
 
 impl Workers {
-    fn count(self, source: FrameSource) -> u32 {
-        match (self, source) {
+    /// For a chunk of so many frames.
+    fn count(self, source: FrameSource, frames: u32) -> u32 {
+        let wanted = match (self, source) {
             (Self::Exactly(count), _) | (Self::ForCores(count), FrameSource::Png) => count,
             // One browser whose frames are read from memory keeps two processors busy: its own and the encoder's.
             (Self::ForCores(cores), FrameSource::Framebuffer { .. }) => cores.div_ceil(2),
-        }
+        };
+        wanted.min(frames.div_ceil(FRAMES_WORTH_A_BROWSER)).max(1)
     }
 }
 
@@ -130,13 +134,7 @@ pub async fn render_chunk(
 ) -> Result<ChunkReport> {
     let start = Instant::now();
     let ffmpeg_version = ffmpeg::version(tools).await?;
-    let (dir, version) = (plan_dir.to_owned(), ffmpeg_version.clone());
-    let chunk = tokio::task::spawn_blocking(move || open_chunk(&dir, index, &version));
-    let chunk = chunk.await.expect("reading a plan does not panic")?;
-    let actual = &chunk.summary.manifest.plan_hash;
-    if actual != plan_hash {
-        return Err(Error::PlanHash { expected: plan_hash.to_owned(), actual: actual.clone() });
-    }
+    let chunk = open(plan_dir, index, plan_hash, &ffmpeg_version).await?;
     let plan_hash_ms = ms(start);
     options.progress.begin(chunk.range.len());
 
@@ -151,9 +149,7 @@ pub async fn render_chunk(
     let verifying = Instant::now();
     let size = verify(tools, &chunk, &files).await?;
     let hashed = files.video.clone();
-    let sha256 = tokio::task::spawn_blocking(move || sha256_file(&hashed))
-        .await
-        .expect("hashing does not panic")?;
+    let sha256 = blocking(move || Ok(sha256_file(&hashed)?)).await?;
     let Made { captured, workers, capture_ms, encode_ms, frame_hashes, side_outputs } = made;
     let PlannedChunk { summary, range, .. } = &chunk;
     let report = ChunkReport {
@@ -187,6 +183,22 @@ pub async fn render_chunk(
     };
     publish(&report, &files, out)?;
     Ok(report)
+}
+
+/// Reads the plan, which must be the one named `plan_hash`.
+async fn open(
+    plan_dir: &Path,
+    index: u32,
+    plan_hash: &str,
+    ffmpeg_version: &str,
+) -> Result<PlannedChunk> {
+    let (dir, version) = (plan_dir.to_owned(), ffmpeg_version.to_owned());
+    let chunk = blocking(move || open_chunk(&dir, index, &version)).await?;
+    let actual = &chunk.summary.manifest.plan_hash;
+    if actual != plan_hash {
+        return Err(Error::PlanHash { expected: plan_hash.to_owned(), actual: actual.clone() });
+    }
+    Ok(chunk)
 }
 
 /// Moves what was made to where it is wanted, the video last.
@@ -279,11 +291,7 @@ async fn draw_and_encode(
     let mut running =
         Encoder::start(tools, &encoding, Targets { video: &files.video, preview: &small })?;
     tracing::debug!(pid = running.process_id(), "encoder started");
-    let workers = options
-        .workers
-        .count(choice.source)
-        .min(range.len().div_ceil(FRAMES_WORTH_A_BROWSER))
-        .max(1);
+    let workers = options.workers.count(choice.source, range.len());
     let context = CaptureContext {
         tools,
         server: &server,
@@ -319,14 +327,18 @@ async fn draw_and_encode(
     })
     .await?;
     let capture_ms = ms(start) - u64::try_from(captured.boot.as_millis()).unwrap_or(0);
-    let finishing = Instant::now();
-    let browsers = std::mem::take(&mut captured.browsers);
+    let encode_ms = finish(running, std::mem::take(&mut captured.browsers)).await?;
+    Ok(Made { captured, workers, capture_ms, encode_ms, frame_hashes, side_outputs })
+}
+
+/// Ends the encoder, and the browsers beside it. Returns how many milliseconds the encoder took.
+async fn finish(running: Encoder, browsers: Vec<Browser>) -> Result<u64> {
+    let start = Instant::now();
     let ending = tokio::task::spawn_blocking(move || drop(browsers));
     let finished = running.finish().await;
-    let encode_ms = ms(finishing);
+    let encode_ms = ms(start);
     ending.await.expect("ending a browser does not panic");
-    finished?;
-    Ok(Made { captured, workers, capture_ms, encode_ms, frame_hashes, side_outputs })
+    finished.map(|()| encode_ms)
 }
 
 /// The page of a chunk, with what is put into it.

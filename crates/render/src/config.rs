@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::config::fields::Fields;
 use crate::config::output::Output;
 use crate::config::resolution::Resolution;
-use crate::error::{Error, Result, refuse_config as refuse};
+use crate::error::{Result, refuse_config as refuse};
 use crate::frame::{ChunkSizing, Fps, Moment, Span};
 
 /// The plan's size limit where the config does not set one: 2 GiB.
@@ -96,15 +96,7 @@ impl Settings {
     pub fn parse(config: &Map<String, Value>) -> Result<Self> {
         let mut fields = Fields::of(config);
         fields.ban_gpu()?;
-        fields.choice("hdrMode", &["auto", "force-sdr", "force-hdr"]).and_then(
-            |mode| match mode.as_deref() {
-                Some("force-hdr") => Err(Error::Unsupported {
-                    what: "hdrMode force-hdr".into(),
-                    reason: "only SDR output can be joined",
-                }),
-                _ => Ok(()),
-            },
-        )?;
+        fields.ban_hdr()?;
         let fps = fields.fps()?;
         for side in ["width", "height"] {
             if fields.int(side, 16, 7680)?.is_some_and(|value| value % 2 == 1) {
@@ -169,6 +161,7 @@ mod tests {
 
     use super::*;
     use crate::config::output::{Alpha, Codec, Format, Quality, RateControl};
+    use crate::error::Error;
 
     fn parse(config: Value) -> Result<Settings> {
         let Value::Object(config) = config else { panic!("a config is an object") };

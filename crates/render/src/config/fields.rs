@@ -89,6 +89,15 @@ impl Fields {
         Ok(())
     }
 
+    pub(super) fn ban_hdr(&mut self) -> Result<()> {
+        let mode = self.choice("hdrMode", &["auto", "force-sdr", "force-hdr"])?;
+        if mode.as_deref() == Some("force-hdr") {
+            let reason = "only SDR output can be joined";
+            return Err(Error::Unsupported { what: "hdrMode force-hdr".into(), reason });
+        }
+        Ok(())
+    }
+
     pub(super) fn fps(&mut self) -> Result<Fps> {
         let value = self.take("fps");
         let fps = match &value {

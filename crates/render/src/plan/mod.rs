@@ -15,7 +15,7 @@ mod videos;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use compose::gather::{GatherOptions, Gathered, gather};
 use compose::geometry::Viewport;
@@ -88,9 +88,7 @@ pub async fn plan(
         None => 1,
     };
     let frame_size = Viewport { scale, ..compiled.viewport }.frame();
-    let work = out.join(layout::SCRATCH);
-    remove_if_there(&work)?;
-    fs::create_dir_all(&work).map_err(Error::io("make", &work))?;
+    let work = make_scratch(out)?;
     let page_dir = work.join(layout::COMPILED);
 
     let gathered = collect(tools, net, project, settings, &compiled, &work).await?;
@@ -101,19 +99,16 @@ pub async fn plan(
     let index = page_dir.join("index.html");
     fs::write(&index, &timed.html).map_err(Error::io("write", &index))?;
     let runtime_env = snapshot(env);
-    let source = PageSource {
-        root: &page_dir,
-        runtime: tools.runtime(),
-        fps: settings.fps,
-        variables: settings.variables.as_ref(),
+    let page = Page {
+        tools,
+        settings,
+        page_dir: &page_dir,
+        work: &work,
+        viewport: compiled.viewport,
+        timeouts,
         env: &runtime_env,
-        tracks: &media.unshown(),
-        alpha: Alpha::None,
     };
-    let page = Page { source, work: &work, viewport: compiled.viewport, timeouts };
-    let duration = page
-        .duration(tools, settings, compiled.duration, &mut media, &timed, &mut warnings)
-        .await?;
+    let duration = page.duration(compiled.duration, &mut media, &timed, &mut warnings).await?;
 
     let selection = FrameSelection::new(settings, frame_size, duration)?;
     let frames = selection.frames;
@@ -144,19 +139,36 @@ pub async fn plan(
         warnings,
         chunks,
     };
-    let composition = Composition {
-        duration_seconds: planned.duration,
-        width,
-        height,
-        fps: settings.fps,
-        video_count: u32::try_from(extracted.len()).unwrap_or(u32::MAX),
-        audio_count: u32::try_from(sounds.len()).unwrap_or(u32::MAX),
-        image_count: compiled.image_count,
-    };
+    let composition =
+        composition(settings, &planned, (extracted.len(), sounds.len()), compiled.image_count);
     let videos = videos::entries(&extracted, settings.fps);
     let encoder = encoder_plan(settings, runtime_env, &planned, chunk_size);
     write_meta(out, &composition, &planned.chunks, &videos, &encoder)?;
     finish(tools, settings, planned, out).await
+}
+
+fn make_scratch(out: &Path) -> Result<PathBuf> {
+    let work = out.join(layout::SCRATCH);
+    remove_if_there(&work)?;
+    fs::create_dir_all(&work).map_err(Error::io("make", &work))?;
+    Ok(work)
+}
+
+fn composition(
+    settings: &Settings,
+    planned: &Planned,
+    (videos, sounds): (usize, usize),
+    image_count: u32,
+) -> Composition {
+    Composition {
+        duration_seconds: planned.duration,
+        width: planned.width,
+        height: planned.height,
+        fps: settings.fps,
+        video_count: u32::try_from(videos).unwrap_or(u32::MAX),
+        audio_count: u32::try_from(sounds).unwrap_or(u32::MAX),
+        image_count,
+    }
 }
 
 /// What of the planner's environment reaches the page.
@@ -167,11 +179,15 @@ fn snapshot(env: &BTreeMap<String, String>) -> BTreeMap<String, String> {
 }
 
 /// The page as it can be opened while planning.
+#[derive(Clone, Copy)]
 struct Page<'a> {
-    source: PageSource<'a>,
+    tools: &'a Tools,
+    settings: &'a Settings,
+    page_dir: &'a Path,
     work: &'a Path,
     viewport: Viewport,
     timeouts: Timeouts,
+    env: &'a BTreeMap<String, String>,
 }
 
 impl Page<'_> {
@@ -179,8 +195,6 @@ impl Page<'_> {
     /// be asked for that, for the times of its media, or for volumes that a script changes.
     async fn duration(
         self,
-        tools: &Tools,
-        settings: &Settings,
         said: Option<f64>,
         media: &mut Media,
         timed: &Timed,
@@ -190,7 +204,16 @@ impl Page<'_> {
         if let (Some(said), false, true) = (said, *needs_page, heard.is_empty()) {
             return Ok(said);
         }
-        let Self { source, work, viewport, timeouts } = self;
+        let Self { tools, settings, page_dir, work, viewport, timeouts, env } = self;
+        let source = PageSource {
+            root: page_dir,
+            runtime: tools.runtime(),
+            fps: settings.fps,
+            variables: settings.variables.as_ref(),
+            env,
+            tracks: &media.unshown(),
+            alpha: Alpha::None,
+        };
         let places = |timelines: &BTreeMap<String, f64>| media.places(html, timelines);
         let probe = VolumeProbe { ids: heard, places: &places, seconds: said };
         let options = AskOptions { work, viewport, timeouts, strictness: settings.strictness };

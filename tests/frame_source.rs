@@ -40,6 +40,18 @@ fn a_wrong_framebuffer_that_is_demanded_ends_the_render() {
     assert_eq!(run.status, Some(1));
     let summary: Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!(summary["error"]["code"], "FRAMEBUFFER_MISMATCH");
+    assert_eq!(run.code(), "FRAMEBUFFER_MISMATCH");
+    bench.assert_no_scratch();
+}
+
+#[test]
+fn a_framebuffer_that_is_demanded_and_has_no_such_frames_is_refused_with_the_reason() {
+    let bench = Bench::new();
+    let project = fixture("title-card");
+    let args = ["--frames", "0..2", "--capture", "framebuffer", "--output-resolution", "4k"];
+    let run = bench.try_render(&project, &args);
+    assert_eq!((run.status, run.code()), (Some(1), "FRAMEBUFFER_UNAVAILABLE"), "{}", run.stderr);
+    assert!(run.stderr.contains("scale"), "{}", run.stderr);
     bench.assert_no_scratch();
 }
 

@@ -139,7 +139,8 @@ def check(crate, layers):
 
 def main():
     wrong = [line for crate, layers in LAYERS.items() for line in check(crate, layers)]
-    print("\n".join(wrong), file=sys.stderr)
+    for line in wrong:
+        print(line, file=sys.stderr)
     if not wrong:
         print(f"{len(LAYERS)} crates: every import goes down")
     return bool(wrong)

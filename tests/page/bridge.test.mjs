@@ -7,7 +7,7 @@ const STAGE = '<div data-composition-id="main" data-duration="4"></div>';
 
 // A page with the bridge; `code` are the scripts that its author and the runtime have run before.
 const bridged = async (t, html = STAGE, code = '', options = {}) => {
-  const page = await open(t, html, { before: ['virtual-time.js'], ...options });
+  const page = await open(t, html, { before: ['virtual-time.js', 'repaint.js'], ...options });
   page.run(code);
   page.run('bridge.js');
   return Object.assign(page, { bridge: page.window.__fw });
@@ -101,9 +101,10 @@ test('a seek loads videos, seeds, seeks the page, moves its clock and shows vide
     const { seed } = window.__HF_VIRTUAL_TIME__;
     window.__HF_VIRTUAL_TIME__.seed = (ms) => { log('seed')(ms); seed(ms); };
     requestAnimationFrame(log('frame'));
+    window.__fwRepaint = log('repaint');
   `);
   await bridge.seek(1.5, [[0, 45]], [[0, 46]]);
-  const expected = [['load', 1.5, [[0, 45]], 0], ['seed', 1500, 0], ['page', 1.5, 0], ['frame', 1500, 1500], ['show', 1.5, [[0, 46]], 1500]];
+  const expected = [['load', 1.5, [[0, 45]], 0], ['seed', 1500, 0], ['page', 1.5, 0], ['frame', 1500, 1500], ['show', 1.5, [[0, 46]], 1500], ['repaint', 1500]];
   assert.deepEqual(plain(run('calls')), expected);
   assert.equal(window.__HF_VIRTUAL_TIME__.getTime(), 1500);
 });

@@ -102,7 +102,7 @@ pub async fn plan(
     let page = Page {
         tools,
         settings,
-        page_dir: &page_dir,
+        root: &page_dir,
         work: &work,
         viewport: compiled.viewport,
         timeouts,
@@ -183,7 +183,8 @@ fn snapshot(env: &BTreeMap<String, String>) -> BTreeMap<String, String> {
 struct Page<'a> {
     tools: &'a Tools,
     settings: &'a Settings,
-    page_dir: &'a Path,
+    /// The directory of its files.
+    root: &'a Path,
     work: &'a Path,
     viewport: Viewport,
     timeouts: Timeouts,
@@ -204,9 +205,9 @@ impl Page<'_> {
         if let (Some(said), false, true) = (said, *needs_page, heard.is_empty()) {
             return Ok(said);
         }
-        let Self { tools, settings, page_dir, work, viewport, timeouts, env } = self;
+        let Self { tools, settings, root, work, viewport, timeouts, env } = self;
         let source = PageSource {
-            root: page_dir,
+            root,
             runtime: tools.runtime(),
             fps: settings.fps,
             variables: settings.variables.as_ref(),

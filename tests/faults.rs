@@ -126,8 +126,8 @@ fn a_full_disk_ends_the_render_with_its_code() {
     let bench = Bench::new();
     let small = bench.path("small");
     fs::create_dir(&small).unwrap();
-    // A file system of its own that is too small for the video but not for the browsers' profiles.
-    let script = "mount -t tmpfs -o size=3m none \"$1\" && exec \"$2\" render \"$3\" -o \"$4\" --tools \"$5\" --scratch \"$1\" --json --crf 0";
+    // A file system of its own that is too small for the video but not for the profiles of two browsers.
+    let script = "mount -t tmpfs -o size=3m none \"$1\" && exec \"$2\" render \"$3\" -o \"$4\" --tools \"$5\" --scratch \"$1\" --json --crf 0 --workers 2";
     let mut command = Command::new("unshare");
     command
         .args(["-rm", "sh", "-c", script, "sh"])

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::harness::{Bench, fixture, root, tool};
 
-const ANIMATED: [&str; 17] = [
+const ANIMATED: [&str; 18] = [
     "title-card",
     "css-keyframes",
     "waapi",
@@ -14,6 +14,7 @@ const ANIMATED: [&str; 17] = [
     "lottie",
     "three",
     "canvas-raf",
+    "clocks",
     "random-stagger",
     "held-slides",
     "unknown-duration",

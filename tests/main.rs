@@ -24,6 +24,7 @@ mod machine;
 mod machine_submit;
 mod measure;
 mod modules;
+mod motion;
 mod nested;
 mod offline;
 mod plans;

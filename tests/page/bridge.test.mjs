@@ -91,71 +91,47 @@ test('errors of the page are in its status and counted by every seek', async (t)
   assert.equal((await bridge.seek(0)).errors, 1);
 });
 
-test('a seek loads videos, seeds, seeks the page, moves its clock and shows videos, in this order', async (t) => {
+test('a seek loads videos, puts the clock at the frame, seeks the page and shows videos, in this order', async (t) => {
   const { bridge, window, run } = await bridged(t, STAGE, OWN);
   bridge.status();
+  bridge.begin(false);
   run(`
-    const log = (name) => (...args) => { calls.push([name, ...args, Date.now()]); };
+    const log = (name) => (...args) => { calls.push([name, ...args]); };
     window.__fwVideos = { load: async (...args) => log('load')(...args), show: log('show') };
     window.__hf.seek = log('page');
-    const { seed } = window.__HF_VIRTUAL_TIME__;
-    window.__HF_VIRTUAL_TIME__.seed = (ms) => { log('seed')(ms); seed(ms); };
-    requestAnimationFrame(log('frame'));
+    const { enter } = window.__HF_VIRTUAL_TIME__;
+    window.__HF_VIRTUAL_TIME__.enter = (ms) => { log('enter')(ms); enter(ms); };
     window.__fwRepaint = log('repaint');
   `);
   await bridge.seek(1.5, [[0, 45]], [[0, 46]]);
-  const expected = [['load', 1.5, [[0, 45]], 0], ['seed', 1500, 0], ['page', 1.5, 0], ['frame', 1500, 1500], ['show', 1.5, [[0, 46]], 1500], ['repaint', 1500]];
+  const expected = [['load', 1.5, [[0, 45]]], ['enter', 1500], ['page', 1.5], ['show', 1.5, [[0, 46]]], ['repaint']];
   assert.deepEqual(plain(run('calls')), expected);
-  assert.equal(window.__HF_VIRTUAL_TIME__.getTime(), 1500);
+  run('calls.length = 0');
+  await bridge.seek(1.6, null);
+  assert.deepEqual(plain(run('calls')), [['enter', 1600], ['page', 1.6]], 'a frame that nobody sees needs no videos');
+  assert.equal(window.__HF_VIRTUAL_TIME__.place().frame, 1600);
 });
 
-test('animations of the browser follow the clock where the page seeks itself; the player seeks them otherwise', async (t) => {
-  for (const [code, expected] of [[OWN, 750], [PLAYER, 0]]) {
-    const page = await bridged(t, STAGE, code);
-    const animation = { playState: 'running', currentTime: 9, pause() { this.playState = 'paused'; } };
-    page.animations.push(animation);
-    page.bridge.status();
-    assert.deepEqual([animation.playState, animation.currentTime], ['paused', 0], 'held when the renderer looks');
-    assert.equal((await page.bridge.seek(0.75)).animated, true);
-    assert.equal(animation.currentTime, expected, code);
-  }
-});
-
-test('a seek waits for pictures, fonts and the runtime', async (t) => {
+test('a seek waits for fonts and the runtime', async (t) => {
   const page = await bridged(t, STAGE, OWN);
-  const { bridge, run, document, decoded, window } = page;
+  const { bridge, run } = page;
   bridge.status();
   assert.equal((await bridge.seek(0)).animated, false);
   run(`
-    document.body.insertAdjacentHTML('beforeend', '<img src="late.png"><p style="background-image: url(back.png)"></p>');
     let done; document.fonts.status = 'loading'; document.fonts.ready = new Promise((resolve) => { done = resolve; });
     setTimeout(() => { calls.push('fonts'); done(); }, 20);
     window.__hfWaitForSeekCompletion = async () => { calls.push('runtime'); };
   `);
-  page.decoding = new Promise((done) => setTimeout(done, 100)).then(() => window.calls.push('pictures'));
   await bridge.seek(1);
-  assert.deepEqual(plain(run('calls')).slice(-3), ['fonts', 'pictures', 'runtime']);
-  const loaded = ['http://127.0.0.1:1/back.png', 'http://127.0.0.1:1/late.png'];
-  assert.deepEqual([...decoded].sort(), loaded);
-  document.fonts.status = 'loaded';
-  await bridge.seek(2);
-  assert.deepEqual([...decoded].sort(), loaded, 'what is there is not waited for again');
+  assert.deepEqual(plain(run('calls')).slice(-2), ['fonts', 'runtime']);
 });
 
-test('pictures that a style sheet names are loaded before the first frame, if they are there', async (t) => {
-  const css = `
-    .a { background: url("one.png"), url(two.png) } .again { background: url(one.png) }
-    @media print { .b { background: url('/deep/three.png') } }
-    .c { background: url(absent.png) } .d { background: url(https://example.com/x.png) } .e { filter: url(#blur) }
-    @font-face { font-family: f; src: url(font.woff2) }
-  `;
-  const page = await bridged(t, `<style>${css}</style>${STAGE}`, OWN);
-  const base = 'http://127.0.0.1:1';
-  for (const name of ['/one.png', '/two.png', '/deep/three.png']) page.files[base + name] = 'x';
-  page.bridge.status();
-  await page.bridge.settle();
-  assert.deepEqual(page.requested, ['/one.png', '/two.png', '/deep/three.png', '/absent.png'].map((name) => base + name));
-  assert.deepEqual([...page.decoded].sort(), Object.keys(page.files).sort());
+test('pictures of the document are decoded before the first frame; one that waits until it is near is not waited for', async (t) => {
+  const { bridge, decoded, run } = await bridged(t, `${STAGE}<img src="a.png"><img src="b.png" loading="lazy"><img>`, OWN);
+  run("document.querySelectorAll('img')[1].loading = 'lazy'");
+  bridge.status();
+  await bridge.settle();
+  assert.deepEqual(decoded, ['http://127.0.0.1:1/a.png']);
 });
 
 test('media that a script has made are refused by name, and those that were planned are not', async (t) => {
@@ -170,18 +146,64 @@ test('media that a script has made are refused by name, and those that were plan
   assert.deepEqual(others, []);
 });
 
-test('timelines are walked through the frames in which a tween begins, whatever nests them', async (t) => {
+test('timelines are walked through the frames in which a tween begins or ends, whatever nests them', async (t) => {
   const timelines = `
-    const tween = (at, ...inner) => ({ startTime: () => at, getChildren: inner.length ? () => inner : undefined });
+    const tween = (at, ...inner) => ({ startTime: () => at, totalDuration: () => 0.5, timeScale: () => 1, getChildren: inner.length ? () => inner : undefined });
     window.__timelines = { main: { getChildren: () => [tween(0.5), tween(1, tween(0.26), tween(0.25)), tween(3), tween(-1), tween(NaN)] }, odd: null };
   `;
   const { bridge, run } = await bridged(t, STAGE, PLAYER + timelines, { fps: 10 });
   bridge.status();
   await bridge.settle();
   const calls = plain(run('calls'));
-  // 1.25 and 1.26 s begin in the same frame; 3 s is the end, which is visited by itself, and then the beginning again.
-  assert.deepEqual(calls.map(([at]) => at), [0, 0.5, 1, 1.3, 3, 0]);
+  // 1.25 and 1.26 s begin in the same frame, and end in one; 3 s is the end, which is visited by itself, and then the beginning
+  // again.
+  assert.deepEqual(calls.map(([at]) => at), [0, 0.5, 1, 1.3, 1.5, 1.8, 3, 0]);
   assert.ok(calls.every(([, options]) => options.suppressEvents));
+});
+
+test('a page of nothing but registered timelines has no history; what else moves is named', async (t) => {
+  const tween = '{ vars: {}, getChildren: () => [], totalDuration: () => 1, timeScale: () => 1, startTime: () => 0 }';
+  const timeline = (inner) => `window.__timelines = { main: { vars: {}, getChildren: () => [${inner}] } };`;
+  for (const [html, code, expected] of [
+    ['', timeline(tween), []],
+    ['', timeline(tween.replace('vars: {}', 'vars: { onUpdate() {} }')), ['a callback of a timeline']],
+    ['', timeline(tween.replace('vars: {}', 'vars: { repeatRefresh: true }')), ['values that are taken anew when a tween repeats']],
+    ['', 'window.__timelines = { main: {} };', ['a timeline of its own kind']],
+    ['<style>p { transition-duration: 0s, 0.3s }</style>', timeline(tween), ['a CSS transition of p']],
+    ['<style>p::before { animation-name: x }</style>', timeline(tween), ['a CSS animation of p::before']],
+    ['<svg><animate /></svg>', timeline(tween), ['<animate>']],
+    ['<img src="data:image/gif;base64,AA">', timeline(tween), ['a picture that may be animated']],
+    ['', `${timeline(tween)} setTimeout(() => {}, 1e6)`, ['a timer']],
+    ['', `${timeline(tween)} window.gsap = { globalTimeline: { getChildren: () => [...__timelines.main.getChildren(), { totalDuration: () => 2 }] } };`, ['a tween outside of the registered timelines']],
+  ]) {
+    const { bridge } = await bridged(t, html + STAGE, PLAYER + code);
+    bridge.status();
+    assert.deepEqual(plain(bridge.begin(true).history), expected, html + code);
+  }
+  const { bridge } = await bridged(t, STAGE, OWN);
+  bridge.status();
+  assert.deepEqual(plain(bridge.begin(true).history), ['a seek of its own']);
+});
+
+test('where frames may be left out, timelines are put through what lies between, also backwards', async (t) => {
+  const timelines = `
+    const tween = (at) => ({ vars: {}, startTime: () => at, totalDuration: () => 0.5, timeScale: () => 1, getChildren: () => [] });
+    const all = [tween(0.5), tween(2)];
+    window.__timelines = { main: { vars: {}, getChildren: () => all } };
+  `;
+  const { bridge, run } = await bridged(t, STAGE, PLAYER + timelines, { fps: 10 });
+  bridge.status();
+  await bridge.settle();
+  bridge.begin(true);
+  const visited = async (at) => {
+    run('calls.length = 0');
+    await bridge.seek(at);
+    return plain(run('calls')).map(([seconds]) => seconds);
+  };
+  assert.deepEqual(await visited(0), [0]);
+  assert.deepEqual(await visited(0.1), [0.1]);
+  assert.deepEqual(await visited(2.2), [0.5, 1, 2, 2.1, 2.2]);
+  assert.deepEqual(await visited(0.7), [0, 0.5, 0.6, 0.7]);
 });
 
 test('a page that seeks itself is not walked through', async (t) => {
@@ -210,10 +232,12 @@ test('Lottie players are waited for until their file has come, or has failed to'
   const settling = bridge.settle().then(() => { settled = true; });
   const pause = () => new Promise((done) => setTimeout(done, 20));
   for (const code of ['comes.isLoaded = true', 'fails.data_failed()', 'registered.isLoaded = true']) {
+    bridge.look();
     await pause();
     assert.equal(settled, false, `before ${code}`);
     run(code);
   }
+  bridge.look();
   await settling;
 });
 

@@ -40,6 +40,10 @@ export const plain = (value) => JSON.parse(JSON.stringify(value));
 function standIns(window, page) {
   const { document } = window;
   document.getAnimations = () => page.animations;
+  document.adoptedStyleSheets = [];
+  window.SVGSVGElement.prototype.setCurrentTime = () => {};
+  document.timeline = { currentTime: 0 };
+  for (const name of ['CSSAnimation', 'DocumentTimeline']) window[name] = class {};
   document.fonts = { status: 'loaded', ready: Promise.resolve() };
   window.Element.prototype.animate = () => assert.fail('nothing is animated here');
   window.CSS = { escape: (text) => text.replace(/[^\w-]/g, '\\$&') };

@@ -6,37 +6,54 @@ import vm from 'node:vm';
 
 const source = fs.readFileSync(new URL('../../crates/render/src/page/virtual-time.js', import.meta.url), 'utf8');
 
-function page() {
+// A document whose clock Chrome keeps: `chrome.now` is what it says, and `chrome.draw()` draws a frame.
+function page(set = {}) {
   const listeners = {};
-  const animations = [];
-  class Element {
-    animate() {
-      const animation = { playState: 'running', currentTime: 7, pause() { this.playState = 'paused'; } };
-      animations.push(animation);
-      return animation;
-    }
-  }
   const reported = [];
+  let native = [];
+  const chrome = {
+    now: 0.3,
+    draw() {
+      const due = native;
+      native = [];
+      due.forEach((callback) => callback(chrome.now));
+    },
+  };
   const context = vm.createContext({
-    performance: { now: () => 123456 },
+    performance: { now: () => chrome.now, timeOrigin: 1000 },
     crypto: { getRandomValues: () => assert.fail('the real generator was asked') },
     location: { origin: 'http://127.0.0.1:1' },
-    requestAnimationFrame: () => assert.fail('the real frame clock was asked'),
+    requestAnimationFrame: (callback) => native.push(callback),
     cancelAnimationFrame: () => {},
-    setTimeout,
-    Element,
-    document: { getAnimations: () => animations, addEventListener: (name, listener) => { listeners[name] = listener; } },
+    setTimeout: (callback, ...args) => Number(setTimeout(callback, ...args).unref()),
+    clearTimeout: (id) => clearTimeout(id),
+    setInterval: (callback, ...args) => Number(setInterval(callback, ...args).unref()),
+    clearInterval: (id) => clearInterval(id),
+    document: {},
     addEventListener: (name, listener) => { listeners[name] = listener; },
     reportError: (error) => reported.push(error.message),
+    ...set,
   });
-  vm.runInContext('globalThis.window = globalThis;', context);
+  vm.runInContext('globalThis.window = globalThis; window.parent = window.parent || window;', context);
   vm.runInContext(source, context);
-  return { run: (code) => vm.runInContext(code, context), listeners, animations, reported, time: context.__HF_VIRTUAL_TIME__ };
+  const time = context.__HF_VIRTUAL_TIME__;
+  // The page is ready, and is put at frames from then on.
+  const begin = () => {
+    chrome.now = 4;
+    time.begin();
+  };
+  const goTo = (ms) => {
+    if (time.place().epoch === null) begin();
+    chrome.now = 4 + Math.floor(ms * 10) / 10;
+    time.enter(ms);
+    chrome.draw();
+  };
+  return { run: (code) => vm.runInContext(code, context), listeners, reported, time, chrome, begin, goTo };
 }
 
 test('every way to ask for the time gives the time of the frame', () => {
-  const { run, time } = page();
-  time.seekToTime(1500);
+  const { run, goTo } = page();
+  goTo(1500);
   assert.equal(run('Date.now()'), 1500);
   assert.equal(run('performance.now()'), 1500);
   assert.equal(run('new Date().getTime()'), 1500);
@@ -54,34 +71,34 @@ test('a date that is given stays what it is', () => {
 });
 
 test('a frame callback runs once, at the next seek, with its time', () => {
-  const { run, time } = page();
+  const { run, goTo } = page();
   run('globalThis.seen = []; requestAnimationFrame((t) => { seen.push(t); requestAnimationFrame((u) => seen.push(u)); })');
-  time.seekToTime(100);
+  goTo(100);
   assert.deepEqual(Array.from(run('seen')), [100]);
-  time.seekToTime(200);
-  time.seekToTime(300);
+  goTo(200);
+  goTo(300);
   assert.deepEqual(Array.from(run('seen')), [100, 200]);
 });
 
 test('a cancelled callback does not run, also when another one cancels it', () => {
-  const { run, time } = page();
+  const { run, goTo } = page();
   run('globalThis.seen = []; requestAnimationFrame(() => { seen.push("a"); cancelAnimationFrame(b); }); globalThis.b = requestAnimationFrame(() => seen.push("b"));');
-  time.seekToTime(1);
+  goTo(1);
   assert.deepEqual(Array.from(run('seen')), ['a']);
 });
 
 test('a callback that throws is reported and does not stop the others', () => {
-  const { run, time, reported } = page();
+  const { run, goTo, reported } = page();
   run('globalThis.seen = 0; requestAnimationFrame(() => { throw new Error("boom"); }); requestAnimationFrame(() => { seen = 1; })');
-  time.seekToTime(1);
+  goTo(1);
   assert.deepEqual(reported, ['boom']);
   assert.equal(run('seen'), 1);
 });
 
 test('randomness depends on the time alone', () => {
   const draw = (code, ...times) => {
-    const { run, time } = page();
-    for (const at of times) time.seekToTime(at);
+    const { run, goTo } = page();
+    for (const at of times) goTo(at);
     return String(run(code));
   };
   for (const code of ['Math.random()', 'crypto.getRandomValues(new Uint8Array(7)).join()', 'crypto.randomUUID()']) {
@@ -101,18 +118,18 @@ test('the generator is Mulberry32 with the seed of the plan format', () => {
     };
   };
   for (const ms of [0, 33.33, 1000, 86400000]) {
-    const { run, time } = page();
-    time.seekToTime(ms);
+    const { run, goTo } = page();
+    goTo(ms);
     const next = reference(ms);
     for (let i = 0; i < 5; i += 1) assert.equal(run('Math.random()'), next() / 4294967296);
   }
 });
 
 test('random bytes are little-endian words with the tail from one more', () => {
-  const { run, time } = page();
-  time.seekToTime(5);
+  const { run, goTo } = page();
+  goTo(5);
   const bytes = Array.from(run('crypto.getRandomValues(new Uint8Array(6))'));
-  time.seekToTime(5);
+  goTo(5);
   const words = [run('Math.random()'), run('Math.random()')].map((value) => value * 4294967296);
   const expected = words.flatMap((word) => [0, 8, 16, 24].map((shift) => (word >>> shift) & 255)).slice(0, 6);
   assert.deepEqual(bytes, expected);
@@ -129,29 +146,82 @@ test('errors are kept with their place, without the address of the server', () =
   assert.deepEqual(Array.from(time.errors), ['Uncaught Error: x (/a.js:3:7)', 'unhandled rejection: y']);
 });
 
-test('an animation is held at its beginning from the moment it is made', () => {
-  const { run, animations } = page();
-  run('new Element().animate([], 1000)');
-  assert.deepEqual([animations[0].playState, animations[0].currentTime], ['paused', 0]);
+test('the clock stands at 0 until the page is ready, and shows each frame exactly from then on', () => {
+  const { run, chrome, begin, goTo } = page();
+  assert.deepEqual([run('performance.now()'), run('Date.now()')], [0, 0]);
+  chrome.now = 3.9;
+  assert.equal(run('performance.now()'), 0);
+  begin();
+  assert.equal(run('performance.now()'), 0);
+  goTo(100 / 3);
+  assert.equal(run('performance.now()'), 100 / 3);
 });
 
-test('an animation that a style sheet began is held before the runtime looks, and one its author paused is left alone', () => {
-  const { listeners, animations } = page();
-  const began = { playState: 'running', currentTime: 3.2, pause() { this.playState = 'paused'; } };
-  const paused = { playState: 'paused', currentTime: 400, pause: () => assert.fail('it is paused already') };
-  animations.push(began, paused);
-  listeners.DOMContentLoaded();
-  assert.deepEqual([began.playState, began.currentTime, paused.currentTime], ['paused', 0, 400]);
+test('a timer between two frames sees the time between them', () => {
+  const { run, chrome, goTo } = page();
+  goTo(1000);
+  chrome.now = 4 + 1012.5;
+  assert.equal(run('performance.now()'), 1012.5);
 });
 
-test('an animation that nobody else seeks follows the clock from when it was made', () => {
-  const { run, animations, time } = page();
-  time.seekToTime(500);
-  run('new Element().animate([], 1000)');
-  time.seekToTime(1250);
-  time.seekAnimations();
-  assert.equal(animations[0].currentTime, 750);
-  time.seekToTime(0);
-  time.seekAnimations();
-  assert.equal(animations[0].currentTime, 0);
+test('Chrome may draw a frame twice: callbacks run once', () => {
+  const { run, chrome, goTo } = page();
+  run('globalThis.seen = []; (function loop(at) { seen.push(at); requestAnimationFrame(loop); })(-1)');
+  goTo(0);
+  chrome.draw();
+  chrome.draw();
+  goTo(40);
+  assert.deepEqual(Array.from(run('seen')), [-1, 0, 40]);
+});
+
+test('callbacks wait for the first frame, unless the page is not ready without them', () => {
+  for (const [isReleased, expected] of [[false, []], [true, [0]]]) {
+    const { run, chrome, time } = page();
+    run('globalThis.seen = []; requestAnimationFrame((at) => seen.push(at))');
+    chrome.draw();
+    if (isReleased) time.release();
+    chrome.draw();
+    assert.deepEqual(Array.from(run('seen')), expected);
+  }
+});
+
+test('a document that is made later takes over the clock of the page', () => {
+  const outer = page();
+  outer.goTo(500);
+  const inner = page({ parent: { __HF_VIRTUAL_TIME__: outer.time } });
+  inner.chrome.now = 4 + 500;
+  assert.equal(inner.run('performance.now()'), 500);
+});
+
+test('a page depends on its history if it has a timer, a frame callback or an observer', () => {
+  for (const [code, expected] of [
+    ['', []],
+    ['setTimeout(() => {}, 1e6)', ['a timer']],
+    ['clearTimeout(setTimeout(() => {}, 1e6))', []],
+    ['clearInterval(setInterval(() => {}, 1e6))', []],
+    ['requestAnimationFrame(() => {})', ['requestAnimationFrame']],
+    ['cancelAnimationFrame(requestAnimationFrame(() => {}))', []],
+    ['new MessageChannel()', ['new MessageChannel']],
+    ['new IntersectionObserver()', ['new IntersectionObserver']],
+  ]) {
+    class IntersectionObserver {}
+    class MessageChannel {}
+    const { run, time } = page({ IntersectionObserver, MessageChannel });
+    run(code);
+    assert.deepEqual(Array.from(time.history()), expected, code);
+  }
+});
+
+test('a dialog is answered as if it was closed, and named', () => {
+  const { run, time } = page();
+  assert.deepEqual([run('alert("hello")'), run('confirm("go on?")'), run('prompt("name")')], [undefined, false, null]);
+  assert.match(time.warnings[0], /^the page called alert\("hello"\)/);
+  assert.equal(time.warnings.length, 3);
+});
+
+test('idle callbacks run', async () => {
+  const { run } = page();
+  run('globalThis.seen = null; requestIdleCallback(({ didTimeout, timeRemaining }) => { seen = [didTimeout, timeRemaining() > 0]; })');
+  await new Promise((done) => setTimeout(done, 20));
+  assert.deepEqual(Array.from(run('seen')), [false, true]);
 });

@@ -92,6 +92,10 @@ pub enum Error {
     PageScript { during: String, message: String },
     #[error("the page asks for {what}, which {reason}")]
     PageAsset { what: String, reason: &'static str },
+    #[error(
+        "{what} moves by a clock that is not the page's, and would differ from render to render; {remedy}"
+    )]
+    PageMotion { what: String, remedy: &'static str },
     #[error("frame {frame} was not drawn within {seconds} s; {page}")]
     CaptureStalled { frame: u32, seconds: u64, page: String },
     #[error("Chrome sent frame {frame} as something else than a {width}x{height} PNG: {reason}")]

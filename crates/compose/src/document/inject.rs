@@ -23,6 +23,31 @@ pub fn inject(html: &str, head_start: &str, head_end: &str, body_end: &str) -> S
     [a, head_start, b, head_end, c, body_end, d].concat()
 }
 
+/// Inserts `text` before each script of the body that has anything but scripts between itself and the one before. What is in
+/// a template or a picture is left alone.
+pub fn insert_before_body_scripts(html: &str, text: &str) -> String {
+    let body_start = find_places(html).head_end;
+    let mut result = String::new();
+    let mut copied = 0;
+    let mut depth = 0_u32;
+    let mut is_after_content = false;
+    for tag in (Tags { html, at: 0 }).filter(|tag| tag.start >= body_start) {
+        match (tag.name.as_str(), tag.closing) {
+            ("template" | "svg", false) => depth += 1,
+            ("template" | "svg", true) => depth = depth.saturating_sub(1),
+            ("script", false) if depth == 0 && is_after_content => {
+                result.push_str(&html[copied..tag.start]);
+                result.push_str(text);
+                copied = tag.start;
+                is_after_content = false;
+            }
+            ("script", _) => {}
+            _ => is_after_content = true,
+        }
+    }
+    result + &html[copied..]
+}
+
 /// Whether `html` is a whole document and not a fragment, which begins with content.
 pub(crate) fn is_document(html: &str) -> bool {
     let first = Tags { html, at: 0 }.next();
@@ -146,6 +171,28 @@ mod tests {
             ("text", false),
         ] {
             assert_eq!(is_document(html), expected, "{html}");
+        }
+    }
+
+    #[test]
+    fn scripts_of_the_body_are_preceded_by_a_text_once_for_what_is_before_them() {
+        for (html, expected) in [
+            (
+                "<head><script></script></head><body><p>a</p><script>1</script><script>2</script></body>",
+                "<head><script></script></head><body><p>a</p>|<script>1</script><script>2</script></body>",
+            ),
+            (
+                "<body><script>1</script><p>a</p><script>2</script><style></style><script>3</script>",
+                "<body>|<script>1</script><p>a</p>|<script>2</script><style></style>|<script>3</script>",
+            ),
+            (
+                "<p>a<template><script></script></template><svg><script></script></svg><script></script>",
+                "<p>a<template><script></script></template><svg><script></script></svg>|<script></script>",
+            ),
+            ("<p>no script</p>", "<p>no script</p>"),
+            ("<p>a<!-- <script> -->b", "<p>a<!-- <script> -->b"),
+        ] {
+            assert_eq!(insert_before_body_scripts(html, "|"), expected);
         }
     }
 

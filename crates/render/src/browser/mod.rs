@@ -1,10 +1,12 @@
 //! One headless Chrome with one page, driven over CDP: it draws when it is told to, and is gone when this is dropped.
 
+mod clock;
 mod diagnosis;
 mod flags;
 pub(crate) mod framebuffer;
 mod link;
 mod readiness;
+mod requests;
 pub(crate) mod session;
 
 use std::path::{Path, PathBuf};
@@ -19,7 +21,9 @@ use chromiumoxide::cdp::browser_protocol::emulation::{
 use chromiumoxide::cdp::browser_protocol::headless_experimental::{
     BeginFrameParams, BeginFrameReturns, ScreenshotParams, ScreenshotParamsFormat,
 };
-use chromiumoxide::cdp::browser_protocol::page::NavigateParams;
+use chromiumoxide::cdp::browser_protocol::page::{
+    AddScriptToEvaluateOnNewDocumentParams, NavigateParams,
+};
 use chromiumoxide::cdp::browser_protocol::target::CreateTargetParams;
 use chromiumoxide::cdp::js_protocol::runtime::{EvaluateParams, TerminateExecutionParams};
 use chromiumoxide::handler::HandlerConfig;
@@ -31,6 +35,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::browser::clock::VirtualClock;
 use crate::browser::link::{Link, without_foreign_lines};
 use crate::error::{Error, Result};
 use crate::page::WEBGL_RENDERER;
@@ -45,6 +50,8 @@ const LAUNCH_LIMIT: Duration = Duration::from_mins(1);
 const SMALLEST_STEP_MS: f64 = 0.002;
 /// What Chrome is told of the time between frames that only keep the page going.
 const WAITING_INTERVAL_MS: f64 = 16.0;
+/// How far the page's clock goes on with each of them, in microseconds.
+const WAITING_GRANT: u64 = 100;
 
 /// What one tick brought.
 #[derive(Debug)]
@@ -59,6 +66,8 @@ pub(crate) struct Drawn {
 pub(crate) enum Tick {
     Advance,
     Screenshot,
+    /// Nothing is drawn.
+    Unseen,
 }
 
 /// Fields are dropped in order: first the connection, then Chrome, then its files.
@@ -71,6 +80,8 @@ pub(crate) struct Browser {
     _home: Home,
     /// Milliseconds of the last tick.
     clock: f64,
+    /// The page's own time, once there is a page.
+    time: Option<VirtualClock>,
     /// Says when the last frame has been read, before which there is no other.
     reading: Option<oneshot::Receiver<Result<()>>>,
 }
@@ -194,6 +205,7 @@ impl Browser {
             child,
             _home: home,
             clock: 0.0,
+            time: None,
             reading: None,
         })
     }
@@ -206,6 +218,10 @@ impl Browser {
     pub(crate) async fn version(&self) -> Result<String> {
         let version = self.link.send(GetVersionParams::default(), "while asking its version");
         Ok(version.await?.product)
+    }
+
+    fn link(&self) -> &Link {
+        &self.link
     }
 
     /// The id of Chrome's main process.
@@ -222,6 +238,13 @@ impl Browser {
                 tracing::debug!(%error, "navigation");
             }
         }))
+    }
+
+    /// Runs a script first in every document from now on, frames included.
+    async fn run_in_every_document(&self, script: &str) -> Result<()> {
+        let params = AddScriptToEvaluateOnNewDocumentParams::new(script);
+        self.link.send(params, "while setting up its documents").await?;
+        Ok(())
     }
 
     /// Takes the white from behind the page, which a page gets anew when it is loaded.
@@ -272,7 +295,7 @@ impl Browser {
     async fn ticking<T>(&mut self, pending: impl Future<Output = T>) -> Result<T> {
         let mut pending = pin!(pending);
         loop {
-            let tick = pin!(self.tick_soon());
+            let tick = pin!(self.keep_going());
             match select(pending.as_mut(), tick).await {
                 Either::Left((done, tick)) => {
                     // A second frame while one is pending would be refused.
@@ -282,6 +305,15 @@ impl Browser {
                 Either::Right((drawn, _)) => drawn?,
             };
         }
+    }
+
+    /// Draws a frame whose time does not matter, and lets what waits for a timer get there.
+    async fn keep_going(&mut self) -> Result<()> {
+        self.tick_soon().await?;
+        if self.time.is_some() {
+            self.grant(WAITING_GRANT).await?;
+        }
+        Ok(())
     }
 
     /// Draws a frame whose time does not matter.
@@ -307,6 +339,9 @@ impl Browser {
                 .format(ScreenshotParamsFormat::Png)
                 .optimize_for_speed(true);
             params = params.screenshot(png.build());
+        }
+        if tick == Tick::Unseen {
+            params = params.no_display_updates(true);
         }
         let BeginFrameReturns { has_damage, screenshot_data } =
             self.link.send(params.build(), "while drawing").await?;

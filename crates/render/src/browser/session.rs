@@ -8,7 +8,9 @@ use std::time::Duration;
 use compose::geometry::Viewport;
 use serde_json::Value;
 
+use crate::browser::clock::offset_of;
 use crate::browser::framebuffer::{Checked, Framebuffer, ReadFault, Reading, Unreadable};
+use crate::browser::requests::Requests;
 use crate::browser::{Browser, Tick};
 use crate::config::Strictness;
 use crate::error::{Error, Result};
@@ -17,9 +19,6 @@ use crate::page::server::Server;
 use crate::page::{self, SeekResult};
 use crate::tools::Tools;
 use crate::video_track::frames_at;
-
-/// The tick of frame 0, in milliseconds: above every tick that getting ready can take.
-pub(super) const FIRST_FRAME_MS: f64 = 1_000_000.0;
 
 /// Most seeks are over in a few milliseconds; one that takes longer may be waiting for frames to be drawn.
 const SEEK_WITHOUT_FRAMES: Duration = Duration::from_millis(250);
@@ -81,6 +80,15 @@ pub(crate) enum Capture {
     Unchanged,
 }
 
+/// What one frame shows may ask for more, and that again; so often.
+const MAX_ROUNDS: u32 = 50;
+
+/// While the page's clock goes on by one step, it may ask for so many files. How often that is looked at.
+const MAX_REQUESTS_OF_A_STEP: u64 = 2_000;
+const LOOK_FOR_REQUESTS: Duration = Duration::from_millis(100);
+/// So long after the server's last answer, Chrome has told of it.
+const QUIET_AFTER: Duration = Duration::from_millis(200);
+
 /// So many frames of one browser are read from memory until one is compared with a screenshot again.
 const FRAMES_BETWEEN_CHECKS: u32 = 120;
 
@@ -92,6 +100,14 @@ pub(crate) struct Session<'a> {
     pub(super) timeouts: Timeouts,
     pub(super) strictness: Strictness,
     pub(super) errors_seen: usize,
+    pub(super) requests: Requests,
+    /// When frame 0 is, in microseconds of the page's clock.
+    pub(super) first_frame: u64,
+    /// Why frames depend on the frames before them: with a reason, none is left out.
+    pub(super) history: Vec<String>,
+    has_workers: bool,
+    /// One of the addresses that a frame waited for.
+    last_asked: Option<String>,
     framebuffer: Option<Arc<Framebuffer>>,
     last_png: String,
     motion: Motion,
@@ -136,8 +152,14 @@ impl<'a> Session<'a> {
                 }
             }
         };
+        let requests = Requests::watch(browser.link()).await?;
         let mut session = Self {
             browser,
+            requests,
+            first_frame: 0,
+            history: Vec::new(),
+            has_workers: false,
+            last_asked: None,
             server,
             fps,
             timeouts,
@@ -170,14 +192,103 @@ impl<'a> Session<'a> {
 
     /// Draws frame `index`. Where reuse is allowed, a frame that Chrome proves to be the last one drawn here is not drawn again.
     pub(crate) async fn frame(&mut self, index: u32, want: Want) -> Result<Capture> {
-        let limit = self.timeouts.frame;
-        match tokio::time::timeout(limit, self.draw(index, want)).await {
-            Ok(capture) => capture,
-            Err(_elapsed) => {
-                let page = self.collect_page_errors().await;
-                Err(Error::CaptureStalled { frame: index, seconds: limit.as_secs(), page })
+        if !self.history.is_empty() {
+            for skipped in self.drawn.map_or(0, |drawn| drawn + 1)..index {
+                let limited = tokio::time::timeout(self.timeouts.frame, self.skip(skipped)).await;
+                match limited {
+                    Ok(done) => done?,
+                    Err(_elapsed) => return Err(self.stalled(skipped).await),
+                }
+                self.drawn = Some(skipped);
             }
         }
+        match tokio::time::timeout(self.timeouts.frame, self.draw(index, want)).await {
+            Ok(capture) => capture,
+            Err(_elapsed) => Err(self.stalled(index).await),
+        }
+    }
+
+    async fn stalled(&mut self, frame: u32) -> Error {
+        let open = self.requests.open().next().map(str::to_owned);
+        let page = match open {
+            Some(url) => format!("{url} is still on its way"),
+            None => self.collect_page_errors().await,
+        };
+        Error::CaptureStalled { frame, seconds: self.timeouts.frame.as_secs(), page }
+    }
+
+    /// Lets the page go through a frame that nobody sees.
+    async fn skip(&mut self, index: u32) -> Result<()> {
+        let at = self.go_to(index).await?;
+        let seek = page::seek_unseen(self.fps.seconds(index));
+        let result = self.evaluate_seek(index, &seek).await?;
+        self.browser.tick_unseen(at, self.fps.interval_ms()).await?;
+        if result.workers {
+            self.browser.evaluate::<bool>(page::WORKERS).await?;
+        }
+        Ok(())
+    }
+
+    /// Lets the page's clock go on until frame `index`, and returns the frame's tick.
+    async fn go_to(&mut self, index: u32) -> Result<f64> {
+        let moment = self.first_frame + offset_of(index, self.fps);
+        self.grant_until(moment).await?;
+        Ok(self.browser.ticks_at(moment))
+    }
+
+    /// Lets the page's clock go on until a moment. It stands still while requests are under way, so that a page that never
+    /// stops asking would never get there.
+    pub(super) async fn grant_until(&mut self, moment: u64) -> Result<()> {
+        let (server, before) = (self.server, self.server.requests().0);
+        let asks_on = async {
+            loop {
+                tokio::time::sleep(LOOK_FOR_REQUESTS).await;
+                let (count, path) = server.requests();
+                if count - before > MAX_REQUESTS_OF_A_STEP {
+                    return path;
+                }
+            }
+        };
+        tokio::select! {
+            granted = self.browser.grant_until(moment) => granted,
+            path = asks_on => Err(endless_requests(&path)),
+        }
+    }
+
+    /// Draws the frame again until everything that it shows is there. Returns whether that was necessary.
+    pub(super) async fn complete(&mut self, at: f64) -> Result<bool> {
+        let mut again = false;
+        if self.has_workers {
+            // They get what the page's frame callbacks sent, and what they draw is shown a frame later.
+            for _ in 0..2 {
+                self.browser.evaluate::<bool>(page::WORKERS).await?;
+                self.browser.tick(at, self.fps.interval_ms(), Tick::Advance).await?;
+            }
+            again = true;
+        }
+        Ok(again | self.complete_requests(at).await?)
+    }
+
+    async fn complete_requests(&mut self, at: f64) -> Result<bool> {
+        for round in 0.. {
+            if !self.requests.has_new() {
+                return Ok(round > 0);
+            }
+            if round == MAX_ROUNDS {
+                break;
+            }
+            let asked = self.requests.open().next().map(str::to_owned);
+            while tokio::time::timeout(QUIET_AFTER, self.requests.until_quiet()).await.is_err() {
+                // Chrome does not tell when the script of a worker has come.
+                if self.server.is_quiet() {
+                    self.requests.forget();
+                }
+            }
+            self.last_asked = asked.or(self.last_asked.take());
+            self.browser.evaluate::<bool>(page::TAKE_IN).await?;
+            self.browser.tick(at, self.fps.interval_ms(), Tick::Advance).await?;
+        }
+        Err(endless_requests(&self.last_asked.take().unwrap_or_default()))
     }
 
     /// What the page reported, asked of a page that may be stuck in a script.
@@ -197,33 +308,32 @@ impl<'a> Session<'a> {
     }
 
     async fn draw(&mut self, index: u32, want: Want) -> Result<Capture> {
-        let interval = self.fps.interval_ms();
-        let at = FIRST_FRAME_MS + f64::from(index) * interval;
         self.stride = self.drawn.and_then(|drawn| index.checked_sub(drawn)).unwrap_or(1);
         self.drawn = Some(index);
         self.asked += 1;
         match self.framebuffer.clone() {
-            Some(framebuffer) => self.draw_in_memory(index, at, want, framebuffer).await,
-            None => self.draw_png(index, at, want).await,
+            Some(framebuffer) => self.draw_in_memory(index, want, framebuffer).await,
+            None => self.draw_png(index, want).await,
         }
     }
 
     async fn draw_in_memory(
         &mut self,
         index: u32,
-        at: f64,
         want: Want,
         framebuffer: Arc<Framebuffer>,
     ) -> Result<Capture> {
         let interval = self.fps.interval_ms();
-        let (ticks, animated) = (self.browser.clock, self.prepare(index).await?);
+        let (ticks, at) = (self.browser.clock, self.go_to(index).await?);
+        let animated = self.seek(index).await?;
         // A tick that kept a slow seek going may have shown the change already: then the next one proves nothing.
         let is_provable = self.motion == Motion::Watching && self.browser.clock <= ticks;
         let is_check = want.png || self.asked % FRAMES_BETWEEN_CHECKS == 1;
         if framebuffer.has_fault(ReadFault::Stale) {
             // The frame before is read once more.
         } else {
-            let has_damage = self.browser.tick(at, interval, Tick::Advance).await?.has_damage;
+            let has_damage = self.browser.tick(at, interval, Tick::Advance).await?.has_damage
+                | self.complete(at).await?;
             let was_still = std::mem::replace(&mut self.is_still, is_provable && !has_damage);
             if self.is_still && !is_check && want.reuse == Reuse::Proven {
                 return Ok(Capture::Unchanged);
@@ -253,17 +363,19 @@ impl<'a> Session<'a> {
         Ok(Capture::Memory(reading))
     }
 
-    async fn draw_png(&mut self, index: u32, at: f64, want: Want) -> Result<Capture> {
+    async fn draw_png(&mut self, index: u32, want: Want) -> Result<Capture> {
         let interval = self.fps.interval_ms();
         if self.motion == Motion::Held {
             self.browser.tick(0.0, interval, Tick::Advance).await?;
             self.motion = Motion::Watching;
         }
-        let (ticks, animated) = (self.browser.clock, self.prepare(index).await?);
+        let (ticks, at) = (self.browser.clock, self.go_to(index).await?);
+        let animated = self.seek(index).await?;
         // A tick that kept a slow seek going may have shown the change already: then the next one proves nothing.
         let is_provable = self.motion == Motion::Watching && self.browser.clock <= ticks;
-        if is_provable || animated {
-            let has_damage = self.browser.tick(at, interval, Tick::Advance).await?.has_damage;
+        if is_provable || animated || self.has_workers || self.requests.has_new() {
+            let has_damage = self.browser.tick(at, interval, Tick::Advance).await?.has_damage
+                | self.complete(at).await?;
             if is_provable && !has_damage && !want.png {
                 return Ok(Capture::Unchanged);
             }
@@ -273,7 +385,10 @@ impl<'a> Session<'a> {
             // touched again: without this, its edges would depend on the frame before.
             self.seek(index).await?;
         }
-        let png = self.screenshot(index, at).await?;
+        let mut png = self.screenshot(index, at).await?;
+        if self.complete_requests(at).await? {
+            png = self.screenshot(index, at).await?;
+        }
         if want.reuse == Reuse::Never {
             return Ok(Capture::Png(png));
         }
@@ -286,24 +401,18 @@ impl<'a> Session<'a> {
         Ok(Capture::Png(png))
     }
 
-    /// Puts the page at a frame. Returns whether the browser itself animates anything on it.
-    async fn prepare(&mut self, index: u32) -> Result<bool> {
-        let animated = self.seek(index).await?;
-        // A part of the page that is still on its way belongs into this frame.
-        while !self.server.is_quiet() {
-            self.browser.tick_soon().await?;
-        }
-        Ok(animated)
-    }
-
     /// Returns whether the browser itself animates anything on the page.
     async fn seek(&mut self, index: u32) -> Result<bool> {
-        let during = || format!("at frame {index}");
         let tracks = self.server.tracks();
         let due = frames_at(tracks, index, self.fps);
         let next = frames_at(tracks, index.saturating_add(self.stride), self.fps);
         let script = page::seek(self.fps.seconds(index), &due, &next);
-        let seek = self.browser.evaluate::<SeekResult>(&script);
+        Ok(self.evaluate_seek(index, &script).await?.animated)
+    }
+
+    async fn evaluate_seek(&mut self, index: u32, script: &str) -> Result<SeekResult> {
+        let during = || format!("at frame {index}");
+        let seek = self.browser.evaluate::<SeekResult>(script);
         let mut seek = std::pin::pin!(seek);
         let result = match tokio::time::timeout(SEEK_WITHOUT_FRAMES, seek.as_mut()).await {
             Ok(done) => done,
@@ -319,7 +428,15 @@ impl<'a> Session<'a> {
             return Err(Error::PageScript { during: during(), message });
         }
         self.errors_seen = result.errors;
-        Ok(result.animated)
+        self.has_workers = result.workers;
+        if result.jumped {
+            // The next browser leaves out no frame.
+            self.server.note_history();
+            let reason =
+                "the page turned out to depend on the frames that were left out".to_owned();
+            return Err(Error::BrowserLost { during: during(), reason });
+        }
+        Ok(result)
     }
 
     /// The volumes of media at `count` moments, `step` seconds apart from the one numbered `first` on.
@@ -367,6 +484,13 @@ impl<'a> Session<'a> {
             }
             None => Ok(()),
         }
+    }
+}
+
+fn endless_requests(asked: &str) -> Error {
+    Error::PageMotion {
+        what: format!("a script that asks for files without end, such as {asked},"),
+        remedy: "ask for each file once, before the first frame",
     }
 }
 

@@ -152,6 +152,9 @@ fn warning(unserved: Unserved) -> Option<String> {
         }
         Unserved::Missing { .. } => None,
         Unserved::Outside { url } => Some(format!("the page was kept from {url}")),
+        Unserved::Moving { path } => {
+            Some(format!("the image {path} moves by a clock of its own: its frames are not exact"))
+        }
     }
 }
 

@@ -58,74 +58,80 @@
   const allErrors = () => views(window).flatMap((view) => view.__HF_VIRTUAL_TIME__.errors);
 
   const decode = (image) => (image.decode ? image.decode().catch(() => {}) : Promise.resolve());
-  const loadUrl = (url) => {
-    const image = new Image();
-    image.src = url;
-    return decode(image);
-  };
-  // Pictures that a style sheet names are loaded before the first frame and kept, so that one which comes into sight later
-  // is there in that very frame. A rule that never applies may name a file that does not exist.
-  const kept = [];
-  const sheetPictures = () => {
-    const urls = new Set();
-    const walk = (rules, base) => {
-      for (const rule of rules) {
-        if (rule.cssRules) walk(rule.cssRules, base);
-        if (!rule.style || rule instanceof CSSFontFaceRule) continue;
-        for (const [, , url] of rule.style.cssText.matchAll(/url\((["']?)(.*?)\1\)/g)) {
-          if (!url.startsWith('#')) urls.add(new URL(url, base).href);
-        }
-      }
-    };
-    for (const sheet of document.styleSheets) {
-      try {
-        walk(sheet.cssRules, sheet.href || document.baseURI);
-      } catch {
-        // A sheet or URL that cannot be read names nothing that could be loaded.
-      }
-    }
-    return Array.from(urls, async (url) => {
-      const there = url.startsWith('data:') || (url.startsWith(location.origin) && (await fetch(url)).ok);
-      if (!there) return;
-      const image = new Image();
-      image.src = url;
-      kept.push(image);
-      await decode(image);
-    });
-  };
-  const seenBackgrounds = new Set();
-  const newBackgrounds = () => {
-    const waits = [];
-    for (const el of document.querySelectorAll('[style*="url"]')) {
-      const value = el.style.backgroundImage;
-      if (!value || seenBackgrounds.has(value)) continue;
-      seenBackgrounds.add(value);
-      for (const [, , url] of value.matchAll(/url\((["']?)(.*?)\1\)/g)) waits.push(loadUrl(url));
-    }
-    return waits;
-  };
-  const unfinishedImages = () => Array.from(document.images).filter((image) => image.src && !image.complete).map(decode);
+  // Pictures that are in the document before the first frame; one that waits until it is near is loaded when it is.
+  const firstPictures = () => Array.from(document.images).filter((image) => image.src && (image.complete || image.loading !== 'lazy'));
+  const FRAMES_PER_SECOND = () => window.__HF_EXPORT_RENDER_SEEK_CONFIG.fps;
+  const frameAt = (seconds) => Math.ceil(seconds * FRAMES_PER_SECOND() - 1e-6);
 
-  // When each tween of a GSAP timeline begins, in seconds of the timeline that `found` was started for.
-  const begins = (timeline, offset, found) => {
+  // When the tweens of a GSAP timeline begin and end, in seconds of the timeline that `found` was started for.
+  const moments = (timeline, offset, found) => {
     if (!timeline || typeof timeline.getChildren !== 'function') return;
     for (const child of timeline.getChildren(false, true, true)) {
-      const at = offset + child.startTime();
-      if (Number.isFinite(at) && at >= 0) found.add(at);
-      begins(child, at, found);
+      const begin = offset + child.startTime();
+      const end = begin + child.totalDuration() / Math.abs(child.timeScale() || 1);
+      for (const at of [begin, end]) if (Number.isFinite(at) && at >= 0) found.add(at);
+      moments(child, begin, found);
     }
   };
-  // Libraries take the values that a tween starts from when they first come to it. A browser that draws only every other
-  // frame, or starts in the middle, would come to it elsewhere: so each one first walks through the frames in which a tween
-  // begins, as a browser that draws them all would.
+  const isRepeated = (timeline) => Boolean(timeline && typeof timeline.getChildren === 'function')
+    && timeline.getChildren(true, false, true).concat(timeline).some((one) => one.repeat && one.repeat() !== 0);
+  const timelines = () => Object.values(window.__timelines || {});
+
+  // A tween takes its start values when it is first come to, which may be in the frame in which its scene is shown for the
+  // first time: by then the runtime still hides the scene, and what has no box has no size, and is read elsewhere.
+  const authored = new WeakMap();
+  const rememberDisplays = () => {
+    for (const element of document.querySelectorAll('[data-start], [data-composition-id]')) {
+      if (!authored.has(element)) authored.set(element, element.hasAttribute('data-hf-clip-hidden') ? '' : element.style.display);
+    }
+  };
+  document.addEventListener('DOMContentLoaded', rememberDisplays);
+  const showHidden = () => {
+    for (const element of document.querySelectorAll('[data-start][data-hf-clip-hidden]')) {
+      if (element.style.display === 'none' && authored.get(element) !== 'none') element.style.display = authored.get(element) ?? '';
+    }
+  };
+
+  // The frames in which a tween begins or ends, in order.
+  let steps = [];
+  let isEveryFrameAStep = false;
+  // Libraries take the values that a tween starts from when they first come to it. A browser that starts in the middle would
+  // come to it elsewhere: so each one first walks through the frames in which a tween begins, as a browser that draws them
+  // all would.
   const walkThrough = () => {
+    rememberDisplays();
     const found = new Set([0]);
-    for (const timeline of Object.values(window.__timelines || {})) begins(timeline, 0, found);
-    const duration = window.__hf.duration;
-    const { fps } = window.__HF_EXPORT_RENDER_SEEK_CONFIG;
-    const frames = new Set([...found].filter((at) => at < duration).sort((a, b) => a - b).map((at) => Math.ceil(at * fps - 1e-6)));
-    const times = [...frames].slice(0, 2000).map((frame) => frame / fps);
-    for (const at of [...times, duration, 0]) window.__hf.seek(at, { suppressEvents: true });
+    for (const timeline of timelines()) moments(timeline, 0, found);
+    const { duration } = window.__hf;
+    steps = [...new Set([...found].filter((at) => at < duration).map(frameAt))].sort((a, b) => a - b);
+    isEveryFrameAStep = timelines().some(isRepeated);
+    for (const at of [...steps.map((frame) => frame / FRAMES_PER_SECOND()), duration, 0]) {
+      showHidden();
+      window.__hf.seek(at, { suppressEvents: true });
+    }
+  };
+
+  // Whether frames may be left out, because nothing but registered timelines moves here: those are put through the frames in
+  // which a tween begins or ends.
+  let mayJump = false;
+  let lastFrame = -1;
+  // What the page had when it began of the things that make it depend on its history. GSAP's own frame callback is one.
+  let before = [];
+  const hasMore = (counts) => window.__HF_VIRTUAL_TIME__.counts().some((count, i) => count > counts[i]);
+  const walkTo = (frame) => {
+    const seek = (at) => window.__hf.seek(at / FRAMES_PER_SECOND(), { suppressEvents: true });
+    if (frame < lastFrame) {
+      seek(0);
+      lastFrame = 0;
+    }
+    const first = Math.max(0, lastFrame + 1);
+    if (isEveryFrameAStep) {
+      for (let at = first; at < frame; at += 1) seek(at);
+    } else if (first < frame) {
+      for (const step of steps) if (step >= first && step < frame - 1) seek(step);
+      seek(frame - 1);
+    }
+    lastFrame = frame;
   };
 
   // Media are planned from the HTML: what a script has made since would be missing, and its author is told.
@@ -138,9 +144,15 @@
     }
   };
 
+  // Who waits for something that only asking tells is asked whenever the renderer asks whether the page is settled: timers do
+  // not run while Chrome's clock stands still.
+  let asked = [];
+  const until = async (isDone) => {
+    while (!isDone()) await new Promise((next) => asked.push(next));
+  };
+
   // Lottie players that load their animation from a file, which comes when it comes.
   const lottiesLoad = async () => {
-    const { setTimeout } = window.__HF_VIRTUAL_TIME__.originals;
     const all = () => {
       const registered = window.lottie && window.lottie.getRegisteredAnimations ? window.lottie.getRegisteredAnimations() : [];
       return [...registered, ...(Array.isArray(window.__hfLottie) ? window.__hfLottie : [])];
@@ -151,7 +163,102 @@
       // lottie-web's name of the event, and that of dotLottie players.
       for (const name of ['data_failed', 'loadError']) player.addEventListener(name, () => { player.__fwFailed = true; });
     }
-    while (all().some(isLoading)) await new Promise((done) => setTimeout(done, 2));
+    await until(() => !all().some(isLoading));
+  };
+
+  // Animations that the runtime leaves alone and that begin with their clip: those of pseudo-elements and of SVG. A clip is
+  // in the page before it is shown.
+  const startOf = (element) => {
+    let start = 0;
+    for (let host = element && element.closest('[data-start]'); host; host = host.parentElement && host.parentElement.closest('[data-composition-id][data-start]')) {
+      start += Number(host.getAttribute('data-start')) || 0;
+    }
+    return start;
+  };
+  const animationsOf = (root) => (root.getAnimations ? root.getAnimations() : []);
+  const seekClipAnimations = (time) => {
+    for (const animation of animationsOf(document)) {
+      const { target, pseudoElement } = animation.effect || {};
+      if (animation.timeline && !(animation.timeline instanceof DocumentTimeline)) {
+        // It follows a scroller; the runtime stops it as one that follows the time.
+        if (animation.playState === 'paused') animation.play();
+        continue;
+      }
+      if (!(animation instanceof CSSAnimation) || !target || !(pseudoElement || target instanceof SVGElement)) continue;
+      const start = startOf(target);
+      if (start <= 0) continue;
+      animation.pause();
+      animation.currentTime = Math.max(0, time - start) * 1000;
+    }
+  };
+
+  // Every shadow root of a document.
+  const shadowRoots = (view) => view.__HF_VIRTUAL_TIME__.shadowRoots();
+  const allAnimations = () => views(window).flatMap((view) => [view.document, ...shadowRoots(view)].flatMap(animationsOf));
+
+  // What a style sheet can say that makes a page depend on what was shown before.
+  const historyInSheets = () => {
+    const found = new Set();
+    const isTimed = (value) => value.split(',').some((part) => Number.parseFloat(part) > 0);
+    const walk = (rules) => {
+      for (const rule of rules) {
+        if (rule.cssRules) walk(rule.cssRules);
+        if (!rule.style) continue;
+        const value = (name) => rule.style.getPropertyValue(name);
+        if (isTimed(value('transition-duration'))) found.add(`a CSS transition of ${rule.selectorText || 'an element'}`);
+        if ((rule.selectorText || '').includes('::') && !['', 'none'].includes(value('animation-name'))) found.add(`a CSS animation of ${rule.selectorText}`);
+        if (value('scroll-behavior') === 'smooth') found.add('smooth scrolling');
+        if (/(?:scroll|view)\(|--|scroll-timeline/.test(value('animation-timeline'))) found.add('a scroll timeline');
+      }
+    };
+    for (const sheet of [...document.styleSheets, ...document.adoptedStyleSheets]) {
+      try {
+        walk(sheet.cssRules);
+      } catch {
+        found.add('a style sheet that cannot be read');
+      }
+    }
+    return found;
+  };
+  const EVENTS = ['onStart', 'onUpdate', 'onComplete', 'onRepeat', 'onReverseComplete', 'onInterrupt'];
+  const historyInTimelines = () => {
+    const found = new Set();
+    const registered = new Set();
+    for (const timeline of timelines()) {
+      if (!timeline || typeof timeline.getChildren !== 'function') {
+        found.add('a timeline of its own kind');
+        continue;
+      }
+      for (const one of [timeline, ...timeline.getChildren(true, true, true)]) {
+        const vars = one.vars || {};
+        if (EVENTS.some((name) => typeof vars[name] === 'function')) found.add('a callback of a timeline');
+        if (vars.repeatRefresh) found.add('values that are taken anew when a tween repeats');
+        registered.add(one);
+      }
+    }
+    const all = window.gsap && window.gsap.globalTimeline ? window.gsap.globalTimeline.getChildren(true, true, true) : [];
+    if (all.some((one) => !registered.has(one) && one.totalDuration() > 0)) found.add('a tween outside of the registered timelines');
+    return found;
+  };
+  const MOVING_ELEMENTS = 'animate, animateTransform, animateMotion, set, marquee, iframe, frame, object, embed';
+  // Why a frame may depend on the frames before it; nothing means that frames can be left out.
+  const history = () => {
+    const found = [];
+    if (driver !== 'player') found.push('a seek of its own');
+    const { ticker } = window.gsap || {};
+    const canSleep = ticker && ticker.sleep && ticker.wake;
+    if (canSleep) ticker.sleep();
+    found.push(...window.__HF_VIRTUAL_TIME__.history());
+    if (canSleep) ticker.wake();
+    found.push(...historyInSheets(), ...historyInTimelines());
+    if (allAnimations().some((animation) => animation.playState === 'running')) found.push('an animation of the browser');
+    const moving = document.querySelector(MOVING_ELEMENTS);
+    if (moving) found.push(`<${moving.localName}>`);
+    const { activeElement } = document;
+    if (activeElement && activeElement.matches('input, textarea, [contenteditable]')) found.push('a text cursor');
+    if (document.querySelector('[style*="transition"]')) found.push('a CSS transition');
+    if (/data:image\/(?:gif|webp|apng|avif)/.test(document.documentElement.outerHTML)) found.push('a picture that may be animated');
+    return found;
   };
 
   window.__fw = {
@@ -187,7 +294,6 @@
     // What is still missing before the first frame can be drawn.
     status() {
       connect();
-      for (const view of views(window)) view.__HF_VIRTUAL_TIME__.holdAnimations();
       const number = driver ? Number(window.__hf.duration) : 0;
       return {
         href: location.href,
@@ -198,8 +304,14 @@
         infinite: number === Infinity,
         missing: driver === 'own' ? [] : missingTimelines(),
         errors: allErrors(),
+        undriven: views(window).flatMap((view) => view.__HF_VIRTUAL_TIME__.undriven),
         startupError: window.__hfStartupError || null,
       };
+    },
+
+    // Frame callbacks that wait for the first frame run from now on: the page does not get ready without them.
+    release() {
+      for (const view of views(window)) view.__HF_VIRTUAL_TIME__.release();
     },
 
     // Binds child timelines that registered late, then waits for every pixel that has to be loaded.
@@ -208,35 +320,67 @@
       refuseScriptMadeMedia();
       await lottiesLoad();
       await document.fonts.ready;
-      await Promise.all(Array.from(document.images).filter((image) => image.src).map(decode));
-      await Promise.all([...newBackgrounds(), ...sheetPictures()]);
+      await Promise.all(firstPictures().map(decode));
       if (window.__tailwindReady) await window.__tailwindReady;
       if (window.__fwVideos) await window.__fwVideos.prepare();
       if (driver === 'player') walkThrough();
       return true;
     },
 
-    // Puts the page at `time` seconds, with the given frames of videos, and returns once everything that the picture needs
-    // is there.
+    // Asks those that wait for something to look again.
+    look() {
+      for (const next of asked.splice(0)) next();
+      return this.settled;
+    },
+
+    // Lets the workers of all documents draw the frame. Answers whether there are any.
+    async workers() {
+      const told = await Promise.all(views(window).map((view) => view.__HF_VIRTUAL_TIME__.tellWorkers()));
+      return told.includes(true);
+    },
+
+    // Whether animations have begun with the frame that was drawn.
+    hasBegun() {
+      const { currentTime } = document.timeline;
+      return currentTime !== null && Math.abs(currentTime - window.__HF_VIRTUAL_TIME__.originals.performanceNow()) < 0.25;
+    },
+
+    // Frame 0 is now, and has been shown: what moves by itself begins here. Answers why frames cannot be left out, if they
+    // cannot, and whether what moves was seen to begin.
+    begin(canLeaveOut) {
+      const clock = window.__HF_VIRTUAL_TIME__;
+      clock.begin();
+      for (const view of views(window)) {
+        if (view !== window) view.__HF_VIRTUAL_TIME__.begin(clock.place());
+        for (const svg of view.document.querySelectorAll('svg')) if (!svg.ownerSVGElement) svg.setCurrentTime(0);
+      }
+      for (const animation of allAnimations()) {
+        if (animation.playState === 'running' && animation.currentTime > 0.05) animation.currentTime = 0;
+      }
+      const reasons = history();
+      mayJump = canLeaveOut && reasons.length === 0;
+      before = clock.counts();
+      return { history: reasons, warnings: views(window).flatMap((view) => view.__HF_VIRTUAL_TIME__.warnings) };
+    },
+
+    // Puts the page at `time` seconds, to which Chrome's clock has been put already, with the given frames of videos.
+    // `frames` is null for a frame that nobody sees.
     async seek(time, frames = [], nextFrames = []) {
       const ms = time * 1000;
-      if (window.__fwVideos) await window.__fwVideos.load(time, frames);
-      for (const view of views(window)) view.__HF_VIRTUAL_TIME__.seed(ms);
+      const frame = Math.round(time * FRAMES_PER_SECOND());
+      if (mayJump && frame !== lastFrame) walkTo(frame);
+      if (window.__fwVideos && frames) await window.__fwVideos.load(time, frames);
+      for (const view of views(window)) view.__HF_VIRTUAL_TIME__.enter(ms);
       window.__hf.seek(time);
-      for (const view of views(window)) {
-        view.__HF_VIRTUAL_TIME__.seekToTime(ms);
-        if (driver === 'own') view.__HF_VIRTUAL_TIME__.seekAnimations();
-      }
-      if (window.__fwVideos) window.__fwVideos.show(time, nextFrames);
+      if (driver === 'player') seekClipAnimations(time);
+      if (window.__fwVideos && frames) window.__fwVideos.show(time, nextFrames);
       // Text that appears in this frame asks for its font when it is laid out.
       void document.documentElement.offsetHeight;
       if (document.fonts.status === 'loading') await document.fonts.ready;
-      const waits = [...newBackgrounds(), ...unfinishedImages()];
-      if (waits.length > 0) await Promise.all(waits);
       if (window.__hfWaitForSeekCompletion) await window.__hfWaitForSeekCompletion();
       if (window.__hf.colorGrading && document.querySelector('[data-color-grading]')) await window.__hf.colorGrading.waitForActiveLuts();
-      window.__fwRepaint();
-      return { errors: allErrors().length, animated: document.getAnimations().length > 0 };
+      if (frames) window.__fwRepaint();
+      return { errors: allErrors().length, animated: document.getAnimations().length > 0, jumped: mayJump && hasMore(before), workers: views(window).some((view) => view.__HF_VIRTUAL_TIME__.hasWorkers()) };
     },
   };
 })();

@@ -75,9 +75,45 @@ pub(super) fn content_type(file: &Path) -> &'static str {
     }
 }
 
+/// Whether a picture has several frames, by what its format puts near its start; a GIF says it nowhere and counts.
+pub(super) fn is_animated(content_type: &str, body: &[u8]) -> bool {
+    let start = &body[..body.len().min(4096)];
+    let has = |mark: &[u8]| start.windows(mark.len()).any(|window| window == mark);
+    match content_type {
+        "image/gif" => true,
+        "image/png" => has(b"acTL"),
+        "image/webp" => has(b"ANIM"),
+        "image/avif" => start.get(8..12) == Some(b"avis") || has(b"avis"),
+        "image/svg+xml" => {
+            let text = String::from_utf8_lossy(body);
+            let has = |mark| text.contains(mark);
+            has("<animate") || has("<set ") || (has("@keyframes") && has("animation"))
+        }
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_picture_that_moves_is_known_by_its_first_bytes() {
+        for (kind, body, expected) in [
+            ("image/gif", &b"GIF89a"[..], true),
+            ("image/png", b"\x89PNG....IHDR....acTL", true),
+            ("image/png", b"\x89PNG....IHDR....IDAT", false),
+            ("image/webp", b"RIFF....WEBPVP8X....ANIM", true),
+            ("image/webp", b"RIFF....WEBPVP8 ", false),
+            ("image/avif", b"....ftypavis", true),
+            ("image/avif", b"....ftypavif", false),
+            ("image/svg+xml", b"<svg><animate/></svg>", true),
+            ("image/svg+xml", b"<svg><rect/></svg>", false),
+            ("text/html", b"<animate>", false),
+        ] {
+            assert_eq!(is_animated(kind, body), expected, "{kind}");
+        }
+    }
 
     #[test]
     fn one_byte_range_is_honoured_and_anything_else_gets_the_whole_file() {

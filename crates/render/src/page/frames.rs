@@ -12,7 +12,7 @@ use crate::video_track::VideoTrack;
 
 /// Below this path a frame is called by two numbers: the video's in the plan, and its own in the video. No project has a
 /// folder of this name.
-pub(super) const PLACE: &str = "/__frames/";
+pub(crate) const PLACE: &str = "/__frames/";
 
 /// The frame called `name`, if there is one.
 pub(super) async fn answer(tracks: &[VideoTrack], name: &str) -> Option<Response<Full<Bytes>>> {

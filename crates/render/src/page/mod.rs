@@ -1,7 +1,7 @@
 //! The page: what is injected into it, where it is served from, and the few questions it is asked.
 
 mod files;
-mod frames;
+pub(crate) mod frames;
 pub(crate) mod server;
 
 use std::collections::BTreeMap;
@@ -31,12 +31,16 @@ pub(crate) struct PageSource<'a> {
     pub(crate) alpha: Alpha,
 }
 
+/// What runs first in every dedicated worker.
+pub(crate) const WORKER_CLOCK: &str = include_str!("worker-clock.js");
+
 /// Starts serving the page with our scripts in it.
 pub(crate) async fn serve(source: &PageSource<'_>) -> Result<Server> {
     let PageSource { root, runtime, fps, variables, env, tracks, alpha } = source;
     let globals = json!({
         "__HF_EXPORT_RENDER_SEEK_CONFIG": seek_config(*fps, env),
         "__hfVariables": variables,
+        "__HF_WORKER_PRELUDE": WORKER_CLOCK,
     });
     let assign = format!(
         "for (const [name, value] of Object.entries({globals})) if (value !== null) window[name] = value;\n"
@@ -75,20 +79,47 @@ pub(crate) struct Status {
     pub(crate) infinite: bool,
     pub(crate) missing: Vec<String>,
     pub(crate) errors: Vec<String>,
+    /// What no clock reaches.
+    pub(crate) undriven: Vec<String>,
     pub(crate) startup_error: Option<String>,
 }
 
 /// Before the bridge is there, the errors so far are all there is to say.
 pub(crate) const STATUS: &str = "window.__fw ? __fw.status() : window.__HF_VIRTUAL_TIME__ \
     ? { href: location.href, loaded: document.readyState === 'complete', driver: null, renderReady: false, duration: 0, \
-        infinite: false, missing: [], errors: __HF_VIRTUAL_TIME__.errors, startupError: null } \
+        infinite: false, missing: [], errors: __HF_VIRTUAL_TIME__.errors, undriven: __HF_VIRTUAL_TIME__.undriven, startupError: null } \
     : null";
 
 /// Starts to wait for every pixel that has to be loaded, which may take longer than one command may.
 pub(crate) const SETTLE: &str = "__fw.settled = false, __fw.settle().then(() => { __fw.settled = true; }, (e) => { __fw.settled = String(e); }), null";
 
 /// Whether that is over; a text says why it failed.
-pub(crate) const SETTLED: &str = "__fw.settled";
+pub(crate) const SETTLED: &str = "__fw.look()";
+
+/// Lets what runs once a frame run before the page is ready.
+pub(crate) const RELEASE: &str = "window.__fw && __fw.release(), null";
+
+/// Whether animations have begun with the frame that was drawn.
+pub(crate) const HAS_BEGUN: &str = "__fw.hasBegun()";
+
+/// Waits until what has come is taken in.
+pub(crate) const TAKE_IN: &str = "document.fonts.ready.then(() => true)";
+
+/// Lets workers draw the frame.
+pub(crate) const WORKERS: &str = "__fw.workers()";
+
+/// What [`begin`] answers.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Begun {
+    /// Why a frame may depend on the frames before it: an empty list for a page that can be put at any moment.
+    pub(crate) history: Vec<String>,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Makes this moment frame 0. Answers [`Begun`].
+pub(crate) fn begin(can_leave_out: bool) -> String {
+    format!("__fw.begin({can_leave_out})")
+}
 
 /// Seconds of every registered timeline, by composition.
 pub(crate) const TIMELINES: &str = "__fw.timelines()";
@@ -102,6 +133,10 @@ pub(crate) struct SeekResult {
     pub(crate) errors: usize,
     /// Whether the browser itself animates anything on the page.
     pub(crate) animated: bool,
+    /// Whether frames were left out although the page depends on them, as is known only now.
+    pub(crate) jumped: bool,
+    /// Whether workers draw along.
+    pub(crate) workers: bool,
 }
 
 /// Seeks to `seconds` with the frames that videos show then, and those that they will probably show next. Answers a
@@ -111,6 +146,11 @@ pub(crate) fn seek(seconds: f64, due: &[VideoFrameRef], next: &[VideoFrameRef]) 
         ([], []) => format!("__fw.seek({})", json!(seconds)),
         _ => format!("__fw.seek({}, {}, {})", json!(seconds), json!(due), json!(next)),
     }
+}
+
+/// Seeks to `seconds` of a frame that nobody sees.
+pub(crate) fn seek_unseen(seconds: f64) -> String {
+    format!("__fw.seek({}, null)", json!(seconds))
 }
 
 /// Reads the volumes of media at `count` moments, as the page's timelines set them.

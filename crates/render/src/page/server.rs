@@ -6,29 +6,31 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use compose::document::inject::inject;
+use compose::document::inject::{inject, insert_before_body_scripts};
 use compose::site::decode_path;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::config::output::Alpha;
 use crate::error::{Error, Result};
-use crate::page::files::{JAVASCRIPT, Range, content_type, parse_range, read_part};
-use crate::page::frames;
+use crate::page::files::{JAVASCRIPT, Range, content_type, is_animated, parse_range, read_part};
+use crate::page::{WORKER_CLOCK, frames};
 use crate::video_track::VideoTrack;
 
 /// Scripts that the HTML gets on its way to the page. They are put in by reference, so that an author's line numbers stay
 /// what they are.
 #[derive(Debug)]
 pub(crate) struct Injection {
-    /// At the start of the head of every HTML file, so also in frames.
+    /// Before everything else in every document, so also in frames.
     pub(crate) every_head_start: String,
     /// At the end of the composition's head.
     pub(crate) index_head_end: String,
@@ -47,6 +49,8 @@ pub(crate) enum Unserved {
     Missing { path: String, wanted_as: String },
     /// Another host.
     Outside { url: String },
+    /// It was answered, but what it shows moves by itself: an animated SVG as an image.
+    Moving { path: String },
 }
 
 impl Unserved {
@@ -73,28 +77,36 @@ struct Site {
     unserved: Mutex<Vec<Unserved>>,
     blocked: AtomicU64,
     open_requests: AtomicUsize,
+    /// How many requests there were, and the path of the last.
+    requests: Mutex<(u64, String)>,
     registers_timelines: AtomicBool,
+    has_history: AtomicBool,
+    /// Which pages' fonts are loaded, by the token that each makes up.
+    loaded_fonts: watch::Sender<Vec<String>>,
 }
 
 /// How many different requests without an answer are remembered; a page can make up any number.
 const MAX_NAMED: usize = 200;
 const MAX_NAME_BYTES: usize = 120;
 
+/// How long the scripts of a body wait for fonts.
+const FONTS_LIMIT: Duration = Duration::from_secs(5);
+
 /// Where those scripts are served; no project has a folder of this name.
 const SCRIPTS: &str = "/__framewright/";
-const HEAD_START: &str = "<script src=\"/__framewright/virtual-time.js\"></script>";
 const VIDEO_FRAMES: &str = "<script src=\"/__framewright/video-frames.js\"></script>";
 const HEAD_END: &str = "<script src=\"/__framewright/runtime.js\"></script>";
 /// What a composition that is looked through may have behind itself.
 const TRANSPARENT: &str = "<style>html,body,[data-composition-id],[data-hf-inner-root]{background:transparent!important}</style>";
+const FONTS: &str = "<script src=\"/__framewright/fonts.js\"></script>";
 const BODY_END: &str = "<script src=\"/__framewright/bridge.js\"></script>";
 
 impl Injection {
     fn script(&self, name: &str) -> Option<&str> {
         match name {
-            "virtual-time.js" => Some(&self.every_head_start),
             "runtime.js" => Some(&self.index_head_end),
             "bridge.js" => Some(&self.index_body_end),
+            "fonts.js" => Some(include_str!("fonts.js")),
             "video-frames.js" => self.video_frames.as_deref(),
             _ => None,
         }
@@ -120,10 +132,28 @@ impl Server {
             unserved: Mutex::default(),
             blocked: AtomicU64::new(0),
             open_requests: AtomicUsize::new(0),
+            requests: Mutex::default(),
             registers_timelines: AtomicBool::new(false),
+            has_history: AtomicBool::new(false),
+            loaded_fonts: watch::Sender::default(),
         });
         let task = tokio::spawn(accept(listener, Arc::clone(&site)));
         Ok(Self { address, site, task })
+    }
+
+    /// The script that runs first in every document.
+    pub(crate) fn head_start(&self) -> &str {
+        &self.site.injection.every_head_start
+    }
+
+    /// Whether the page is known to depend on the frames before: it was served a picture that moves, or showed it.
+    pub(crate) fn has_history(&self) -> bool {
+        self.site.has_history.load(Ordering::Relaxed)
+    }
+
+    /// Remembers for the browsers to come that no frame may be left out.
+    pub(crate) fn note_history(&self) {
+        self.site.has_history.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn alpha(&self) -> Alpha {
@@ -151,6 +181,11 @@ impl Server {
     /// How many requests were to something else than this server.
     pub(crate) fn blocked_requests(&self) -> u64 {
         self.site.blocked.load(Ordering::Relaxed)
+    }
+
+    /// How many requests there were so far, and the path of the last.
+    pub(crate) fn requests(&self) -> (u64, String) {
+        self.site.requests.lock().expect("nothing panics while counting").clone()
     }
 
     /// Whether every request has been answered.
@@ -197,6 +232,10 @@ async fn answer(
         return Ok(answered.unwrap_or_else(|| empty(StatusCode::NOT_FOUND)));
     }
     let _open = OpenRequest::of(&site);
+    {
+        let mut requests = site.requests.lock().expect("nothing panics while counting");
+        *requests = (requests.0 + 1, shortened(request.uri().path()));
+    }
     Ok(site.respond(&request).await)
 }
 
@@ -214,6 +253,15 @@ impl Drop for OpenRequest<'_> {
     fn drop(&mut self) {
         self.0.open_requests.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+/// A worker's script with ours in front of its first line.
+fn with_worker_clock(script: &[u8]) -> Vec<u8> {
+    let is_strict = [&b"'use strict'"[..], b"\"use strict\""];
+    let directive =
+        is_strict.iter().find(|directive| script.trim_ascii_start().starts_with(directive));
+    let clock = WORKER_CLOCK.replace('\n', " ");
+    [*directive.unwrap_or(&&b""[..]), b";", clock.as_bytes(), script].concat()
 }
 
 /// A URL as it may be printed: without its query, which can hold anything, and of a length that fits into a line.
@@ -242,6 +290,9 @@ impl Site {
         if request.method() != Method::GET && request.method() != Method::HEAD {
             return empty(StatusCode::METHOD_NOT_ALLOWED);
         }
+        if let Some(response) = self.fonts(request.uri()).await {
+            return response;
+        }
         if let Some(source) =
             request.uri().path().strip_prefix(SCRIPTS).and_then(|name| self.injection.script(name))
         {
@@ -253,7 +304,7 @@ impl Site {
         }
         let file = decode_path(request.uri().path()).map(|path| self.root.join(path));
         let answered = match &file {
-            Some(file) => self.serve_file(file, request.headers()).await,
+            Some(file) => self.serve_file(file, request.uri().path(), request.headers()).await,
             None => None,
         };
         answered.unwrap_or_else(|| {
@@ -270,6 +321,31 @@ impl Site {
         })
     }
 
+    /// Answers the script that the parser of a page waits for as soon as that page says that its fonts are there.
+    async fn fonts(&self, uri: &Uri) -> Option<Response<Full<Bytes>>> {
+        let token = || uri.query().unwrap_or_default().to_owned();
+        match uri.path().strip_prefix(SCRIPTS)? {
+            "fonts-are-there" => {
+                self.loaded_fonts.send_modify(|tokens| tokens.push(token()));
+                Some(empty(StatusCode::NO_CONTENT))
+            }
+            "after-fonts.js" => {
+                let (token, mut tokens) = (token(), self.loaded_fonts.subscribe());
+                let there = tokens.wait_for(|tokens| tokens.contains(&token));
+                // A font that does not come is not waited for longer than a page's own rules would.
+                let _late = tokio::time::timeout(FONTS_LIMIT, there).await;
+                let mut response = Response::new(Full::new(Bytes::from_static(
+                    b"document.currentScript.remove();",
+                )));
+                response
+                    .headers_mut()
+                    .insert(header::CONTENT_TYPE, HeaderValue::from_static(JAVASCRIPT));
+                Some(response)
+            }
+            _ => None,
+        }
+    }
+
     fn note(&self, unserved: Unserved) {
         tracing::debug!(?unserved, "request without an answer");
         let mut list = self.unserved.lock().expect("nothing panics while holding the list");
@@ -281,7 +357,12 @@ impl Site {
     }
 
     /// `None` where there is no such file.
-    async fn serve_file(&self, file: &Path, headers: &HeaderMap) -> Option<Response<Full<Bytes>>> {
+    async fn serve_file(
+        &self,
+        file: &Path,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> Option<Response<Full<Bytes>>> {
         // A link would lead to files that the plan's hash does not cover.
         let real = tokio::fs::canonicalize(file).await.ok()?;
         if !real.starts_with(&self.root) {
@@ -312,6 +393,18 @@ impl Site {
             }
         };
         self.look_for_timelines(content_type, &body);
+        let wanted_as = headers.get("sec-fetch-dest");
+        if wanted_as.is_some_and(|dest| dest == "image")
+            && content_type == "image/svg+xml"
+            && is_animated(content_type, &body)
+        {
+            self.note(Unserved::Moving { path: shortened(path) });
+        }
+        let is_worker = wanted_as.is_some_and(|dest| dest == "worker");
+        let body = if is_worker && range.is_none() { with_worker_clock(&body) } else { body };
+        if is_animated(content_type, &body) {
+            self.has_history.store(true, Ordering::Relaxed);
+        }
         let mut response = Response::new(Full::new(Bytes::from(body)));
         *response.status_mut() = status;
         let answer = response.headers_mut();
@@ -338,7 +431,9 @@ impl Site {
         } else {
             (String::new(), "")
         };
-        Some(inject(&html, HEAD_START, &head_end, body_end).into_bytes())
+        let html = inject(&html, "", &head_end, body_end);
+        let html = if is_index { insert_before_body_scripts(&html, FONTS) } else { html };
+        Some(html.into_bytes())
     }
 
     /// Looks at scripts as they are in the project; what we inject ourselves speaks of timelines too and does not count.

@@ -1,5 +1,7 @@
-// Runs first in every document. Replaces what would let a page see the real clock or real randomness, so that a frame
-// depends on its time alone. What is replaced stays reachable, for our own polling, in __HF_VIRTUAL_TIME__.originals.
+// Runs first in every document, frames included. Chrome keeps virtual time, which passes only as far as the renderer grants
+// it; this script makes the clocks that pages read count from frame 0, gives randomness a seed, calls frame callbacks once a
+// frame, and notes what makes a page depend on its own history. What is replaced stays reachable in
+// __HF_VIRTUAL_TIME__.originals.
 (() => {
   'use strict';
   if (window.__HF_VIRTUAL_TIME__) return;
@@ -15,47 +17,49 @@
     setTimeout: window.setTimeout.bind(window),
     random: Math.random,
   };
-  let now = 0;
+  const parentClock = () => {
+    try {
+      return window.parent !== window ? window.parent.__HF_VIRTUAL_TIME__ : null;
+    } catch {
+      // Another origin.
+      return null;
+    }
+  };
+
+  // Milliseconds on the axis that all documents of a process share, on Chrome's grid of 100 microseconds.
+  const shared = () => Math.round((performance.timeOrigin + originals.performanceNow()) * 10) / 10;
+  // When frame 0 is on that axis; unknown before the page is ready. A document whose parent cannot be reached takes the
+  // date at which most pages have it.
+  const USUAL_FIRST_FRAME = 4;
+  let epoch = null;
+  // The frame that is being drawn, in milliseconds, exactly.
+  let frame = 0;
+  const parent = parentClock();
+  if (parent) {
+    ({ epoch, frame } = parent.place());
+  } else if (window.parent !== window) {
+    epoch = shared() - RealDate.now() + USUAL_FIRST_FRAME;
+  }
+  const time = () => {
+    if (epoch === null) return 0;
+    const passed = Math.round((shared() - epoch) * 10) / 10;
+    return Math.abs(passed - frame) < 0.15 ? frame : Math.max(0, passed);
+  };
 
   function VirtualDate(...args) {
-    if (!new.target) return new RealDate(now).toString();
-    return Reflect.construct(RealDate, args.length === 0 ? [now] : args, new.target);
+    if (!new.target) return new RealDate(time()).toString();
+    return Reflect.construct(RealDate, args.length === 0 ? [time()] : args, new.target);
   }
-  VirtualDate.now = () => now;
+  VirtualDate.now = time;
   VirtualDate.parse = RealDate.parse;
   VirtualDate.UTC = RealDate.UTC;
   VirtualDate.prototype = RealDate.prototype;
   Object.defineProperty(VirtualDate, 'name', { value: 'Date' });
   Object.defineProperty(VirtualDate, 'length', { value: 7 });
-  // Without this, `new (someDate.constructor)()` would be a way back to the real clock.
+  // Without this, `new (someDate.constructor)()` would be a way back to the other clock.
   Object.defineProperty(RealDate.prototype, 'constructor', { value: VirtualDate, writable: true, configurable: true });
   window.Date = VirtualDate;
-  performance.now = () => now;
-
-  let queue = new Map();
-  let due = new Map();
-  let nextId = 0;
-  window.requestAnimationFrame = (callback) => {
-    nextId += 1;
-    queue.set(nextId, callback);
-    return nextId;
-  };
-  window.cancelAnimationFrame = (id) => {
-    queue.delete(id);
-    due.delete(id);
-  };
-  // What callbacks request while they run waits for the next flush, as in a browser.
-  const flush = () => {
-    due = queue;
-    queue = new Map();
-    for (const callback of due.values()) {
-      try {
-        callback(now);
-      } catch (error) {
-        reportError(error);
-      }
-    }
-  };
+  performance.now = time;
 
   // Mulberry32, seeded by the time in whole milliseconds.
   let state = 0;
@@ -89,35 +93,203 @@
     };
   }
 
-  // Animations of the browser's own run by its clock, which ticks while the page gets ready. Each is held at its beginning
-  // from the moment it exists, and remembers when that was.
-  const begun = new WeakMap();
-  const hold = (animation) => {
-    if (begun.has(animation)) return;
-    begun.set(animation, now);
-    if (animation.playState !== 'running') return;
-    animation.pause();
-    animation.currentTime = 0;
+  // Errors are kept for the renderer, which decides what they mean, and so is what deserves a warning.
+  const errors = [];
+  const warnings = [];
+  const noteIn = (list, text) => {
+    if (list.length < 20) list.push(String(text).slice(0, 500));
   };
-  const holdAll = () => {
-    if (document.getAnimations) document.getAnimations().forEach(hold);
+  const note = (text) => noteIn(errors, text);
+
+  // Frame callbacks. Chrome may draw a frame more than once; a page's callbacks run the first time. Before the page is
+  // ready they wait, unless it does not get ready without them.
+  let queue = new Map();
+  let due = new Map();
+  let nextId = 0;
+  let isAsked = false;
+  let isHeld = true;
+  let flushedAt = null;
+  const ask = () => {
+    if (isAsked || queue.size === 0) return;
+    isAsked = true;
+    originals.requestAnimationFrame(onFrame);
   };
-  if (typeof Element === 'function' && Element.prototype.animate) {
-    const animate = Element.prototype.animate;
-    Element.prototype.animate = function (...args) {
-      const animation = animate.apply(this, args);
-      hold(animation);
-      return animation;
+  const onFrame = () => {
+    isAsked = false;
+    const at = shared();
+    if ((isHeld && (epoch === null || at < epoch)) || at === flushedAt) {
+      ask();
+      return;
+    }
+    flushedAt = at;
+    seed(time());
+    // What callbacks request while they run waits for the next frame, as in a browser.
+    due = queue;
+    queue = new Map();
+    for (const { callback } of due.values()) {
+      try {
+        callback(time());
+      } catch (error) {
+        reportError(error);
+      }
+    }
+    due = new Map();
+    ask();
+  };
+
+  // Who asked for something that lets a page depend on its history: our own scripts, the runtime among them, do not count.
+  const isOurs = (depth) => {
+    if (epoch !== null) return false;
+    const caller = (new Error().stack || '').split('\n')[depth + 1] || '';
+    return caller.includes('/__framewright/');
+  };
+  window.requestAnimationFrame = (callback) => {
+    if (typeof callback !== 'function') throw new TypeError("Failed to execute 'requestAnimationFrame' on 'Window': parameter 1 is not of type 'Function'.");
+    nextId += 1;
+    queue.set(nextId, { callback, ours: isOurs(2) });
+    ask();
+    return nextId;
+  };
+  window.cancelAnimationFrame = (id) => {
+    queue.delete(id);
+    due.delete(id);
+  };
+
+  // Idle time is a property of the machine: such callbacks run as soon as a timer does.
+  window.requestIdleCallback = (callback) => window.setTimeout(() => callback({ didTimeout: false, timeRemaining: () => 10 }), 1);
+  window.cancelIdleCallback = (id) => window.clearTimeout(id);
+
+  // Timers that the page has set and that have not run.
+  const timers = new Map();
+  const watchTimer = (name, repeats) => {
+    const original = window[name];
+    if (typeof original !== 'function') return;
+    window[name] = function (callback, ...rest) {
+      if (typeof callback !== 'function') return original.call(window, callback, ...rest);
+      const ours = isOurs(2);
+      const id = original.call(window, function (...args) {
+        if (!repeats) timers.delete(id);
+        return callback.apply(this, args);
+      }, ...rest);
+      if (!ours) timers.set(id, true);
+      return id;
+    };
+  };
+  watchTimer('setTimeout', false);
+  watchTimer('setInterval', true);
+  for (const name of ['clearTimeout', 'clearInterval']) {
+    const original = window[name];
+    if (typeof original !== 'function') continue;
+    window[name] = (id) => {
+      timers.delete(id);
+      original.call(window, id);
     };
   }
-  // Before the runtime, whose listener is added later, takes stock of them.
-  if (typeof document === 'object') document.addEventListener('DOMContentLoaded', holdAll);
 
-  // Errors are kept for the renderer, which decides what they mean.
-  const errors = [];
-  const note = (text) => {
-    if (errors.length < 20) errors.push(String(text).slice(0, 500));
+  // Things whose making says that the page may depend on its history.
+  const made = new Set();
+  const watchMaking = (name) => {
+    const Original = window[name];
+    if (typeof Original !== 'function') return;
+    window[name] = new Proxy(Original, {
+      construct(target, args, self) {
+        if (!isOurs(2)) made.add(name);
+        return Reflect.construct(target, args, self);
+      },
+    });
   };
+  for (const name of ['IntersectionObserver', 'ResizeObserver', 'MutationObserver', 'PerformanceObserver', 'MessageChannel', 'BroadcastChannel', 'WebSocket', 'EventSource']) {
+    watchMaking(name);
+  }
+
+  // Workers are told which frame is drawn, by a script in front of their own, and answer when they have done what is due.
+  const KEY = '__framewright';
+  const workers = new Set();
+  const blobs = new Map();
+  const prelude = window.__HF_WORKER_PRELUDE;
+  delete window.__HF_WORKER_PRELUDE;
+  if (typeof Worker === 'function') {
+    const { createObjectURL, revokeObjectURL } = URL;
+    URL.createObjectURL = (object) => {
+      const url = createObjectURL.call(URL, object);
+      if (object instanceof Blob && /javascript|^$|^text\/plain/.test(object.type)) blobs.set(url, object);
+      return url;
+    };
+    URL.revokeObjectURL = (url) => {
+      blobs.delete(url);
+      revokeObjectURL.call(URL, url);
+    };
+    window.Worker = new Proxy(Worker, {
+      construct(target, [url, ...rest], self) {
+        const blob = blobs.get(String(url));
+        // The server puts the script in front of files.
+        const own = blob ? createObjectURL.call(URL, new Blob([prelude, blob], { type: blob.type || 'text/javascript' })) : url;
+        const worker = Reflect.construct(target, [own, ...rest], self);
+        const entry = { worker, answered: null };
+        const { terminate } = worker;
+        workers.add(entry);
+        worker.addEventListener('message', (event) => {
+          if (!event.data || typeof event.data !== 'object' || !(KEY in event.data)) return;
+          event.stopImmediatePropagation();
+          if (entry.answered) entry.answered();
+        });
+        worker.terminate = () => {
+          workers.delete(entry);
+          if (entry.answered) entry.answered();
+          terminate.call(worker);
+        };
+        made.add('Worker');
+        return worker;
+      },
+    });
+  }
+  // What no clock reaches, by name; the renderer says what to do instead.
+  const undriven = [];
+  if (typeof SharedWorker === 'function') {
+    window.SharedWorker = new Proxy(SharedWorker, {
+      construct(target, args, self) {
+        noteIn(undriven, `a SharedWorker (${String(args[0]).slice(0, 80)})`);
+        return Reflect.construct(target, args, self);
+      },
+    });
+  }
+  // What a sound context plays is not heard; its clock is the page's.
+  if (typeof BaseAudioContext === 'function') {
+    const { get } = Object.getOwnPropertyDescriptor(BaseAudioContext.prototype, 'currentTime');
+    const begun = new WeakMap();
+    Object.defineProperty(BaseAudioContext.prototype, 'currentTime', {
+      configurable: true,
+      enumerable: true,
+      get() {
+        if (this instanceof OfflineAudioContext) return get.call(this);
+        if (!begun.has(this)) begun.set(this, time());
+        return (time() - begun.get(this)) / 1000;
+      },
+    });
+    window.AudioContext = new Proxy(AudioContext, {
+      construct(target, args, self) {
+        const context = Reflect.construct(target, args, self);
+        begun.set(context, time());
+        if (!isOurs(2)) made.add('AudioContext');
+        return context;
+      },
+    });
+    const { createAnalyser } = BaseAudioContext.prototype;
+    BaseAudioContext.prototype.createAnalyser = function (...args) {
+      if (!(this instanceof OfflineAudioContext)) noteIn(warnings, 'the page makes an AnalyserNode: what it measures follows real time and differs from render to render; measure decoded samples instead');
+      return createAnalyser.apply(this, args);
+    };
+  }
+
+  // Nobody is there to answer a dialog: it is answered as if it had been closed, and named.
+  const shorten = (text) => JSON.stringify(String(text ?? '').slice(0, 80));
+  for (const [name, answer] of [['alert', undefined], ['confirm', false], ['prompt', null], ['print', undefined]]) {
+    window[name] = (text) => {
+      noteIn(warnings, `the page called ${name}(${name === 'print' ? '' : shorten(text)}): nobody sees the dialog, it counts as closed`);
+      return answer;
+    };
+  }
+
   window.addEventListener('error', (event) => {
     if (event.target !== window) return;
     const where = event.filename ? ` (${event.filename.replace(location.origin, '')}:${event.lineno}:${event.colno})` : '';
@@ -127,25 +299,61 @@
     note(`unhandled rejection: ${event.reason && event.reason.message ? event.reason.message : event.reason}`);
   });
 
+  // Shadow roots that scripts cannot reach from outside may animate, too.
+  const roots = new Set();
+  if (typeof Element === 'function' && Element.prototype.attachShadow) {
+    const attach = Element.prototype.attachShadow;
+    Element.prototype.attachShadow = function (init) {
+      const root = attach.call(this, init);
+      roots.add(new WeakRef(root));
+      return root;
+    };
+  }
+
   window.__HF_VIRTUAL_TIME__ = {
     originals,
     errors,
+    warnings,
+    undriven,
     seed,
-    getTime: () => now,
-    holdAnimations: holdAll,
-    // For a page that nothing else seeks: puts each animation where it would be had it run by the virtual clock.
-    seekAnimations() {
-      if (!document.getAnimations) return;
-      for (const animation of document.getAnimations()) {
-        hold(animation);
-        if (animation.playState === 'paused') animation.currentTime = Math.max(0, now - begun.get(animation));
-      }
+    getTime: time,
+    place: () => ({ epoch, frame }),
+    // Lets frame callbacks run before the page is ready.
+    release() {
+      isHeld = false;
+      ask();
     },
-    // Moves the clock, gives randomness the seed of that time, then runs what waited for a frame.
-    seekToTime(ms) {
-      now = ms;
+    // Frame 0 is now, or when `of` says.
+    begin(of = null) {
+      ({ epoch, frame } = of || { epoch: shared(), frame: 0 });
+      seed(0);
+      ask();
+    },
+    // The frame that is drawn next, in milliseconds: the clock is there already, to a tenth of a millisecond.
+    enter(ms) {
+      frame = ms;
       seed(ms);
-      flush();
     },
+    // Why what this document shows may depend on more than the moment: an empty list if nothing is known.
+    history() {
+      const found = [...made].map((name) => `new ${name}`);
+      if ([...queue.values()].some(({ ours }) => !ours)) found.push('requestAnimationFrame');
+      if (timers.size > 0) found.push('a timer');
+      return found;
+    },
+    // Tells the workers which frame is drawn; done when all of them have drawn it. False without workers.
+    async tellWorkers() {
+      const all = [...workers];
+      const ms = time();
+      await Promise.all(all.map((entry) => new Promise((answered) => {
+        entry.answered = answered;
+        entry.worker.addEventListener('error', answered, { once: true });
+        entry.worker.postMessage({ [KEY]: ms });
+      })));
+      return all.length > 0;
+    },
+    hasWorkers: () => workers.size > 0,
+    counts: () => [made.size, queue.size, timers.size],
+    shadowRoots: () => [...roots].map((root) => root.deref()).filter(Boolean),
   };
 })();

@@ -64,7 +64,7 @@ class Cloud:
     def _copy(self, bundle):
         self.tree = self.dir / "tree"
         for part in ("sam", "scripts"):
-            shutil.copytree(ROOT / part, self.tree / part)
+            shutil.copytree(ROOT / part, self.tree / part, symlinks=True)
         (self.tree / ".tools").symlink_to((ROOT / ".tools").resolve())
         package = Path(bundle).resolve() if bundle else stand_in(self.dir / "stand-in.zip")
         # Building takes minutes, and has tests of its own.

@@ -32,6 +32,7 @@ mod rates;
 mod remote;
 mod s3;
 mod sandbox;
+mod sdk;
 mod step_functions;
 mod stills;
 mod store;

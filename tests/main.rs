@@ -39,6 +39,7 @@ mod store;
 mod submit;
 mod submit_refusals;
 mod submit_signals;
+mod upstream_events;
 mod video;
 mod video_plans;
 mod warm;

@@ -74,7 +74,7 @@ impl Desk {
 
     /// Renders with the command line and waits; what it prints at the end.
     fn render(&self, project: &str, args: &[&str]) -> Value {
-        let fixed = ["--width", "320", "--height", "180", "--wait", "--wait-interval-ms", "100"];
+        let fixed = ["--width", "320", "--height", "180", "--wait", "--wait-interval-ms", "1000"];
         let all = [&["render", project, "--json"], &fixed[..], args].concat();
         let done = self.lambda(&all);
         assert_eq!(done.status, Some(0), "{args:?}: {} {}", done.stdout, done.stderr);
@@ -116,12 +116,12 @@ fn the_command_line_s_videos_are_those_of_a_local_render_in_every_format() {
             "out.mp4",
             &[
                 "--output-resolution",
-                "720p",
+                "1080p",
                 "--variables",
                 r##"{"paint":"#aa2255"}"##,
                 "--strict-variables",
             ],
-            &["--output-resolution", "720p", "--variables", r##"{"paint":"#aa2255"}"##],
+            &["--output-resolution", "1080p", "--variables", r##"{"paint":"#aa2255"}"##],
         ),
     ] {
         let progress = desk.render("page", &[fps, args].concat());
@@ -198,7 +198,7 @@ fn the_sdk_uploads_once_follows_to_the_end_and_reads_costs_and_our_codes() {
     // What is only needed until then is marked, and the video is not.
     let render = told["handle"]["renderId"].as_str().unwrap();
     let tagged: BTreeSet<_> = desk.deployment.s3.tagged(WORK_TAG).into_iter().collect();
-    let expected = ["chunks/0000.mp4", "plan.tar.gz", "v2/manifest.json"];
+    let expected = ["chunks/0000.mp4", "plan.tar.gz"];
     assert_eq!(tagged, expected.map(|name| format!("/{BUCKET}/renders/{render}/{name}")).into());
 
     let failed = drive(&fixture("broken-missing-script"), config);
@@ -215,7 +215,7 @@ fn the_sdk_uploads_once_follows_to_the_end_and_reads_costs_and_our_codes() {
 #[test]
 fn a_batch_of_three_an_output_key_and_progress_by_name_work_with_the_command_line() {
     let desk = Desk::new();
-    let size = ["--width", "320", "--height", "180", "--fps", "24"];
+    let pixels = ["--width", "320", "--height", "180", "--fps", "24"];
     let site = desk.lambda(&["sites", "create", "page", "--json"]);
     assert_eq!(site.status, Some(0), "{}", site.stderr);
     let site: Value = serde_json::from_str(&site.stdout).unwrap();
@@ -226,7 +226,7 @@ fn a_batch_of_three_an_output_key_and_progress_by_name_work_with_the_command_lin
     desk.write("batch.jsonl", &lines.map(|line| line.to_string()).join("\n"));
     let batch = ["render-batch", "page", "--batch", "batch.jsonl", "--json", "--site-id", id];
     let started = desk
-        .lambda(&[&batch[..], &size, &["--strict-variables", "--max-concurrent", "2"]].concat());
+        .lambda(&[&batch[..], &pixels, &["--strict-variables", "--max-concurrent", "2"]].concat());
     assert_eq!(started.status, Some(0), "{}", started.stderr);
     let manifest: Value = serde_json::from_str(&started.stdout).unwrap();
     let statuses: Vec<_> =
@@ -251,8 +251,8 @@ fn a_batch_of_three_an_output_key_and_progress_by_name_work_with_the_command_lin
     }
     assert_eq!(videos.len(), 3, "each has its own variables");
 
-    let wait = ["--site-id", id, "--wait", "--wait-interval-ms", "100"];
-    let render = [&["render", "page"], &size[..], &wait].concat();
+    let wait = ["--site-id", id, "--wait", "--wait-interval-ms", "1000"];
+    let render = [&["render", "page"], &pixels[..], &wait].concat();
     let done = desk.lambda(&[&render[..], &["--output-key", "outputs/mine.mp4"]].concat());
     assert_eq!(done.status, Some(0), "{} {}", done.stdout, done.stderr);
     assert!(done.stdout.contains(&format!("s3://{BUCKET}/outputs/mine.mp4")), "{}", done.stdout);

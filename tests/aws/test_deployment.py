@@ -50,7 +50,7 @@ class Case(unittest.TestCase):
 class Deployed(Case):
     @classmethod
     def setUpClass(cls):
-        status, cls.said = cloud.script("deploy.sh")
+        status, cls.said = cloud.script("deploy.sh", "--hyperframes", str(cloud.dir))
         if status:
             raise AssertionError(cls.said)
         cls.deployment = cloud.deployment()
@@ -66,6 +66,22 @@ class Deployed(Case):
         numbers = [self.deployment[name] for name in ("FunctionMemoryMiB", "MaxConcurrency", "Region")]
         self.assertEqual(numbers, ["5307", "8", "us-east-1"])
         self.assertIn("scripts/submit.sh fixtures/projects/title-card -o out.mp4", self.said)
+
+    def test_the_file_that_hyperframes_command_line_reads_is_written_where_it_is_asked_for(self):
+        path = cloud.dir / ".hyperframes" / "lambda-stack-framewright.json"
+        self.assertIn(str(path), self.said)
+        state = json.loads(path.read_text())
+        self.assertRegex(state.pop("deployedAt"), r"^\d{4}-\d\d-\d\dT[\d:.]+Z$")
+        expected = {
+            "stackName": "framewright",
+            "region": self.deployment["Region"],
+            "bucketName": self.deployment["BucketName"],
+            "stateMachineArn": self.deployment["StateMachineArn"],
+            "functionName": self.deployment["FunctionName"],
+            "lambdaMemoryMb": 5307,
+            "reservedConcurrency": 8,
+        }
+        self.assertEqual(state, expected)
 
     # MiniStack leaves out a bucket's rules for expiry; test_template.py reads them.
     def test_the_bucket_is_closed_encrypted_and_reached_by_tls_only(self):
@@ -176,10 +192,10 @@ class HyperFrames(Case):
         return done.stdout + done.stderr
 
     def test_their_command_line_deploys_renders_and_takes_down(self):
-        (cloud.tree / "dist" / "framewright.zip").unlink()
+        bundle = cloud.tree / "dist" / "framewright.zip"
+        bundle.unlink()
         self.assertIn("handler.zip does not exist", self.hyperframes("deploy", "--skip-build", expect=1))
-        status, said = cloud.script("bundle.sh")
-        self.assertEqual(status, 0, said)
+        bundle.symlink_to(cloud.package)
         said = self.hyperframes("deploy", "--skip-build", "--memory", "2048", "--concurrency", "3")
         self.assertIn("Stack deployed.", said)
         self.addCleanup(self.destroy, "--stack", "theirs", "--bucket-too", "--yes")
@@ -201,32 +217,9 @@ class HyperFrames(Case):
         cloud.client("s3").head_bucket(Bucket=state["bucketName"])
 
     def test_another_chrome_and_too_little_memory_are_refused_by_their_names(self):
-        cloud.script("bundle.sh")
         said = self.hyperframes("deploy", "--skip-build", "--chrome-source", "chrome-headless-shell", expect=1)
         self.assertIn("ChromeSource", said)
         self.assertIn("LambdaMemoryMb", self.hyperframes("deploy", "--skip-build", "--memory", "1024", expect=1))
-
-    def test_the_file_that_their_command_line_reads_is_written_where_it_is_asked_for(self):
-        self.addCleanup(self.destroy, "--stack", "theirs", "--bucket-too", "--yes")
-        gone = str(self.desk / "gone")
-        self.assertIn("is no directory", self.refused(2, "deploy.sh", "--stack", "theirs", "--hyperframes", gone))
-        said = self.deploy("--stack", "theirs", "--parameter", "OutputKeys=anywhere", "--hyperframes", str(self.desk))
-        path = self.desk / ".hyperframes" / "lambda-stack-theirs.json"
-        self.assertIn(str(path), said)
-        ours, theirs = cloud.deployment("theirs"), json.loads(path.read_text())
-        self.assertRegex(theirs.pop("deployedAt"), r"^\d{4}-\d\d-\d\dT[\d:.]+Z$")
-        expected = {
-            "stackName": "theirs",
-            "region": ours["Region"],
-            "bucketName": ours["BucketName"],
-            "stateMachineArn": ours["StateMachineArn"],
-            "functionName": ours["FunctionName"],
-            "lambdaMemoryMb": 5307,
-            "reservedConcurrency": 8,
-        }
-        self.assertEqual(theirs, expected)
-        function = cloud.client("lambda").get_function_configuration(FunctionName=ours["FunctionName"])
-        self.assertEqual(function["Environment"]["Variables"]["HYPERFRAMES_RENDER_BUCKET"], ours["BucketName"])
 
 
 class Lifecycle(Case):
@@ -413,6 +406,7 @@ class Lifecycle(Case):
             (["--parameter", "Timeouts=1"], "sam/template.yaml has no parameter Timeouts"),
             (["--parameter", "nonsense"], "--parameter needs Key=Value, not 'nonsense'"),
             (["--stack", "a_b"], "not 'a_b'"),
+            (["--hyperframes", "/nonexistent"], "--hyperframes: /nonexistent is no directory"),
             (["--what"], "scripts/deploy.sh [--stack NAME]"),
         ]:
             status, said = cloud.script("deploy.sh", *args)

@@ -259,8 +259,8 @@ mod tests {
         let (table, _) = table.split_once("\n\n").unwrap();
         let rows = table.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | `"));
         rows.map(|(name, rest)| {
-            let (example, does) = rest.split_once("` | ").unwrap();
-            (name, serde_json::from_str(example).unwrap(), does.trim_end_matches(" |"))
+            let (example, effect) = rest.split_once("` | ").unwrap();
+            (name, serde_json::from_str(example).unwrap(), effect.trim_end_matches(" |"))
         })
         .collect()
     }
@@ -269,13 +269,13 @@ mod tests {
     fn every_field_that_hyperframes_can_send_does_what_its_documentation_says() {
         let fields = documented_fields();
         assert!(fields.len() > 25, "{fields:?}");
-        for (name, example, does) in fields {
+        for (name, example, effect) in fields {
             let with = |value: &Value| {
                 let mut config = json!({"fps": 30});
                 config[name] = value.clone();
                 parse(config)
             };
-            if does.starts_with("refused") {
+            if effect.starts_with("refused") {
                 let error = with(&example).unwrap_err();
                 assert!(matches!(&error, Error::Config { field, .. } if field == name), "{error}");
                 continue;
@@ -285,7 +285,7 @@ mod tests {
             // The first needs another field to show; the examples of the others say what is so anyway.
             let shows = !["outputResolutionAspectAgnostic", "hdrMode", "entryFile"].contains(&name);
             if shows {
-                assert_eq!(is_used, does.starts_with("used"), "{name}: {does}");
+                assert_eq!(is_used, effect.starts_with("used"), "{name}: {effect}");
             }
             let wrong = with(&json!([["wrong"]])).unwrap_err().to_string();
             assert!(wrong.contains(name), "{name}: {wrong}");

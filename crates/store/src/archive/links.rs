@@ -45,7 +45,7 @@ impl Links {
         };
         let top = name.components().next();
         let is_top = |skipped: &&str| top == Some(Component::Normal(skipped.as_ref()));
-        if left_out.iter().any(|skipped| is_top(skipped)) {
+        if left_out.iter().any(is_top) {
             return Ok(None);
         }
         let Some(target) = target.filter(|target| target.is_relative()) else {

@@ -81,6 +81,30 @@ impl Desk {
         serde_json::from_str(&done.stdout).unwrap()
     }
 
+    /// Renders with the SDK; what `drive.mjs` says of it.
+    fn drive(&self, project: &Path, config: &Value) -> Value {
+        let (stack, config) = (self.stack.to_string(), config.to_string());
+        let done = self.node(&["drive.mjs", &stack, project.to_str().unwrap(), &config]);
+        assert_eq!(done.status, Some(0), "{}", done.stderr);
+        serde_json::from_str(&done.stdout).unwrap()
+    }
+
+    /// Leaves the page as npm leaves a project, with a link that its author made.
+    fn link_within_the_page(&self) {
+        for (link, target) in [
+            ("page/node_modules/.bin/tool", "../tool/absent.js"),
+            ("page/node_modules/outside", "/usr"),
+            ("page/art", "images"),
+        ] {
+            let link = self.path(link);
+            fs::create_dir_all(link.parent().unwrap()).unwrap();
+            std::os::unix::fs::symlink(target, link).unwrap();
+        }
+        let dot = "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"9\" height=\"9\"><rect width=\"9\" height=\"9\" fill=\"red\"/></svg>";
+        self.write("page/images/dot.svg", dot);
+        self.write("page/index.html", &PAGE.replace("<i id", "<img src=\"art/dot.svg\"><i id"));
+    }
+
     fn stored(&self, uri: &Value) -> PathBuf {
         let uri = uri.as_str().unwrap();
         self.deployment.s3.object(uri.strip_prefix(&format!("s3://{BUCKET}/")).unwrap())
@@ -150,28 +174,11 @@ fn the_command_line_s_videos_are_those_of_a_local_render_in_every_format() {
 #[test]
 fn the_sdk_uploads_once_follows_to_the_end_and_reads_costs_and_our_codes() {
     let desk = Desk::new();
-    // As npm leaves a project, with a link that some author made.
-    for (link, target) in [
-        ("page/node_modules/.bin/tool", "../tool/absent.js"),
-        ("page/node_modules/outside", "/usr"),
-        ("page/art", "images"),
-    ] {
-        let link = desk.path(link);
-        fs::create_dir_all(link.parent().unwrap()).unwrap();
-        std::os::unix::fs::symlink(target, link).unwrap();
-    }
-    desk.write("page/images/dot.svg", "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"9\" height=\"9\"><rect width=\"9\" height=\"9\" fill=\"red\"/></svg>");
-    desk.write("page/index.html", &PAGE.replace("<i id", "<img src=\"art/dot.svg\"><i id"));
+    desk.link_within_the_page();
     fs::copy(root().join("tests/hyperframes/drive.mjs"), desk.path("drive.mjs")).unwrap();
-    let drive = |project: &Path, config: Value| {
-        let (stack, config) = (desk.stack.to_string(), config.to_string());
-        let done = desk.node(&["drive.mjs", &stack, project.to_str().unwrap(), &config]);
-        assert_eq!(done.status, Some(0), "{}", done.stderr);
-        serde_json::from_str::<Value>(&done.stdout).unwrap()
-    };
     let config =
         json!({"fps": 30, "width": 320, "height": 180, "format": "mp4", "workerConcurrency": 1});
-    let told = drive(&desk.path("page"), config.clone());
+    let told = desk.drive(&desk.path("page"), &config);
     assert_eq!(
         (&told["first"]["uploaded"], &told["again"]["uploaded"]),
         (&json!(true), &json!(false))
@@ -201,7 +208,7 @@ fn the_sdk_uploads_once_follows_to_the_end_and_reads_costs_and_our_codes() {
     let expected = ["chunks/0000.mp4", "plan.tar.gz"];
     assert_eq!(tagged, expected.map(|name| format!("/{BUCKET}/renders/{render}/{name}")).into());
 
-    let failed = drive(&fixture("broken-missing-script"), config);
+    let failed = desk.drive(&fixture("broken-missing-script"), &config);
     let progress = &failed["progress"];
     assert_eq!(
         (&progress["status"], &progress["fatalErrorEncountered"]),

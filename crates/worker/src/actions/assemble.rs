@@ -111,6 +111,17 @@ impl AssembleEvent {
     }
 }
 
+/// Refuses a plan that is another than the event names.
+fn check_hash(expected: Option<&str>, spec: &AssemblySpec) -> Result<()> {
+    match expected.filter(|hash| *hash != spec.plan_hash) {
+        None => Ok(()),
+        Some(expected) => {
+            let (expected, actual) = (expected.to_owned(), spec.plan_hash.clone());
+            Err(render::Error::PlanHash { expected, actual }.into())
+        }
+    }
+}
+
 impl<S: Store> Worker<'_, S> {
     pub(crate) async fn assemble(&self, event: &AssembleEvent) -> Result<(AssembleAnswer, Facts)> {
         let AssembleEvent { plan, plan_hash, chunks, audio, output, format, cfr } = event;
@@ -131,10 +142,7 @@ impl<S: Store> Worker<'_, S> {
         )?;
         check_format(&plan, *format)?;
         let spec = spec(&plan)?;
-        if let Some(expected) = plan_hash.as_ref().filter(|hash| **hash != spec.plan_hash) {
-            let (expected, actual) = (expected.clone(), spec.plan_hash);
-            return Err(render::Error::PlanHash { expected, actual }.into());
-        }
+        check_hash(plan_hash.as_deref(), &spec)?;
         if let (true, Uri::File(directory)) = (format.is_directory(), output) {
             check_replaceable(directory)?;
         }

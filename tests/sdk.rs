@@ -270,6 +270,20 @@ fn a_batch_of_three_an_output_key_and_progress_by_name_work_with_the_command_lin
     assert!(refused.stdout.contains(observe_code("S3_URI_NOT_ALLOWED")), "{}", refused.stdout);
 }
 
+#[test]
+fn the_readme_s_snippet_starts_a_render_and_asks_how_far_it_is() {
+    let desk = Desk::new();
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let (_, snippet) = readme.split_once("```ts\n").unwrap();
+    let (snippet, _) = snippet.split_once("```").unwrap();
+    desk.write("snippet.mts", snippet);
+    desk.write(".hyperframes/lambda-stack-my-renders.json", &desk.stack.to_string());
+    fs::rename(desk.path("page"), desk.path("my-project")).unwrap();
+    let done = desk.node(&["snippet.mts"]);
+    assert_eq!(done.status, Some(0), "{}", done.stderr);
+    assert!(done.stdout.starts_with("RUNNING 0 $0."), "{}", done.stdout);
+}
+
 /// The names in the first column of a table of docs/hyperframes.md.
 fn documented(header: &str) -> Vec<String> {
     let docs = fs::read_to_string(root().join("docs/hyperframes.md")).unwrap();

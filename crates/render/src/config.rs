@@ -291,7 +291,7 @@ mod tests {
             assert!(wrong.contains(name), "{name}: {wrong}");
         }
         let turned = |turns| {
-            let config = json!({"fps": 30, "outputResolution": "4k", "outputResolutionAspectAgnostic": turns});
+            let config = json!({"fps": 30, "outputResolution": "landscape-4k", "outputResolutionAspectAgnostic": turns});
             parse(config).unwrap()
         };
         assert_ne!(turned(true), turned(false));

@@ -266,7 +266,7 @@ fn the_sample_events_are_read_field_for_field() {
         let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
         Event::parse(serde_json::from_str(&text).unwrap())
     };
-    let Event::Plan(PlanEvent { project, output_prefix, settings, protocol: Protocol::Unsaid }) =
+    let Event::Plan(PlanEvent { project, output_prefix, settings, protocol: Protocol::V1 }) =
         sample("plan").unwrap()
     else {
         panic!("another event")

@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # Deploys the stack to the AWS account that the environment or AWS_PROFILE names, or updates it:
-#   scripts/deploy.sh [--stack NAME] [--parameter Key=Value ...] [--bundle ZIP] [--force] [--replace] [-- arguments of sam deploy]
+#   scripts/deploy.sh [--stack NAME] [--parameter Key=Value ...] [--bundle ZIP] [--force] [--replace] [--hyperframes DIR]
+#                     [-- arguments of sam deploy]
 # NAME is framewright if not given. Parameters are those of sam/template.yaml; an update keeps those that are not named.
 # scripts/bundle.sh runs first, unless --bundle names a ZIP that it has made, or the stack runs an image. --force updates while
 # renders run, too. --replace writes over .framewright/NAME.json also if that is of a stack in another account or region.
+# --hyperframes also writes DIR/.hyperframes/lambda-stack-NAME.json, by which the hyperframes command finds the stack in DIR.
 set -euo pipefail
 from="$PWD"
 cd "$(dirname "$0")/.."
@@ -12,14 +14,15 @@ export SAM_CLI_TELEMETRY=0
 [ -z "${AWS_REGION:-}" ] || export AWS_DEFAULT_REGION="$AWS_REGION"
 
 fail() { echo "deploy: $*" >&2; exit "${status:-1}"; }
-usage() { sed -n '2,6s/^# //p' "$0" >&2; exit 2; }
+usage() { sed -n '2,8s/^# //p' "$0" >&2; exit 2; }
 
 unset image # Set, even to nothing, if it is named.
-stack=framewright bundle="" force="" replace=() overrides=()
+stack=framewright bundle="" hyperframes="" force="" replace=() overrides=()
 while [ $# -gt 0 ]; do
   case "$1" in
     --stack) stack="${2:?deploy: --stack needs a name}"; shift 2 ;;
     --bundle) bundle="$(cd "$from" && realpath -m -- "${2:?deploy: --bundle needs a ZIP}")"; shift 2 ;;
+    --hyperframes) hyperframes="$(cd "$from" && realpath -m -- "${2:?deploy: --hyperframes needs a directory}")"; shift 2 ;;
     --force) force=1; shift ;;
     --replace) replace=(--replace); shift ;;
     --parameter)
@@ -35,6 +38,7 @@ while [ $# -gt 0 ]; do
   esac
 done
 [[ "$stack" =~ ^[A-Za-z][A-Za-z0-9-]{0,39}$ ]] || status=2 fail "a stack's name is a letter and at most 39 letters, digits and hyphens, not '$stack'"
+[ -z "$hyperframes" ] || [ -d "$hyperframes" ] || status=2 fail "--hyperframes: $hyperframes is no directory"
 [ -z "$bundle" ] || [ -f "$bundle" ] || status=2 fail "--bundle: $bundle is not there"
 
 ./scripts/setup-aws.sh deploy
@@ -76,6 +80,7 @@ given=()
   --on-failure DELETE "${given[@]}" "$@" < /dev/null
 
 ask outputs "$stack" ".framewright/$stack.json"
+[ -z "$hyperframes" ] || echo "deploy: $(ask hyperframes "$stack" "$hyperframes")" >&2
 named=""
 [ "$stack" = framewright ] || named=" --stack $stack"
 cat >&2 <<NEXT

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Makes what the deployment scripts run with, in .tools/aws/: scripts/setup-aws.sh [build] [deploy] [cloud] [asl]
+# Makes what the deployment scripts run with, in .tools/aws/: scripts/setup-aws.sh [build] [deploy] [cloud] [asl] [hyperframes]
 # build: a linker for another C library than this machine's. deploy: the SAM CLI, cfn-lint and boto3. cloud: stand-ins for AWS
-# on this machine, for tests. asl: the checker of state machines. Quick when there is nothing to do.
+# on this machine, for tests. asl: the checker of state machines. hyperframes: the published HyperFrames SDK and command line,
+# which tests drive a stack with. Quick when there is nothing to do.
 set -euo pipefail
 root="$(cd "$(dirname "$0")/.." && pwd)"
 
@@ -33,25 +34,28 @@ environment() { # environment NAME MODULE: a Python environment of scripts/aws/N
   echo "$marker" > "$dir/.installed"
 }
 
-asl() {
-  local dir="$tools/asl" from="$root/scripts/aws/asl" marker
+packages() { # packages NAME FROM WHAT: the npm packages of the lock file in FROM; none of their scripts runs
+  local dir="$tools/$1" from="$root/$2" marker
   marker="$(cat "$from"/package*.json | sha256sum)"
   ! is_there "$dir" "$marker" || return 0
   command -v npm >/dev/null || fail "npm is missing: install Node.js 20 or newer"
-  echo "setup-aws: installing asl-validator" >&2
+  echo "setup-aws: installing $3" >&2
   rm -rf "$dir"
   mkdir "$dir"
   cp "$from"/package*.json "$dir"
-  (cd "$dir" && npm ci --silent --no-audit --no-fund --ignore-scripts) || fail "asl-validator could not be installed"
+  (cd "$dir" && npm ci --silent --no-audit --no-fund --ignore-scripts) || fail "$3 could not be installed"
+  # Programs of upstream's worker for every system, which no client runs: 400 MB.
+  rm -rf "$dir/node_modules/ffprobe-static/bin" "$dir/node_modules/@sparticuz/chromium/bin"
   echo "$marker" > "$dir/.installed"
 }
 
-[ $# -gt 0 ] || set -- build deploy cloud asl
+[ $# -gt 0 ] || set -- build deploy cloud asl hyperframes
 for part in "$@"; do
   case "$part" in
     build) environment build ziglang ;;
     deploy | cloud) environment "$part" botocore ;;
-    asl) asl ;;
-    *) fail "build, deploy, cloud or asl, not $part" ;;
+    asl) packages asl scripts/aws/asl asl-validator ;;
+    hyperframes) packages hyperframes tests/hyperframes "the HyperFrames SDK and command line" ;;
+    *) fail "build, deploy, cloud, asl or hyperframes, not $part" ;;
   esac
 done

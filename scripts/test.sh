@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 ./scripts/setup.sh
-./scripts/setup-aws.sh deploy cloud asl
+./scripts/setup-aws.sh deploy cloud asl hyperframes
 
 echo "== scripts"
 .tools/shellcheck/shellcheck scripts/*.sh tests/aws/*.sh .ci/run
@@ -49,4 +49,4 @@ echo "== a bundle and its deployment"
 bundle="$(mktemp -d)"
 trap 'rm -rf "$bundle"' EXIT
 ./scripts/bundle.sh --bootstrap "${CARGO_TARGET_DIR:-target}/release/bootstrap" --level 9 --output "$bundle/framewright.zip"
-./tests/aws/deploy.sh "$bundle/framewright.zip" Deployed
+./tests/aws/deploy.sh "$bundle/framewright.zip" Deployed HyperFrames

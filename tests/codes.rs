@@ -58,6 +58,11 @@ fn what_is_wrong_with_a_project_is_said_when_it_is_planned() {
         ),
         (PAGE.to_owned(), json!({"fps": 30, "entryFile": "other.html"}), "ENTRY_MISSING"),
         (PAGE.to_owned(), json!({"fps": 30, "planDirSizeLimitBytes": 100}), "PLAN_TOO_LARGE"),
+        (
+            PAGE.to_owned(),
+            json!({"fps": 30, "workerTimeoutSeconds": 1}),
+            "CHUNK_EXCEEDS_WORKER_TIMEOUT",
+        ),
         ("<p>nothing</p>".to_owned(), json!({"fps": 30}), "COMPOSITION_INVALID"),
         (
             page(seek, " data-duration=\"90000\""),
@@ -160,7 +165,7 @@ fn what_is_wrong_with_a_plan_is_said_before_a_browser_starts() {
     cloud.fails(&chunk_of(&plan, 0), "PLAN_ARTIFACT_DIGEST_MISMATCH");
 }
 
-fn unpack(archive: &[u8], into: &Path) {
+pub(crate) fn unpack(archive: &[u8], into: &Path) {
     tar::Archive::new(flate2::read::GzDecoder::new(archive)).unpack(into).unwrap();
 }
 

@@ -272,9 +272,9 @@ fn what_is_no_event_is_refused_by_its_field_and_the_next_one_is_served() {
     }
     let message = cloud.fails(&sample("broken"), "EVENT_INVALID");
     assert_eq!(message, "event: ChunkIndex must be a whole number, not \"first\"");
-    let mut v2 = sample("plan");
-    v2["PlanProtocol"] = "v2".into();
-    cloud.fails(&v2, "PLAN_PROTOCOL_UNSUPPORTED");
+    let mut v3 = sample("plan");
+    v3["PlanProtocol"] = "v3".into();
+    cloud.fails(&v3, "PLAN_PROTOCOL_UNSUPPORTED");
     cloud.page(PAGE);
     cloud.plan(&json!({"fps": 30}));
 }

@@ -77,7 +77,15 @@ fn a_function_makes_what_a_local_render_makes_in_every_format() {
             let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
             let packed = cloud.s3.object(&output);
             let limits = store::Limits::default();
-            runtime.block_on(store::unpack(&packed, "output", &unpacked, limits)).unwrap();
+            runtime
+                .block_on(store::unpack(
+                    &packed,
+                    "output",
+                    &unpacked,
+                    limits,
+                    store::Links::Refused,
+                ))
+                .unwrap();
             assert_eq!(fs::read_dir(&unpacked).unwrap().count(), 40);
             let [ours, theirs] =
                 [bench.path(&name), unpacked].map(|dir| Layers::decode(&dir, 640, 360));

@@ -17,6 +17,19 @@ use crate::s3::{BUCKET, S3};
 /// How much shorter than in the cloud the waits before retries are.
 const WAIT_SCALE: f64 = 0.002;
 
+/// Memory of each function.
+pub(crate) const MEMORY_MIB: u32 = 1769;
+
+/// As the template has it.
+pub(crate) const WORK_TAG: &str = "framewright-lifetime=work";
+
+/// Where the template lets the function read and write.
+fn allowed() -> String {
+    ["projects", "sites", "work", "outputs", "renders"]
+        .map(|prefix| format!("{BUCKET}/{prefix}"))
+        .join(",")
+}
+
 /// An interpreter with the state machine in it. Dropping it ends it.
 pub(crate) struct Interpreter {
     child: Child,
@@ -143,7 +156,11 @@ impl Deployment {
         let connection = s3.env();
         let function = Function::start(most, move || {
             // One browser each: all of them share the cores of this machine.
-            let env = vec![("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "1769".to_owned())];
+            let env = vec![
+                ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", MEMORY_MIB.to_string()),
+                ("FRAMEWRIGHT_WORK_TAG", WORK_TAG.to_owned()),
+                ("HYPERFRAMES_RENDER_BUCKET", allowed()),
+            ];
             Sandbox::connected(&connection, Setup { seconds, env, ..Setup::default() })
         });
         let interpreter = Interpreter::start(&function, max_concurrency);

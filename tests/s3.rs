@@ -55,6 +55,8 @@ struct State {
     faults: Mutex<Vec<Fault>>,
     requests: Mutex<Vec<String>>,
     owners: Mutex<Vec<String>>,
+    /// Paths of objects that came with a tag, and the tag.
+    tagged: Mutex<Vec<(String, String)>>,
 }
 
 /// A running server. Dropping it ends it.
@@ -150,6 +152,12 @@ impl S3 {
         self.state.owners.lock().unwrap().clone()
     }
 
+    /// The paths of the objects that came with this tag.
+    pub(crate) fn tagged(&self, tag: &str) -> Vec<String> {
+        let tagged = self.state.tagged.lock().unwrap();
+        tagged.iter().filter(|(_, found)| found == tag).map(|(path, _)| path.clone()).collect()
+    }
+
     /// What connects to this server.
     pub(crate) fn env(&self) -> [(&'static str, String); 4] {
         [
@@ -164,6 +172,10 @@ impl S3 {
 impl State {
     fn kind(&self, request: &Request<Incoming>) -> Option<FaultKind> {
         self.requests.lock().unwrap().push(format!("{} {}", request.method(), request.uri()));
+        if let Some(tag) = request.headers().get("x-amz-tagging") {
+            let (path, tag) = (request.uri().path().to_owned(), tag.to_str().unwrap().to_owned());
+            self.tagged.lock().unwrap().push((path, tag));
+        }
         if let Some(owner) = request.headers().get("x-amz-expected-bucket-owner") {
             self.owners.lock().unwrap().push(owner.to_str().unwrap().to_owned());
         }

@@ -1,10 +1,12 @@
 """What scripts/deploy.sh asks AWS about a stack:
 
 stack.py place FILE [--replace] | stack.py idle STACK | stack.py image STACK | stack.py outputs STACK FILE
+stack.py hyperframes STACK DIR: writes what HyperFrames' command line reads in DIR about its stacks
 """
 
 import json
 import sys
+from datetime import datetime, timezone
 from pathlib import Path
 
 import boto3
@@ -50,9 +52,29 @@ def image(stack):
 def outputs(stack):
     found = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
     values = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
-    if set(values) != NAMES:
-        sys.exit(f"error: the stack {stack} has outputs {sorted(values)}, not {sorted(NAMES)}")
-    return values
+    # A newer template may have more of them.
+    missing = NAMES - set(values)
+    if missing:
+        sys.exit(f"error: the stack {stack} has no outputs {sorted(missing)}, only {sorted(values)}")
+    return {name: values[name] for name in NAMES}
+
+
+def hyperframes(stack, directory):
+    """Prints the path of the file. Its true memory makes the command line's costs come out right."""
+    values = outputs(stack)
+    path = directory / ".hyperframes" / f"lambda-stack-{stack}.json"
+    state = {
+        "stackName": stack,
+        "region": values["Region"],
+        "bucketName": values["BucketName"],
+        "stateMachineArn": values["StateMachineArn"],
+        "functionName": values["FunctionName"],
+        "lambdaMemoryMb": int(values["FunctionMemoryMiB"]),
+        "reservedConcurrency": int(values["MaxConcurrency"]),
+        "deployedAt": datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+    }
+    write(state, path)
+    print(path)
 
 
 def write(values, path):
@@ -74,6 +96,8 @@ def main():
             image(stack)
         case ["outputs", stack, path]:
             write(outputs(stack), Path(path))
+        case ["hyperframes", stack, directory]:
+            hyperframes(stack, Path(directory))
         case _:
             sys.exit(__doc__)
 

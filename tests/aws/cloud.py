@@ -64,11 +64,11 @@ class Cloud:
     def _copy(self, bundle):
         self.tree = self.dir / "tree"
         for part in ("sam", "scripts"):
-            shutil.copytree(ROOT / part, self.tree / part)
+            shutil.copytree(ROOT / part, self.tree / part, symlinks=True)
         (self.tree / ".tools").symlink_to((ROOT / ".tools").resolve())
-        package = Path(bundle).resolve() if bundle else stand_in(self.dir / "stand-in.zip")
+        self.package = Path(bundle).resolve() if bundle else stand_in(self.dir / "stand-in.zip")
         # Building takes minutes, and has tests of its own.
-        bundler = f'#!/bin/sh\necho "the bundler runs"\nln -sfn "{package}" dist/framewright.zip\n'
+        bundler = f'#!/bin/sh\necho "the bundler runs"\nln -sfn "{self.package}" dist/framewright.zip\n'
         (self.tree / "scripts" / "bundle.sh").write_text(bundler)
         # Of other sources than those that are there.
         (self.tree / "dist").mkdir()

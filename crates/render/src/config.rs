@@ -11,7 +11,10 @@ use crate::config::fields::Fields;
 use crate::config::output::Output;
 use crate::config::resolution::Resolution;
 use crate::error::{Result, refuse_config as refuse};
-use crate::frame::{ChunkSizing, Fps, Moment, Span};
+use crate::frame::{Fps, Moment, Span};
+
+/// The most chunks of a plan.
+pub const MAX_CHUNKS: u32 = 256;
 
 /// The plan's size limit where the config does not set one: 2 GiB.
 const DEFAULT_PLAN_LIMIT: u64 = 2 << 30;
@@ -58,6 +61,21 @@ impl CaptureMode {
     }
 }
 
+/// What a caller asks for about the size and number of chunks, before the frames are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cutting {
+    /// Frames in a chunk; wins over `target_frames`.
+    pub size: Option<u32>,
+    /// The most chunks there may be.
+    pub max_parallel: Option<u32>,
+    /// No chunk is longer than this when the size is chosen automatically.
+    pub target_frames: Option<u32>,
+    /// How many workers draw at once: as many chunks, if nothing else is said.
+    pub workers: Option<u32>,
+    /// Seconds that a worker has for a chunk.
+    pub worker_seconds: Option<u32>,
+}
+
 /// A checked config. Holding one is the proof that every field is in range and the fields agree.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
@@ -72,7 +90,7 @@ pub struct Settings {
     /// Whether the sound is left out.
     pub mute: bool,
     pub frame_format: FrameFormat,
-    pub sizing: ChunkSizing,
+    pub cutting: Cutting,
     /// Path of the HTML file inside the project, with `/` between its parts.
     pub entry: String,
     pub strictness: Strictness,
@@ -111,10 +129,12 @@ impl Settings {
             _ => FrameFormat::Auto,
         };
         fields.choice("runtimeCap", &["lambda", "temporal", "cloud-run-job", "k8s-job", "none"])?;
-        let sizing = ChunkSizing {
+        let cutting = Cutting {
             size: fields.int("chunkSize", 1, 3600)?,
-            max_parallel: fields.int("maxParallelChunks", 1, 256)?.unwrap_or(16),
+            max_parallel: fields.int("maxParallelChunks", 1, MAX_CHUNKS)?,
             target_frames: fields.int("targetChunkFrames", 1, 3600)?,
+            workers: fields.int("workerConcurrency", 1, u32::MAX)?,
+            worker_seconds: fields.int("workerTimeoutSeconds", 1, u32::MAX)?,
         };
         let system_fonts = font_policy(fields.bool("rejectOnSystemFonts")?);
         let missing_fonts = font_policy(fields.bool("failClosedFontFetch")?);
@@ -133,7 +153,7 @@ impl Settings {
             preview: fields.preview()?,
             mute: fields.bool("mute")?.unwrap_or(false),
             frame_format,
-            sizing,
+            cutting,
             entry: fields.entry()?,
             strictness,
             capture: capture.unwrap_or(CaptureMode::Auto),
@@ -175,10 +195,14 @@ mod tests {
         let Output { format, codec, alpha, quality, rate, plays, cfr } = settings.output;
         assert_eq!((format, codec, alpha), (Format::Mp4, Codec::H264, Alpha::None));
         assert_eq!((quality, rate, plays, cfr), (Quality::Standard, RateControl::Preset, 0, false));
-        assert_eq!(
-            settings.sizing,
-            ChunkSizing { size: None, max_parallel: 16, target_frames: None }
-        );
+        let nothing = Cutting {
+            size: None,
+            max_parallel: None,
+            target_frames: None,
+            workers: None,
+            worker_seconds: None,
+        };
+        assert_eq!(settings.cutting, nothing);
         assert_eq!(settings.strictness, Strictness::Strict);
         assert_eq!(
             (settings.system_fonts, settings.missing_fonts),
@@ -205,6 +229,8 @@ mod tests {
             (json!({"fps": 30, "chunkSize": 3601}), "chunkSize"),
             (json!({"fps": 30, "maxParallelChunks": 257}), "maxParallelChunks"),
             (json!({"fps": 30, "targetChunkFrames": -1}), "targetChunkFrames"),
+            (json!({"fps": 30, "workerConcurrency": 0}), "workerConcurrency"),
+            (json!({"fps": 30, "workerTimeoutSeconds": 0.5}), "workerTimeoutSeconds"),
             (json!({"fps": 30, "entryFile": "../index.html"}), "entryFile"),
             (json!({"fps": 30, "entryFile": "/etc/passwd"}), "entryFile"),
             (json!({"fps": 30, "strictness": "loose"}), "strictness"),
@@ -224,6 +250,52 @@ mod tests {
                 other => panic!("{config} gave {other:?}"),
             }
         }
+    }
+
+    /// The rows of the table of config fields for those who come from HyperFrames: name, example, what is done.
+    fn documented_fields() -> Vec<(&'static str, Value, &'static str)> {
+        let docs = include_str!("../../../docs/hyperframes.md");
+        let (_, table) = docs.split_once("| Field | Example |").unwrap();
+        let (table, _) = table.split_once("\n\n").unwrap();
+        let rows = table.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | `"));
+        rows.map(|(name, rest)| {
+            let (example, effect) = rest.split_once("` | ").unwrap();
+            (name, serde_json::from_str(example).unwrap(), effect.trim_end_matches(" |"))
+        })
+        .collect()
+    }
+
+    #[test]
+    fn every_field_that_hyperframes_can_send_does_what_its_documentation_says() {
+        let fields = documented_fields();
+        assert!(fields.len() > 25, "{fields:?}");
+        for (name, example, effect) in fields {
+            let with = |value: &Value| {
+                let mut config = json!({"fps": 30});
+                config[name] = value.clone();
+                parse(config)
+            };
+            if effect.starts_with("refused") {
+                let error = with(&example).unwrap_err();
+                assert!(matches!(&error, Error::Config { field, .. } if field == name), "{error}");
+                continue;
+            }
+            let settings = with(&example).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let is_used = settings != parse(json!({"fps": 30})).unwrap();
+            // The first needs another field to show; the examples of the others say what is so anyway.
+            let shows = !["outputResolutionAspectAgnostic", "hdrMode", "entryFile"].contains(&name);
+            if shows {
+                assert_eq!(is_used, effect.starts_with("used"), "{name}: {effect}");
+            }
+            let wrong = with(&json!([["wrong"]])).unwrap_err().to_string();
+            assert!(wrong.contains(name), "{name}: {wrong}");
+        }
+        let turned = |turns| {
+            let config = json!({"fps": 30, "outputResolution": "landscape-4k", "outputResolutionAspectAgnostic": turns});
+            parse(config).unwrap()
+        };
+        assert_ne!(turned(true), turned(false));
+        assert_ne!(parse(json!({"fps": 30, "entryFile": "a.html"})).unwrap().entry, "index.html");
     }
 
     #[test]

@@ -52,6 +52,11 @@ pub enum Error {
         bytes: u64,
         room: u64,
     },
+    #[error(
+        "each of {chunks} chunks would take about {seconds} s, and a worker should need at most {budget} s of its {limit} s: raise \
+         workerTimeoutSeconds, render a part with `frames`, or say chunkSize or maxParallelChunks, which outweigh this estimate"
+    )]
+    ChunkTooSlow { chunks: u32, seconds: f64, budget: f64, limit: u32 },
     #[error("the plan has no {artifact}")]
     PlanArtifactMissing { artifact: String },
     #[error("{artifact} in the plan cannot be read as what it should be: {reason}")]

@@ -164,15 +164,15 @@ impl FrameRange {
     }
 }
 
-/// What a caller asked for about the size and number of chunks.
+/// How a timeline is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ChunkSizing {
+pub(crate) struct ChunkSizing {
     /// Frames in a chunk; wins over `target_frames`.
-    pub size: Option<u32>,
-    /// How many chunks may run at once.
-    pub max_parallel: u32,
+    pub(crate) size: Option<u32>,
+    /// The most chunks.
+    pub(crate) max_parallel: u32,
     /// No chunk is longer than this when the size is chosen automatically.
-    pub target_frames: Option<u32>,
+    pub(crate) target_frames: Option<u32>,
 }
 
 /// Cuts `frames` into chunks of one size, the last one shorter, and returns that size with them.

@@ -1,6 +1,7 @@
 //! A directory tree as one `tar.gz`: the same tree always makes the same bytes, and no archive, however it was made, can write
 //! anything but plain files below the directory it is unpacked into.
 
+mod links;
 mod pack;
 
 use std::cell::Cell;
@@ -14,6 +15,7 @@ use tar::{Archive, EntryType};
 use crate::blocking::Stop;
 use crate::{Error, Result};
 
+use links::Link;
 pub use pack::{Member, pack, pack_members};
 
 /// How much an archive may unpack to.
@@ -31,13 +33,33 @@ impl Default for Limits {
     }
 }
 
+/// What becomes of links in an archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Links {
+    Refused,
+    /// They are made if they lead to something in the archive. Below the names at the top that are `left_out` of a project, they
+    /// are skipped: nobody reads what is there.
+    Followed {
+        left_out: &'static [&'static str],
+    },
+}
+
 /// An archive smaller than this when unpacked may have any ratio.
 const RATIO_MATTERS_FROM: u64 = 64 << 20;
 
 /// Unpacks the archive `from`, which is called `name` in errors, into the directory `into`.
-pub async fn unpack(from: &Path, name: &str, into: &Path, limits: Limits) -> Result<()> {
+pub async fn unpack(
+    from: &Path,
+    name: &str,
+    into: &Path,
+    limits: Limits,
+    links: Links,
+) -> Result<()> {
     let (from, name, into) = (from.to_owned(), name.to_owned(), into.to_owned());
-    crate::blocking::blocking(move |stop| unpack_blocking(&from, &name, &into, limits, stop)).await
+    crate::blocking::blocking(move |stop| {
+        unpack_blocking(&from, &name, &into, (limits, links), stop)
+    })
+    .await
 }
 
 /// Why unpacking ended early.
@@ -52,7 +74,7 @@ fn unpack_blocking(
     from: &Path,
     name: &str,
     into: &Path,
-    limits: Limits,
+    (limits, links): (Limits, Links),
     stop: &Stop,
 ) -> Result<()> {
     let scratch = |action, path: &Path| {
@@ -68,7 +90,10 @@ fn unpack_blocking(
     let meter = Meter::new(limits);
     let counted = Packed { inner: stop.watch(file), meter: &meter };
     let gzip = MultiGzDecoder::new(BufReader::with_capacity(1 << 18, counted));
-    match unpack_entries(Plain { inner: gzip, meter: &meter }, into, &meter) {
+    let plain = Plain { inner: gzip, meter: &meter };
+    let unpacked = unpack_entries(plain, into, &meter, links)
+        .and_then(|found| links::make(&found, into, limits));
+    match unpacked {
         Ok(()) => Ok(()),
         Err(Failure::Bad(reason)) => Err(Error::Archive { archive: name.to_owned(), reason }),
         Err(Failure::Write(path, source)) => {
@@ -81,7 +106,9 @@ fn unpack_entries(
     plain: Plain<'_, impl Read>,
     into: &Path,
     meter: &Meter,
-) -> std::result::Result<(), Failure> {
+    links: Links,
+) -> std::result::Result<Vec<Link>, Failure> {
+    let mut found = Vec::new();
     let mut archive = Archive::new(plain);
     let mut all = archive.entries().map_err(|error| unreadable(&error))?;
     let mut entries = 0;
@@ -95,7 +122,7 @@ fn unpack_entries(
             let most = meter.limits.entries;
             return Err(Failure::Bad(format!("it has more than {most} entries")));
         }
-        unpack_entry(&mut entry, into)?;
+        found.extend(unpack_entry(&mut entry, into, links)?);
     }
     meter.allow_content();
     // What follows the last entry is only padding, but reading it makes gzip compare its checksum.
@@ -104,28 +131,32 @@ fn unpack_entries(
     if entries == 0 {
         return Err(Failure::Bad("it has no entries".into()));
     }
-    Ok(())
+    Ok(found)
 }
 
+/// Writes an entry below `into`, or returns the link that it is.
 fn unpack_entry<R: Read>(
     entry: &mut tar::Entry<'_, R>,
     into: &Path,
-) -> std::result::Result<(), Failure> {
+    links: Links,
+) -> std::result::Result<Option<Link>, Failure> {
     let shown = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
     let kind = entry.header().entry_type();
     if kind == EntryType::XGlobalHeader {
-        return Ok(());
+        return Ok(None);
     }
     let path = entry.path().map_err(|error| unreadable(&error))?;
     let name = safe_path(&path, &shown)?;
     let path = into.join(&name);
     let write = |error| cannot_be_made(&shown, &path, error);
     match kind {
-        EntryType::Directory => return make_dirs(into, &name).map_err(write),
+        EntryType::Directory => {
+            return make_dirs(into, &name).map_err(write).map(|()| None);
+        }
         EntryType::Regular | EntryType::Continuous => {}
         EntryType::Symlink | EntryType::Link => {
-            let reason = format!("{shown} is a link; only files and directories are taken");
-            return Err(Failure::Bad(reason));
+            let target = entry.link_name().map_err(|error| unreadable(&error))?;
+            return links.take(name, shown, kind, target.as_deref());
         }
         _ => {
             let reason = format!("{shown} is neither a file nor a directory; only those are taken");
@@ -138,7 +169,7 @@ fn unpack_entry<R: Read>(
     loop {
         let length = entry.read(&mut buffer).map_err(|error| unreadable(&error))?;
         if length == 0 {
-            return Ok(());
+            return Ok(None);
         }
         file.write_all(&buffer[..length]).map_err(write)?;
     }

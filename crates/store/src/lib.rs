@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 pub use aws_config::SdkConfig;
 
-pub use archive::{Limits, Member, pack, pack_members, unpack};
+pub use archive::{Limits, Links, Member, pack, pack_members, unpack};
 pub use hash::sha256_file;
 pub use local::LocalStore;
 pub use s3::{
@@ -68,7 +68,7 @@ pub struct Metadata {
 }
 
 /// Where files are between invocations.
-pub trait Store: Send + Sync {
+pub trait Store: Send + Sync + Sized {
     /// What the name of a stored tree ends in.
     const TREE_SUFFIX: &'static str;
 
@@ -77,6 +77,19 @@ pub trait Store: Send + Sync {
 
     /// Makes the directory tree at `uri` readable, below `scratch` if it has to be brought from elsewhere.
     fn tree(&self, uri: &Uri, scratch: &Path) -> impl Future<Output = Result<PathBuf>> + Send;
+
+    /// The same for a project, whose archive may hold links: those that lead to something in it are followed, and those below the
+    /// names at its top that are `left_out` anyway are skipped.
+    fn project(
+        &self,
+        uri: &Uri,
+        scratch: &Path,
+        left_out: &'static [&'static str],
+    ) -> impl Future<Output = Result<PathBuf>> + Send;
+
+    /// The same store for what a render needs only until it has ended.
+    #[must_use]
+    fn temporary(&self) -> Self;
 
     /// The metadata of the file at `uri`, or `None` if there is no such file.
     fn metadata(&self, uri: &Uri) -> impl Future<Output = Result<Option<Metadata>>> + Send;

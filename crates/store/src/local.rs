@@ -41,6 +41,19 @@ impl Store for LocalStore {
         if path.is_dir() { Ok(path.to_owned()) } else { Err(Error::Missing { uri: uri.clone() }) }
     }
 
+    async fn project(
+        &self,
+        uri: &Uri,
+        scratch: &Path,
+        _left_out: &'static [&'static str],
+    ) -> Result<PathBuf> {
+        self.tree(uri, scratch).await
+    }
+
+    fn temporary(&self) -> Self {
+        *self
+    }
+
     async fn metadata(&self, uri: &Uri) -> Result<Option<Metadata>> {
         let path = Self::path(uri)?;
         if !path.is_file() {

@@ -62,6 +62,7 @@ codes! {
     VariableInvalid = "VARIABLE_INVALID" Never,
     PlanTooLarge = "PLAN_TOO_LARGE" Never,
     OutputTooLarge = "OUTPUT_TOO_LARGE" Never,
+    ChunkExceedsWorkerTimeout = "CHUNK_EXCEEDS_WORKER_TIMEOUT" Never,
     MissingPlanArtifact = "MISSING_PLAN_ARTIFACT" Never,
     PlanArtifactInvalid = "PLAN_ARTIFACT_INVALID" Never,
     PlanProtocolUnsupported = "PLAN_PROTOCOL_UNSUPPORTED" Never,
@@ -125,7 +126,7 @@ pub(crate) enum Error {
     #[error("event: {field} {reason}")]
     Event { field: String, reason: String },
     #[error(
-        "{what} is not supported; this worker speaks protocol v1, where PlanS3Uri names a plan.tar.gz"
+        "{what} is not supported; this worker takes PlanS3Uri (v1), or the two PlanV2 locators (v2) of a plan that it made"
     )]
     Protocol { what: String },
     #[error("event: {field} {uri} is not allowed: {reason}")]
@@ -261,6 +262,7 @@ fn render_code(error: &render::Error) -> Code {
         E::Duration { .. } => Code::DistributedDurationOutOfRange,
         E::PlanTooLarge { .. } | E::FramesTooLarge { .. } => Code::PlanTooLarge,
         E::OutputTooLarge { .. } => Code::OutputTooLarge,
+        E::ChunkTooSlow { .. } => Code::ChunkExceedsWorkerTimeout,
         E::PlanArtifactMissing { .. } => Code::MissingPlanArtifact,
         E::PlanArtifactInvalid { .. } => Code::PlanArtifactInvalid,
         E::PlanProtocol { .. } => Code::PlanProtocolUnsupported,

@@ -1,6 +1,7 @@
 //! plan: a project becomes a directory that says everything a chunk needs, named by its digest.
 
 mod ask;
+mod cut;
 pub(crate) mod fonts;
 pub(crate) mod hash;
 pub(crate) mod layout;
@@ -113,7 +114,8 @@ pub async fn plan(
     let selection = FrameSelection::new(settings, frame_size, duration)?;
     let frames = selection.frames;
     room::check(settings, frames.len(), frame_size, out)?;
-    let (chunk_size, chunks) = slice_chunks(frames, settings.sizing);
+    let sizing = cut::sizing(settings.cutting, frames.len(), frame_size)?;
+    let (chunk_size, chunks) = slice_chunks(frames, sizing);
     let Played { videos, sounds } = media.play(&timed.html, &settings.entry, duration)?;
     let sounds = audible(settings, sounds, &mut warnings);
     let audio = out.join(layout::AUDIO);

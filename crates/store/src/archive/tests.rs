@@ -6,10 +6,18 @@ use super::*;
 
 /// Unpacks an archive of `entries` and returns what came of it.
 async fn unpacked(bytes: &[u8], limits: Limits) -> std::result::Result<tempfile::TempDir, String> {
+    unpacked_with(bytes, limits, Links::Refused).await
+}
+
+async fn unpacked_with(
+    bytes: &[u8],
+    limits: Limits,
+    links: Links,
+) -> std::result::Result<tempfile::TempDir, String> {
     let dir = tempfile::tempdir().unwrap();
     let from = dir.path().join("from.tar.gz");
     fs::write(&from, bytes).unwrap();
-    match unpack(&from, "project.tar.gz", &dir.path().join("into"), limits).await {
+    match unpack(&from, "project.tar.gz", &dir.path().join("into"), limits, links).await {
         Ok(()) => Ok(dir),
         Err(error) => Err(error.to_string()),
     }
@@ -235,8 +243,107 @@ async fn a_place_that_was_taken_away_does_not_come_back() {
     let from = dir.path().join("from.tar.gz");
     fs::write(&from, entry(EntryType::Regular, "a/b/c.txt", None, b"x")).unwrap();
     let gone = dir.path().join("gone");
-    let error = unpack(&from, "plan", &gone.join("tree"), Limits::default()).await.unwrap_err();
+    let (tree, limits) = (gone.join("tree"), Limits::default());
+    let error = unpack(&from, "plan", &tree, limits, Links::Refused).await.unwrap_err();
     assert!(matches!(error, Error::Scratch { .. }), "{error}");
     assert!(make_dirs(&gone, Path::new("a/b")).is_err());
     assert!(!gone.exists());
+}
+
+const FOLLOWED: Links = Links::Followed { left_out: &["node_modules", "dist"] };
+
+/// An archive with files and links in this order; a link is a name, its kind and its target.
+fn with_links(files: &[&str], links: &[(&str, EntryType, &str)]) -> Vec<u8> {
+    gzip(|tar| {
+        for (name, kind, target) in links {
+            append(tar, *kind, name, Some(target), b"");
+        }
+        for name in files {
+            append(tar, EntryType::Regular, name, None, name.as_bytes());
+        }
+    })
+}
+
+#[tokio::test]
+async fn links_that_stay_inside_are_followed_and_those_that_nobody_reads_are_skipped() {
+    use EntryType::{Link, Symlink};
+    let bytes = with_links(
+        &["./img/logo.svg", "./node_modules/gsap/gsap.js", "./scenes/a.html"],
+        &[
+            ("./node_modules/.bin/gsap", Symlink, "../gsap/bin/absent.js"),
+            ("./node_modules/evil", Symlink, "/etc/passwd"),
+            ("./dist/out", Symlink, "../../.."),
+            ("./logo.svg", Symlink, "img/logo.svg"),
+            ("./scenes/img", Symlink, "../img"),
+            ("./scenes/lib", Symlink, "../vendor/gsap"),
+            ("./vendor", Symlink, "node_modules"),
+            ("./scenes/same.html", Link, "./scenes/a.html"),
+        ],
+    );
+    let dir = unpacked_with(&bytes, Limits::default(), FOLLOWED).await.unwrap();
+    let into = dir.path().join("into");
+    for (name, content) in [
+        ("logo.svg", "./img/logo.svg"),
+        ("scenes/img/logo.svg", "./img/logo.svg"),
+        ("scenes/lib/gsap.js", "./node_modules/gsap/gsap.js"),
+        ("scenes/same.html", "./scenes/a.html"),
+    ] {
+        assert_eq!(fs::read_to_string(into.join(name)).unwrap(), content, "{name}");
+    }
+    for name in ["node_modules/.bin/gsap", "node_modules/evil", "dist/out"] {
+        assert!(fs::symlink_metadata(into.join(name)).is_err(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_link_that_leads_out_or_nowhere_is_refused_by_its_name() {
+    use EntryType::{Link, Symlink};
+    let files = ["a/b/c/file", "top/file"];
+    for (links, reason) in [
+        (&[("env", Symlink, "/proc/self/environ")][..], "env is a link that leads out"),
+        (&[("up", Symlink, "..")], "up is a link that leads out"),
+        (&[("a/up", Symlink, "../../x")], "a/up is a link to something that is not in the archive"),
+        (&[("hard", Link, "../file")], "hard is a link that leads out"),
+        (&[("hard", Link, "absent")], "hard is a link to something that is not in"),
+        (&[("hard", Link, "top")], "hard is a link to something that is not in"),
+        (&[("gone", Symlink, "absent")], "gone is a link to something that is not in"),
+        (&[("one", Symlink, "two"), ("two", Symlink, "one")], "one is a link that leads nowhere"),
+        (&[("a/file", Symlink, "b"), ("a/file", Symlink, "b")], "a/file is in it twice"),
+        (&[("top/file", Symlink, "../a")], "top/file is in it twice"),
+        (&[("a/b/up", Symlink, "../..")], "its links go in a circle"),
+        // By its letters it stays inside; through the first link, it does not.
+        (
+            &[("a/b/c/short", Symlink, "../../../top"), ("a/x", Symlink, "b/c/short/../../..")],
+            "a/x is a link that leads out",
+        ),
+        // Nothing is made where a link leads.
+        (&[("out", Symlink, ".."), ("out/evil", Symlink, "x")], "out/evil is below a link"),
+        (&[("out", Symlink, ".."), ("out/d/evil", Link, "top/file")], "out/d/evil is below a link"),
+    ] {
+        let bytes = with_links(&files, links);
+        let error = unpacked_with(&bytes, Limits::default(), FOLLOWED).await.unwrap_err();
+        assert!(error.contains(reason), "{links:?}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_few_links_cannot_stand_for_more_than_an_archive_may_hold() {
+    let names: Vec<_> =
+        (0..8).flat_map(|level| (0..8).map(move |i| format!("d{level}/l{i}"))).collect();
+    let links: Vec<_> = names
+        .iter()
+        .map(|name| {
+            let level: u32 = name[1..2].parse().unwrap();
+            (name.as_str(), EntryType::Symlink, format!("../d{}", level + 1))
+        })
+        .collect();
+    let links: Vec<_> =
+        links.iter().map(|(name, kind, target)| (*name, *kind, target.as_str())).collect();
+    let bytes = with_links(&["d8/file"], &links);
+    let error = unpacked_with(&bytes, Limits::default(), FOLLOWED).await.unwrap_err();
+    assert!(error.contains("with its links it has more than 100000 entries"), "{error}");
+    let small = Limits { bytes: 5, ..Limits::default() };
+    let bytes = with_links(&["a/1234"], &[("b", EntryType::Symlink, "a/1234")]);
+    let error = unpacked_with(&bytes, small, FOLLOWED).await.unwrap_err();
+    assert!(error.contains("with its links it unpacks to more than 5 bytes"), "{error}");
 }

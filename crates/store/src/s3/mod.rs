@@ -24,7 +24,7 @@ use crate::s3::body::Source;
 use crate::s3::object::{DIGEST, Object};
 use crate::s3::request_error::explain;
 use crate::s3::upload::{Target, Unfinished};
-use crate::{Error, Fetched, Limits, Metadata, Result, Store, Uri, archive};
+use crate::{Error, Fetched, Limits, Links, Metadata, Result, Store, Uri, archive};
 
 pub use crate::s3::body::Sent;
 pub use crate::s3::request_error::{RequestFailure, root_cause};
@@ -61,12 +61,20 @@ pub struct Stored {
     pub modified: Option<SystemTime>,
 }
 
+/// The tag of what is temporary, and whether what is stored is that.
+#[derive(Debug, Clone, Default)]
+struct Temporary {
+    tag: Option<String>,
+    applies: bool,
+}
+
 /// The store in the cloud.
 #[derive(Debug, Clone)]
 pub struct S3Store {
     client: Client,
     profile: RetryProfile,
     owner: Option<String>,
+    temporary: Temporary,
     unfinished: Arc<Unfinished>,
 }
 
@@ -100,13 +108,20 @@ impl S3Store {
             .force_path_style(addressing == Addressing::InPath)
             .build();
         let client = Client::from_conf(config);
-        Self { client, profile, owner: None, unfinished: Arc::default() }
+        let temporary = Temporary::default();
+        Self { client, profile, owner: None, temporary, unfinished: Arc::default() }
     }
 
     /// The same store, which sends nothing to a bucket that is not this account's.
     #[must_use]
     pub fn owned_by(self, account: &str) -> Self {
         Self { owner: Some(account.to_owned()), ..self }
+    }
+
+    /// The same store, in which what is temporary has `tag`, written as `name=value`, for a rule of the bucket to find.
+    #[must_use]
+    pub fn tagging_temporary(self, tag: Option<&str>) -> Self {
+        Self { temporary: Temporary { tag: tag.map(str::to_owned), ..self.temporary }, ..self }
     }
 
     fn object<'a>(&'a self, uri: &'a Uri) -> Result<Object<'a>> {
@@ -171,6 +186,7 @@ impl S3Store {
             client: &self.client,
             object: self.object(uri)?,
             profile: self.profile,
+            tag: self.temporary.tag.as_deref().filter(|_| self.temporary.applies),
             unfinished: &self.unfinished,
         };
         upload::upload(Source { path: from, sent }, to, metadata).await
@@ -210,6 +226,16 @@ impl S3Store {
 
     /// Fetches and unpacks a tree that may be as large as `limits` say.
     pub async fn tree_within(&self, uri: &Uri, scratch: &Path, limits: Limits) -> Result<PathBuf> {
+        self.unpacked(uri, scratch, limits, Links::Refused).await
+    }
+
+    async fn unpacked(
+        &self,
+        uri: &Uri,
+        scratch: &Path,
+        limits: Limits,
+        links: Links,
+    ) -> Result<PathBuf> {
         let packed = self.fetch(uri, scratch).await?;
         let scratch_error = |action, path: &Path| {
             let path = path.to_owned();
@@ -219,7 +245,7 @@ impl S3Store {
             .prefix("tree-")
             .tempdir_in(scratch)
             .map_err(scratch_error("make a directory in", scratch))?;
-        archive::unpack(&packed, &uri.to_string(), tree.path(), limits).await?;
+        archive::unpack(&packed, &uri.to_string(), tree.path(), limits, links).await?;
         tokio::fs::remove_file(&packed).await.map_err(scratch_error("remove", &packed))?;
         Ok(tree.keep())
     }
@@ -234,6 +260,20 @@ impl Store for S3Store {
 
     async fn tree(&self, uri: &Uri, scratch: &Path) -> Result<PathBuf> {
         self.tree_within(uri, scratch, Limits::default()).await
+    }
+
+    async fn project(
+        &self,
+        uri: &Uri,
+        scratch: &Path,
+        left_out: &'static [&'static str],
+    ) -> Result<PathBuf> {
+        self.unpacked(uri, scratch, Limits::default(), Links::Followed { left_out }).await
+    }
+
+    fn temporary(&self) -> Self {
+        let temporary = Temporary { applies: true, ..self.temporary.clone() };
+        Self { temporary, ..self.clone() }
     }
 
     async fn metadata(&self, uri: &Uri) -> Result<Option<Metadata>> {

@@ -37,6 +37,8 @@ pub(super) struct Target<'a> {
     pub(super) client: &'a Client,
     pub(super) object: Object<'a>,
     pub(super) profile: RetryProfile,
+    /// What the object is tagged with, as `name=value`.
+    pub(super) tag: Option<&'a str>,
     pub(super) unfinished: &'a Unfinished,
 }
 
@@ -72,6 +74,7 @@ async fn upload_whole(
         .set_expected_bucket_owner(owner.map(str::to_owned))
         .content_type(content_type(key))
         .set_metadata(Some(labels))
+        .set_tagging(to.tag.map(str::to_owned))
         .checksum_sha256(to_base64(sha256))
         .body(from.body(0, None).await?)
         .customize()
@@ -98,6 +101,7 @@ async fn upload_parts(
         .set_expected_bucket_owner(owner.map(str::to_owned))
         .content_type(content_type(key))
         .set_metadata(Some(labels))
+        .set_tagging(to.tag.map(str::to_owned))
         .checksum_algorithm(ChecksumAlgorithm::Sha256)
         .send()
         .await

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use store::{Metadata, Store, Uri};
 
 use crate::actions::fields::{self, Fields};
-use crate::actions::protocol::check_plan_protocol;
+use crate::actions::protocol::PlanLocation;
 use crate::actions::side_outputs::{beside, beside_chunk};
 use crate::actions::worker::{Facts, Worker, check_format};
 use crate::error::{Error, Result};
@@ -22,22 +22,34 @@ use crate::workdir::WorkDir;
 /// Chunks that are fetched at the same time.
 const FETCHES_AT_ONCE: usize = 8;
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct AssembleEvent {
-    #[serde(rename = "PlanS3Uri", deserialize_with = "fields::uri")]
-    pub(crate) plan: Uri,
-    #[serde(rename = "ChunkS3Uris", deserialize_with = "fields::uris")]
+    pub(crate) plan: PlanLocation,
+    /// What the plan must be, where the event says it.
+    pub(crate) plan_hash: Option<String>,
     pub(crate) chunks: Vec<Uri>,
-    #[serde(rename = "AudioS3Uri", default, deserialize_with = "fields::some_uri")]
     pub(crate) audio: Option<Uri>,
-    #[serde(rename = "OutputS3Uri", deserialize_with = "fields::uri")]
     pub(crate) output: Uri,
     /// The plan says it too, and decides.
-    #[serde(default = "fields::default_format", deserialize_with = "fields::format")]
     pub(crate) format: Format,
-    #[serde(default, deserialize_with = "fields::boolean")]
     pub(crate) cfr: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Wire {
+    #[serde(default, deserialize_with = "fields::some_sha256")]
+    plan_hash: Option<String>,
+    #[serde(rename = "ChunkS3Uris", deserialize_with = "fields::uris")]
+    chunks: Vec<Uri>,
+    #[serde(rename = "AudioS3Uri", default, deserialize_with = "fields::some_uri")]
+    audio: Option<Uri>,
+    #[serde(rename = "OutputS3Uri", deserialize_with = "fields::uri")]
+    output: Uri,
+    #[serde(default = "fields::default_format", deserialize_with = "fields::format")]
+    format: Format,
+    #[serde(default, deserialize_with = "fields::boolean")]
+    cfr: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -57,8 +69,10 @@ pub(crate) struct AssembleAnswer {
 
 impl AssembleEvent {
     pub(super) fn read(fields: &Fields) -> Result<Self> {
-        check_plan_protocol(fields)?;
-        let event: Self = fields.read()?;
+        let plan = PlanLocation::read(fields)?;
+        let Wire { plan_hash, chunks, audio, output, format, cfr } = fields.read()?;
+        let event = Self { plan, plan_hash, chunks, audio, output, format, cfr };
+        event.check_v2(fields)?;
         if event.cfr && event.format != Format::Mp4 {
             return Err(fields.wrong("Cfr", &format!("be false for {}", event.format.name())));
         }
@@ -73,9 +87,23 @@ impl AssembleEvent {
         Ok(event)
     }
 
+    /// In v2 the plan is named by its hash as well, and sound is found in the plan.
+    fn check_v2(&self, fields: &Fields) -> Result<()> {
+        let is_v2 = matches!(self.plan, PlanLocation::Manifest { .. });
+        if is_v2 && self.plan_hash.is_none() {
+            return Err(fields.wrong("PlanHash", "be there in an event of v2"));
+        }
+        if is_v2 && self.audio.is_some() {
+            let what = "a v2 event with AudioS3Uri".to_owned();
+            return Err(Error::Protocol { what });
+        }
+        Ok(())
+    }
+
     pub(super) fn uris(&self) -> Vec<(String, &Uri)> {
-        let Self { plan, chunks, audio, output, format: _, cfr: _ } = self;
-        let mut uris = vec![("PlanS3Uri".to_owned(), plan), ("OutputS3Uri".to_owned(), output)];
+        let Self { plan, plan_hash: _, chunks, audio, output, format: _, cfr: _ } = self;
+        let mut uris = plan.uris();
+        uris.push(("OutputS3Uri".to_owned(), output));
         uris.extend(audio.iter().map(|uri| ("AudioS3Uri".to_owned(), uri)));
         let chunks = chunks.iter().enumerate();
         uris.extend(chunks.map(|(i, uri)| (format!("ChunkS3Uris[{i}]"), uri)));
@@ -83,13 +111,23 @@ impl AssembleEvent {
     }
 }
 
+/// Refuses a plan that is another than the event names.
+fn check_hash(expected: Option<&str>, spec: &AssemblySpec) -> Result<()> {
+    match expected.filter(|hash| *hash != spec.plan_hash) {
+        None => Ok(()),
+        Some(expected) => {
+            let (expected, actual) = (expected.to_owned(), spec.plan_hash.clone());
+            Err(render::Error::PlanHash { expected, actual }.into())
+        }
+    }
+}
+
 impl<S: Store> Worker<'_, S> {
     pub(crate) async fn assemble(&self, event: &AssembleEvent) -> Result<(AssembleAnswer, Facts)> {
-        let AssembleEvent { plan, chunks, audio, output, format, cfr } = event;
+        let AssembleEvent { plan, plan_hash, chunks, audio, output, format, cfr } = event;
         let start = Instant::now();
         let dir = WorkDir::make(self.scratch)?;
         let work = dir.path();
-        let fetching_plan = async { Ok(self.store.tree(plan, work).await?) };
         let fetching_audio = async {
             match audio {
                 Some(uri) => Ok(Some(self.store.file(uri, work).await?.path)),
@@ -98,12 +136,13 @@ impl<S: Store> Worker<'_, S> {
         };
         let (joining, plan, mut files, audio) = tokio::try_join!(
             self.toolbox.joining(),
-            fetching_plan,
+            self.fetch_plan(plan, work),
             self.fetch_chunks(work, chunks),
             fetching_audio
         )?;
         check_format(&plan, *format)?;
         let spec = spec(&plan)?;
+        check_hash(plan_hash.as_deref(), &spec)?;
         if let (true, Uri::File(directory)) = (format.is_directory(), output) {
             check_replaceable(directory)?;
         }

@@ -120,6 +120,12 @@ pub(super) fn sha256<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<
     value(from, must, |value| value.as_str().filter(is_digest).map(str::to_owned))
 }
 
+pub(super) fn some_sha256<'de, D: Deserializer<'de>>(
+    from: D,
+) -> std::result::Result<Option<String>, D::Error> {
+    sha256(from).map(Some)
+}
+
 pub(super) fn default_format() -> Format {
     Format::Mp4
 }

@@ -5,7 +5,7 @@ pub(crate) mod event;
 mod fields;
 pub(crate) mod label;
 pub(crate) mod plan;
-mod protocol;
+pub(crate) mod protocol;
 pub(crate) mod render_chunk;
 pub(crate) mod side_outputs;
 pub(crate) mod worker;

@@ -1,19 +1,21 @@
 //! The plan action: a project becomes a plan.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Instant;
 
 use compose::net::Net;
 use render::config::Settings;
-use render::plan::{PRODUCER_VERSION, plan};
+use render::frame::Fps;
+use render::plan::{PRODUCER_VERSION, Planned as Made, SKIPPED, plan};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use store::{Metadata, Store, Uri};
 
 use crate::actions::fields::{self, Fields};
-use crate::actions::protocol::check_protocol;
+use crate::actions::protocol::{Protocol, locators, manifest};
 use crate::actions::worker::{Facts, Worker, bounded};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::time::millis_since;
 use crate::workdir::WorkDir;
 
@@ -22,6 +24,7 @@ pub(crate) struct PlanEvent {
     pub(crate) project: Uri,
     pub(crate) output_prefix: Uri,
     pub(crate) settings: Settings,
+    pub(crate) protocol: Protocol,
 }
 
 #[derive(Debug, Deserialize)]
@@ -40,8 +43,15 @@ struct Wire {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct PlanAnswer {
-    #[serde(rename = "PlanS3Uri")]
-    pub(crate) plan: Uri,
+    /// As the event says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) plan_protocol: Option<&'static str>,
+    #[serde(rename = "PlanS3Uri", skip_serializing_if = "Option::is_none")]
+    pub(crate) plan: Option<Uri>,
+    #[serde(rename = "PlanV2ManifestS3Uri", skip_serializing_if = "Option::is_none")]
+    pub(crate) manifest: Option<Uri>,
+    #[serde(rename = "PlanV2ArtifactS3Prefix", skip_serializing_if = "Option::is_none")]
+    pub(crate) artifacts: Option<Uri>,
     pub(crate) plan_hash: String,
     pub(crate) chunk_count: usize,
     pub(crate) total_frames: u32,
@@ -63,6 +73,8 @@ pub(crate) struct PlanAnswer {
 #[derive(Debug)]
 pub(crate) struct Planned {
     pub(crate) answer: PlanAnswer,
+    /// Where its files are.
+    pub(crate) archive: Uri,
     pub(crate) facts: Facts,
     /// Seconds of the video.
     pub(crate) duration: f64,
@@ -70,17 +82,17 @@ pub(crate) struct Planned {
 
 impl PlanEvent {
     pub(super) fn read(fields: &Fields) -> Result<Self> {
-        check_protocol(fields)?;
+        let protocol = Protocol::read(fields)?;
         let Wire { project, output_prefix, mut config, cfr } = fields.read()?;
         // Whoever asks for a constant frame rate at the end learns at once if there is none.
         if cfr {
             config.insert("cfr".to_owned(), true.into());
         }
-        Ok(Self { project, output_prefix, settings: Settings::parse(&config)? })
+        Ok(Self { project, output_prefix, settings: Settings::parse(&config)?, protocol })
     }
 
     pub(super) fn uris(&self) -> Vec<(String, &Uri)> {
-        let Self { project, output_prefix, settings: _ } = self;
+        let Self { project, output_prefix, settings: _, protocol: _ } = self;
         vec![("ProjectS3Uri".to_owned(), project), ("PlanOutputS3Prefix".to_owned(), output_prefix)]
     }
 }
@@ -95,10 +107,10 @@ fn net(env: &BTreeMap<String, String>) -> Net {
 
 impl<S: Store> Worker<'_, S> {
     pub(crate) async fn plan(&self, event: &PlanEvent) -> Result<Planned> {
-        let PlanEvent { project, output_prefix, settings } = event;
+        let PlanEvent { project, output_prefix, settings, protocol } = event;
         let start = Instant::now();
         let work = WorkDir::make(self.scratch)?;
-        let fetching = async { Ok(self.store.tree(project, work.path()).await?) };
+        let fetching = async { Ok(self.store.project(project, work.path(), &SKIPPED).await?) };
         let (tools, project) = tokio::try_join!(self.toolbox.drawing(), fetching)?;
         let fetch = Some(millis_since(start));
 
@@ -109,12 +121,18 @@ impl<S: Store> Worker<'_, S> {
         let spent = Some(millis_since(working));
 
         let storing = Instant::now();
-        let uri = output_prefix.join(&format!("plan{}", S::TREE_SUFFIX));
+        let store = self.store.temporary();
         let audio = planned.audio.map(|name| output_prefix.join(name));
         if let Some((name, uri)) = planned.audio.zip(audio.as_ref()) {
-            self.store.put_file(&out.join(name), uri, &Metadata::default()).await?;
+            let file = out.join(name);
+            store.put_file(&file, uri, &Metadata::default()).await?;
         }
-        self.store.put_tree(&out, &uri).await?;
+        let locators = (*protocol != Protocol::V1).then(|| locators(output_prefix));
+        if let Some((uri, _)) = &locators {
+            self.store_manifest(work.path(), uri, &planned.plan_hash).await?;
+        }
+        let archive = output_prefix.join(&format!("plan{}", S::TREE_SUFFIX));
+        store.put_tree(&out, &archive).await?;
 
         let facts = Facts {
             fetch,
@@ -124,22 +142,60 @@ impl<S: Store> Worker<'_, S> {
             chunks: u64::try_from(planned.chunks.len()).ok(),
             ..Facts::default()
         };
-        let answer = PlanAnswer {
-            plan: uri,
-            plan_hash: planned.plan_hash,
-            chunk_count: planned.chunks.len(),
-            total_frames: planned.total_frames,
-            fps: settings.fps.as_f64(),
-            width: planned.width,
-            height: planned.height,
-            format: planned.format.name(),
-            has_audio: audio.is_some(),
-            audio,
-            ffmpeg_version: planned.ffmpeg_version,
-            producer_version: PRODUCER_VERSION,
-            duration_ms: millis_since(start),
-            warnings: planned.warnings,
-        };
-        Ok(Planned { answer, facts, duration: planned.duration })
+        let duration = planned.duration;
+        let places = Places { archive: archive.clone(), audio, locators };
+        let answer = answer(planned, *protocol, places, settings.fps, millis_since(start));
+        Ok(Planned { answer, archive, facts, duration })
+    }
+
+    /// Stores what lies under the name of a manifest.
+    async fn store_manifest(&self, work: &Path, uri: &Uri, plan_hash: &str) -> Result<()> {
+        let file = work.join("manifest.json");
+        std::fs::write(&file, manifest(plan_hash).to_string()).map_err(|source| Error::Io {
+            action: "write",
+            path: file.display().to_string(),
+            source,
+        })?;
+        Ok(self.store.temporary().put_file(&file, uri, &Metadata::default()).await?)
+    }
+}
+
+/// Where the parts of a plan were stored.
+struct Places {
+    archive: Uri,
+    audio: Option<Uri>,
+    /// The manifest and the artifacts' prefix, where v1 is not asked for.
+    locators: Option<(Uri, Uri)>,
+}
+
+/// The answer, which names the plan as the protocol has it: in v2, sound is found in the plan.
+fn answer(
+    made: Made,
+    protocol: Protocol,
+    places: Places,
+    fps: Fps,
+    duration_ms: u64,
+) -> PlanAnswer {
+    let Places { archive, audio, locators } = places;
+    let (manifest, artifacts) = locators.unzip();
+    let is_v2 = protocol == Protocol::V2;
+    PlanAnswer {
+        plan_protocol: is_v2.then_some("v2"),
+        plan: (!is_v2).then_some(archive),
+        manifest,
+        artifacts,
+        plan_hash: made.plan_hash,
+        chunk_count: made.chunks.len(),
+        total_frames: made.total_frames,
+        fps: fps.as_f64(),
+        width: made.width,
+        height: made.height,
+        format: made.format.name(),
+        has_audio: audio.is_some(),
+        audio: audio.filter(|_| !is_v2),
+        ffmpeg_version: made.ffmpeg_version,
+        producer_version: PRODUCER_VERSION,
+        duration_ms,
+        warnings: made.warnings,
     }
 }

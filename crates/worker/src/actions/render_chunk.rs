@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use store::{Metadata, Store, Uri};
 
 use crate::actions::fields::{self, Fields};
-use crate::actions::protocol::check_plan_protocol;
+use crate::actions::protocol::PlanLocation;
 use crate::actions::side_outputs::beside_chunk;
 use crate::actions::worker::{Facts, Worker, bounded, check_format};
 use crate::error::Result;
@@ -23,20 +23,27 @@ const FRAMES: &str = "frames";
 
 const CAPTURE_MODE: &str = "beginframe";
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct RenderChunkEvent {
-    #[serde(rename = "PlanS3Uri", deserialize_with = "fields::uri")]
-    pub(crate) plan: Uri,
-    #[serde(deserialize_with = "fields::sha256")]
+    pub(crate) plan: PlanLocation,
     pub(crate) plan_hash: String,
-    #[serde(deserialize_with = "fields::index")]
     pub(crate) chunk_index: u32,
-    #[serde(rename = "ChunkOutputS3Prefix", deserialize_with = "fields::uri")]
     pub(crate) output_prefix: Uri,
     /// The plan says it too, and decides.
-    #[serde(default = "fields::default_format", deserialize_with = "fields::format")]
     pub(crate) format: Format,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Wire {
+    #[serde(deserialize_with = "fields::sha256")]
+    plan_hash: String,
+    #[serde(deserialize_with = "fields::index")]
+    chunk_index: u32,
+    #[serde(rename = "ChunkOutputS3Prefix", deserialize_with = "fields::uri")]
+    output_prefix: Uri,
+    #[serde(default = "fields::default_format", deserialize_with = "fields::format")]
+    format: Format,
 }
 
 #[derive(Debug, Serialize)]
@@ -63,13 +70,16 @@ pub(crate) struct RenderedChunk {
 
 impl RenderChunkEvent {
     pub(super) fn read(fields: &Fields) -> Result<Self> {
-        check_plan_protocol(fields)?;
-        fields.read()
+        let plan = PlanLocation::read(fields)?;
+        let Wire { plan_hash, chunk_index, output_prefix, format } = fields.read()?;
+        Ok(Self { plan, plan_hash, chunk_index, output_prefix, format })
     }
 
     pub(super) fn uris(&self) -> Vec<(String, &Uri)> {
         let Self { plan, output_prefix, plan_hash: _, chunk_index: _, format: _ } = self;
-        vec![("PlanS3Uri".to_owned(), plan), ("ChunkOutputS3Prefix".to_owned(), output_prefix)]
+        let mut uris = plan.uris();
+        uris.push(("ChunkOutputS3Prefix".to_owned(), output_prefix));
+        uris
     }
 
     fn file_name(&self) -> String {
@@ -120,7 +130,7 @@ impl<S: Store> Worker<'_, S> {
         let RenderChunkEvent { plan, plan_hash, chunk_index, output_prefix: _, format } = event;
         let start = Instant::now();
         let work = WorkDir::make(self.scratch)?;
-        let fetching = async { Ok(self.store.tree(plan, work.path()).await?) };
+        let fetching = self.fetch_plan(plan, work.path());
         let (tools, plan) = tokio::try_join!(self.toolbox.drawing(), fetching)?;
         let fetch = Some(millis_since(start));
 
@@ -153,9 +163,11 @@ impl<S: Store> Worker<'_, S> {
         event: &RenderChunkEvent,
         report: &ChunkReport,
     ) -> Result<()> {
+        let store = self.store.temporary();
         for side_output in &report.side_outputs {
             let to = beside_chunk(uri, &event.plan_hash, *side_output);
-            self.store.put_file(&side_output.beside(chunk), &to, &Metadata::default()).await?;
+            let file = side_output.beside(chunk);
+            store.put_file(&file, &to, &Metadata::default()).await?;
         }
         let labels = [
             (PLAN_HASH, event.plan_hash.clone()),
@@ -166,7 +178,7 @@ impl<S: Store> Worker<'_, S> {
             sha256: Some(report.sha256.clone()),
             labels: labels.map(|(name, value)| (name.to_owned(), value)).into(),
         };
-        Ok(self.store.put_file(chunk, uri, &metadata).await?)
+        Ok(store.put_file(chunk, uri, &metadata).await?)
     }
 
     /// The digest and frames of a chunk that an earlier try has stored: the same plan and index make the same bytes.

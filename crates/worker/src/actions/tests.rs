@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::actions::label::Label;
+use crate::actions::protocol::{PlanLocation, Protocol};
 use crate::error::Code;
 
 fn chunk() -> Value {
@@ -130,17 +131,106 @@ fn unknown_fields_of_the_envelope_are_tolerated() {
 }
 
 #[test]
-fn another_plan_protocol_is_refused_by_its_name() {
+fn another_plan_protocol_or_a_mixture_is_refused_by_its_name() {
+    let v2 = golden("render-chunk.v2.event");
     for (event, what) in [
-        (json!({"Action": "plan", "PlanProtocol": "v2"}), "PlanProtocol \"v2\""),
+        (json!({"Action": "plan", "PlanProtocol": "v3"}), "PlanProtocol \"v3\""),
         (json!({"Action": "plan", "PlanProtocol": 1}), "PlanProtocol 1"),
-        (with(chunk(), "PlanProtocol", json!("v2")), "PlanProtocol \"v2\""),
+        (with(chunk(), "PlanProtocol", json!("v2")), "a v2 event with PlanS3Uri"),
         (with(chunk(), "PlanS3Uri", Value::Null), "without PlanS3Uri"),
-        (with(chunk(), "PlanV2ManifestS3Uri", json!("s3://bucket/m")), "with a v2 manifest"),
+        (with(chunk(), "PlanV2ManifestS3Uri", json!("s3://bucket/m")), "a v2 event with PlanS3Uri"),
+        (with(v2.clone(), "PlanProtocol", json!("v1")), "a v1 event with locators of v2"),
+        (with(v2.clone(), "PlanV2ArtifactS3Prefix", Value::Null), "only one of the locators"),
+        (
+            with(v2.clone(), "PlanV2ManifestS3Uri", json!("s3://bucket/renders/r1/plan.json")),
+            "locators are not PREFIX/v2/manifest.json and PREFIX/v2/artifacts/sha256",
+        ),
+        (
+            with(v2, "PlanV2ManifestS3Uri", json!("s3://bucket/renders/r2/v2/manifest.json")),
+            "locators are not",
+        ),
+        (
+            with(golden("assemble.v2.event"), "AudioS3Uri", json!("s3://bucket/a.m4a")),
+            "a v2 event with AudioS3Uri",
+        ),
     ] {
         let (code, message) = refusal(event);
         assert_eq!(code, Code::PlanProtocolUnsupported);
-        assert!(message.contains(what) && message.contains("v1"), "{message}");
+        assert!(message.contains(what) && message.contains("(v1)"), "{message}");
+    }
+    let (code, message) = refusal(with(golden("assemble.v2.event"), "PlanHash", Value::Null));
+    assert_eq!(code, Code::EventInvalid);
+    assert_eq!(message, "event: PlanHash must be there in an event of v2, it is missing");
+}
+
+#[test]
+fn events_of_v2_are_read_with_and_without_its_name() {
+    let located = PlanLocation::Manifest {
+        manifest: uri("s3://bucket/renders/r1/v2/manifest.json"),
+        artifacts: uri("s3://bucket/renders/r1/v2/artifacts/sha256"),
+        archive: uri("s3://bucket/renders/r1/plan.tar.gz"),
+    };
+    let chunk = Event::RenderChunk(RenderChunkEvent {
+        plan: located.clone(),
+        plan_hash: "0".repeat(64),
+        chunk_index: 3,
+        output_prefix: uri("s3://bucket/renders/r1/"),
+        format: Format::Mp4,
+    });
+    let assemble = Event::Assemble(AssembleEvent {
+        plan: located,
+        plan_hash: Some("0".repeat(64)),
+        chunks: vec![
+            uri("s3://bucket/renders/r1/chunks/0000.mp4"),
+            uri("s3://bucket/renders/r1/chunks/0001.mp4"),
+        ],
+        audio: None,
+        output: uri("s3://bucket/renders/r1/output.mp4"),
+        format: Format::Mp4,
+        cfr: false,
+    });
+    for (name, expected) in [("render-chunk", chunk), ("assemble", assemble)] {
+        let event = golden(&format!("{name}.v2.event"));
+        assert_eq!(Event::parse(event.clone()).unwrap(), expected);
+        let unsaid = with(event, "PlanProtocol", Value::Null);
+        assert_eq!(Event::parse(unsaid).unwrap(), expected);
+    }
+    for (said, protocol) in
+        [(json!("v1"), Protocol::V1), (json!("v2"), Protocol::V2), (Value::Null, Protocol::Unsaid)]
+    {
+        let event = with(golden("plan.event"), "PlanProtocol", said);
+        let Event::Plan(plan) = Event::parse(event).unwrap() else { panic!("another event") };
+        assert_eq!(plan.protocol, protocol);
+    }
+}
+
+#[test]
+fn every_place_that_an_event_of_v2_leads_to_is_among_its_uris() {
+    let event = Event::parse(golden("render-chunk.v2.event")).unwrap();
+    let uris: Vec<_> =
+        event.uris().into_iter().map(|(field, uri)| (field, uri.to_string())).collect();
+    let expected = [
+        ("PlanV2ManifestS3Uri", "s3://bucket/renders/r1/v2/manifest.json"),
+        ("PlanV2ArtifactS3Prefix", "s3://bucket/renders/r1/v2/artifacts/sha256"),
+        ("PlanV2ManifestS3Uri", "s3://bucket/renders/r1/plan.tar.gz"),
+        ("ChunkOutputS3Prefix", "s3://bucket/renders/r1/"),
+    ];
+    let expected = expected.map(|(field, uri)| (field.to_owned(), uri.to_owned()));
+    assert_eq!(uris, expected);
+}
+
+#[test]
+fn the_capabilities_have_upstream_s_shape_and_claim_no_layout_of_upstream_s_second_protocol() {
+    let told = protocol::capabilities();
+    let layouts = |plans: &Value| -> Vec<String> {
+        let plans = plans.as_array().unwrap().iter();
+        plans.map(|plan| plan["artifactLayout"].as_str().unwrap().to_owned()).collect()
+    };
+    let expected = ["plan-dir-v1", "framewright-plan-archive-v1"];
+    assert_eq!(layouts(&told["roles"]["planner"]["produces"]), expected);
+    for role in ["chunk", "assembler"] {
+        assert_eq!(layouts(&told["roles"][role]["accepts"]), expected);
+        assert_eq!(told["roles"][role]["acceptsLegacyV1WithoutDescriptor"], true);
     }
 }
 
@@ -176,7 +266,8 @@ fn the_sample_events_are_read_field_for_field() {
         let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
         Event::parse(serde_json::from_str(&text).unwrap())
     };
-    let Event::Plan(PlanEvent { project, output_prefix, settings }) = sample("plan").unwrap()
+    let Event::Plan(PlanEvent { project, output_prefix, settings, protocol: Protocol::V1 }) =
+        sample("plan").unwrap()
     else {
         panic!("another event")
     };
@@ -187,7 +278,7 @@ fn the_sample_events_are_read_field_for_field() {
     assert_eq!(
         chunk,
         Event::RenderChunk(RenderChunkEvent {
-            plan: uri("s3://render-bucket/work/demo/plan.tar.gz"),
+            plan: PlanLocation::Archive(uri("s3://render-bucket/work/demo/plan.tar.gz")),
             plan_hash: "0".repeat(64),
             chunk_index: 0,
             output_prefix: uri("s3://render-bucket/work/demo"),
@@ -198,7 +289,8 @@ fn the_sample_events_are_read_field_for_field() {
     assert_eq!(
         assemble,
         Event::Assemble(AssembleEvent {
-            plan: uri("s3://render-bucket/work/demo/plan.tar.gz"),
+            plan: PlanLocation::Archive(uri("s3://render-bucket/work/demo/plan.tar.gz")),
+            plan_hash: None,
             chunks: vec![
                 uri("s3://render-bucket/work/demo/chunks/0000.mp4"),
                 uri("s3://render-bucket/work/demo/chunks/0001.mp4"),
@@ -245,16 +337,18 @@ fn the_events_of_the_wire_format_are_read_field_for_field() {
         project: uri("s3://bucket/sites/0123456789abcdef/project.tar.gz"),
         output_prefix: uri("s3://bucket/renders/r1/"),
         settings: settings(&golden("plan.event")["Config"]),
+        protocol: Protocol::V1,
     });
     let chunk = Event::RenderChunk(RenderChunkEvent {
-        plan: uri("s3://bucket/renders/r1/plan.tar.gz"),
+        plan: PlanLocation::Archive(uri("s3://bucket/renders/r1/plan.tar.gz")),
         plan_hash: "0".repeat(64),
         chunk_index: 3,
         output_prefix: uri("s3://bucket/renders/r1/"),
         format: Format::Mp4,
     });
     let assemble = Event::Assemble(AssembleEvent {
-        plan: uri("s3://bucket/renders/r1/plan.tar.gz"),
+        plan: PlanLocation::Archive(uri("s3://bucket/renders/r1/plan.tar.gz")),
+        plan_hash: None,
         chunks: vec![
             uri("s3://bucket/renders/r1/chunks/0000.mp4"),
             uri("s3://bucket/renders/r1/chunks/0001.mp4"),
@@ -271,22 +365,28 @@ fn the_events_of_the_wire_format_are_read_field_for_field() {
 
 #[test]
 fn answers_have_the_shapes_of_the_wire_format() {
-    let plan = Answer::Plan(PlanAnswer {
-        plan: uri("s3://bucket/renders/r1/plan.tar.gz"),
-        plan_hash: "0".repeat(64),
-        chunk_count: 2,
-        total_frames: 480,
-        fps: 30000.0 / 1001.0,
-        width: 1920,
-        height: 1080,
-        format: "mp4",
-        has_audio: false,
-        audio: None,
-        ffmpeg_version: "ffmpeg version 7.0.2".to_owned(),
-        producer_version: "0.1.0",
-        duration_ms: 1500,
-        warnings: vec![],
-    });
+    let plan = |is_v2: bool| {
+        let v2 = |name: &str| is_v2.then(|| uri(&format!("s3://bucket/renders/r1/v2/{name}")));
+        Answer::Plan(PlanAnswer {
+            plan_protocol: is_v2.then_some("v2"),
+            plan: (!is_v2).then(|| uri("s3://bucket/renders/r1/plan.tar.gz")),
+            manifest: v2("manifest.json"),
+            artifacts: v2("artifacts/sha256"),
+            plan_hash: "0".repeat(64),
+            chunk_count: 2,
+            total_frames: 480,
+            fps: 30000.0 / 1001.0,
+            width: 1920,
+            height: 1080,
+            format: "mp4",
+            has_audio: false,
+            audio: None,
+            ffmpeg_version: "ffmpeg version 7.0.2".to_owned(),
+            producer_version: "0.1.0",
+            duration_ms: 1500,
+            warnings: vec![],
+        })
+    };
     let chunk = Answer::RenderChunk(RenderChunkAnswer {
         chunk: uri("s3://bucket/renders/r1/chunks/0003.mp4"),
         chunk_index: 3,
@@ -304,7 +404,12 @@ fn answers_have_the_shapes_of_the_wire_format() {
         file_size: 123_456,
         duration_ms: 1500,
     });
-    for (name, answer) in [("plan", plan), ("render-chunk", chunk), ("assemble", assemble)] {
+    for (name, answer) in [
+        ("plan", plan(false)),
+        ("plan.v2", plan(true)),
+        ("render-chunk", chunk),
+        ("assemble", assemble),
+    ] {
         assert_eq!(serde_json::to_value(answer).unwrap(), golden(&format!("{name}.answer")));
     }
 }

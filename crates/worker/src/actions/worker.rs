@@ -1,13 +1,15 @@
 //! What the actions have in common: what they need, what their invocations took, and how answers are kept small.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use render::chunk::{ChunkOptions, ChunkReport};
 use render::config::output::Format;
 use render::plan::planned_format;
 use serde::Serialize;
+use store::Store;
 
+use crate::actions::protocol::PlanLocation;
 use crate::error::{Error, Result};
 use crate::tools::toolbox::Toolbox;
 
@@ -20,6 +22,13 @@ pub(crate) struct Worker<'a, S> {
     /// Where work directories are made.
     pub(crate) scratch: &'a Path,
     pub(crate) options: ChunkOptions<'a>,
+}
+
+impl<S: Store> Worker<'_, S> {
+    /// Brings a plan's files into `work`, if they are elsewhere.
+    pub(super) async fn fetch_plan(&self, plan: &PlanLocation, work: &Path) -> Result<PathBuf> {
+        self.store.tree(plan.archive(), work).await.map_err(|error| plan.explain(error))
+    }
 }
 
 /// What an invocation took, for its log line. Times are milliseconds.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use render::{PngReason, Proof};
 use serde_json::{Value, json};
 
+use crate::actions::protocol::capabilities;
 use crate::cli::args::ProbeArgs;
 use crate::cli::host::{open_toolbox, print, scratch, timeouts};
 use crate::error::{Code, Result};
@@ -18,7 +19,9 @@ pub(crate) async fn probe(args: &ProbeArgs) -> Result<()> {
         Ok(render::probe(&tools, &scratch, timeouts(&args.host)).await?)
     };
     let tried = trying.await;
-    print(&verdict(&tried, start.elapsed()))?;
+    let mut verdict = verdict(&tried, start.elapsed());
+    verdict["capabilities"] = capabilities();
+    print(&verdict)?;
     tried.map(drop)
 }
 

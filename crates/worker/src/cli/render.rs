@@ -11,6 +11,7 @@ use store::{LocalStore, Uri};
 
 use crate::actions::assemble::{AssembleAnswer, AssembleEvent};
 use crate::actions::plan::{PlanEvent, Planned};
+use crate::actions::protocol::{PlanLocation, Protocol};
 use crate::actions::render_chunk::RenderChunkEvent;
 use crate::actions::worker::Worker;
 use crate::cli::args::RenderArgs;
@@ -90,14 +91,20 @@ async fn render_with(args: &RenderArgs, meter: &Meter) -> Result<Value> {
     let prefix = uri(bench.path())?;
 
     meter.stage("planning", &project.display().to_string());
-    let event = PlanEvent { project: uri(&project)?, output_prefix: prefix.clone(), settings };
+    let event = PlanEvent {
+        project: uri(&project)?,
+        output_prefix: prefix.clone(),
+        settings,
+        protocol: Protocol::V1,
+    };
     let planned = worker.plan(&event).await?;
     print_warnings(&planned.answer.warnings);
 
     meter.frames(planned.answer.total_frames);
     let rendering = Instant::now();
+    let plan = PlanLocation::Archive(planned.archive.clone());
     let event = RenderChunkEvent {
-        plan: planned.answer.plan.clone(),
+        plan: plan.clone(),
         plan_hash: planned.answer.plan_hash.clone(),
         chunk_index: 0,
         output_prefix: prefix,
@@ -110,7 +117,8 @@ async fn render_with(args: &RenderArgs, meter: &Meter) -> Result<Value> {
     meter.stage("assembling", &format!("{} chunks", chunks.len()));
     let assembling = Instant::now();
     let event = AssembleEvent {
-        plan: planned.answer.plan.clone(),
+        plan,
+        plan_hash: None,
         chunks,
         audio: planned.answer.audio.clone(),
         output: uri(&output)?,
@@ -154,7 +162,7 @@ fn summary(
     options: ChunkOptions<'_>,
     stages: &Value,
 ) -> Result<Value> {
-    let Planned { answer: plan, duration, facts: _ } = planned;
+    let Planned { answer: plan, archive: _, duration, facts: _ } = planned;
     let frame_hashes: Option<Vec<_>> = (options.hashes == FrameHashes::Compute)
         .then(|| reports.iter().flat_map(|report| &report.frame_hashes).collect());
     Ok(json!({

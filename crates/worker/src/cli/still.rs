@@ -12,7 +12,8 @@ use render::still::{Kind, convert};
 use serde_json::{Value, json};
 use store::LocalStore;
 
-use crate::actions::plan::{PlanAnswer, PlanEvent};
+use crate::actions::plan::{PlanEvent, Planned};
+use crate::actions::protocol::{PlanLocation, Protocol};
 use crate::actions::render_chunk::{RenderChunkEvent, RenderedChunk};
 use crate::actions::side_outputs::beside_chunk;
 use crate::actions::worker::Worker;
@@ -91,12 +92,17 @@ async fn draw(args: &StillArgs) -> Result<Value> {
         Worker { store: &LocalStore, toolbox: &toolbox, env: &env, scratch: bench.path(), options };
 
     let prefix = uri(bench.path())?;
-    let event = PlanEvent { project: uri(&project)?, output_prefix: prefix, settings };
+    let event = PlanEvent {
+        project: uri(&project)?,
+        output_prefix: prefix,
+        settings,
+        protocol: Protocol::V1,
+    };
     let planned =
         worker.plan(&event).await.map_err(|error| outside_of_timeline(args, frame, error));
-    let plan = planned?.answer;
-    print_warnings(&plan.warnings);
-    let (drawn, rendered) = draw_poster(&worker, event, &plan).await?;
+    let planned = planned?;
+    print_warnings(&planned.answer.warnings);
+    let (drawn, rendered) = draw_poster(&worker, event, &planned).await?;
     print_warnings(&rendered.report.warnings);
 
     let made = bench.path().join("still");
@@ -108,7 +114,7 @@ async fn draw(args: &StillArgs) -> Result<Value> {
         "width": rendered.report.width,
         "height": rendered.report.height,
         "totalMs": millis_since(start),
-        "warnings": plan.warnings,
+        "warnings": planned.answer.warnings,
     }))
 }
 
@@ -116,17 +122,18 @@ async fn draw(args: &StillArgs) -> Result<Value> {
 async fn draw_poster(
     worker: &Worker<'_, LocalStore>,
     event: PlanEvent,
-    plan: &PlanAnswer,
+    planned: &Planned,
 ) -> Result<(PathBuf, RenderedChunk)> {
+    let plan_hash = &planned.answer.plan_hash;
     let event = RenderChunkEvent {
-        plan: plan.plan.clone(),
-        plan_hash: plan.plan_hash.clone(),
+        plan: PlanLocation::Archive(planned.archive.clone()),
+        plan_hash: plan_hash.clone(),
         chunk_index: 0,
         output_prefix: event.output_prefix,
         format: Format::PngSequence,
     };
     let rendered = worker.render_new_chunk(&event).await?;
-    let poster = beside_chunk(&rendered.uri, &plan.plan_hash, SideOutput::Poster);
+    let poster = beside_chunk(&rendered.uri, plan_hash, SideOutput::Poster);
     Ok((LocalStore::path(&poster)?.to_owned(), rendered))
 }
 

@@ -72,11 +72,12 @@ mod tests {
     use super::*;
     use crate::actions::assemble::AssembleEvent;
     use crate::actions::plan::PlanEvent;
+    use crate::actions::protocol::{PlanLocation, Protocol};
     use crate::actions::render_chunk::RenderChunkEvent;
 
     fn event(uri: &str) -> Event {
         Event::RenderChunk(RenderChunkEvent {
-            plan: Uri::parse("s3://ours/renders/b/plan.tar.gz").unwrap(),
+            plan: PlanLocation::Archive(Uri::parse("s3://ours/renders/b/plan.tar.gz").unwrap()),
             plan_hash: String::new(),
             chunk_index: 0,
             output_prefix: Uri::parse(uri).unwrap(),
@@ -119,11 +120,13 @@ mod tests {
                 project: project.clone(),
                 output_prefix: prefix.clone(),
                 settings: settings.clone(),
+                protocol: Protocol::V1,
             })
         };
         let assemble = |plan: &Uri, chunk: &Uri, audio: &Uri, output: &Uri| {
             Event::Assemble(AssembleEvent {
-                plan: plan.clone(),
+                plan: PlanLocation::Archive(plan.clone()),
+                plan_hash: None,
                 chunks: vec![ours.clone(), chunk.clone()],
                 audio: Some(audio.clone()),
                 output: output.clone(),

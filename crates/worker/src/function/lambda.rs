@@ -88,7 +88,9 @@ pub(crate) async fn serve(
     let function = Arc::new(Function {
         allowed: AllowList::parse(env.get(allow::SETTING).map(String::as_str)),
         scratch: env.get("TMPDIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from),
-        store: S3Store::from_env(RetryProfile::Function).await,
+        store: S3Store::from_env(RetryProfile::Function)
+            .await
+            .tagging_temporary(env.get("FRAMEWRIGHT_WORK_TAG").map(String::as_str)),
         toolbox: OnceCell::new(),
         is_cold: AtomicBool::new(true),
         panic,

@@ -135,14 +135,19 @@ fn every_failure_ends_in_one_state_with_its_error_and_cause() {
 fn the_samples_name_uris_that_the_template_lets_the_function_reach() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../sam/template.yaml");
     let template = std::fs::read_to_string(path).unwrap();
-    let setting = template.split_once("HYPERFRAMES_RENDER_BUCKET: !Sub \"").unwrap().1;
-    let setting = setting.split_once('"').unwrap().0.replace("${RenderBucket}", "render-bucket");
+    let setting = template.split_once("- !Sub \"${RenderBucket}/projects,").unwrap().1;
+    let setting = format!("${{RenderBucket}}/projects,{}", setting.split_once('"').unwrap().0);
+    let setting = setting.replace("${RenderBucket}", "render-bucket");
     let allowed = AllowList::parse(Some(&setting));
     for sample in Action::ALL.map(file) {
         let event = Event::parse(read(&format!("sam/events/{sample}.json"))).unwrap();
         allowed.check(&event).unwrap_or_else(|error| panic!("{sample}: {error}"));
     }
-    let mut elsewhere = read("sam/events/plan.json");
-    elsewhere["PlanOutputS3Prefix"] = "s3://render-bucket/renders/demo".into();
-    allowed.check(&Event::parse(elsewhere).unwrap()).unwrap_err();
+    let mut event = read("sam/events/plan.json");
+    event["ProjectS3Uri"] = "s3://render-bucket/sites/0123456789abcdef/project.tar.gz".into();
+    for (prefix, is_allowed) in [("renders/hf-render-1/", true), ("demo", false)] {
+        event["PlanOutputS3Prefix"] = format!("s3://render-bucket/{prefix}").into();
+        let checked = allowed.check(&Event::parse(event.clone()).unwrap());
+        assert_eq!(checked.is_ok(), is_allowed, "{prefix}");
+    }
 }

@@ -146,19 +146,25 @@ test('media that a script has made are refused by name, and those that were plan
   assert.deepEqual(others, []);
 });
 
-test('timelines are walked through the frames in which a tween begins or ends, whatever nests them', async (t) => {
+test('a page is put at its beginning before it begins, and shows what is hidden where a tween takes its start values', async (t) => {
   const timelines = `
-    const tween = (at, ...inner) => ({ startTime: () => at, totalDuration: () => 0.5, timeScale: () => 1, getChildren: inner.length ? () => inner : undefined });
-    window.__timelines = { main: { getChildren: () => [tween(0.5), tween(1, tween(0.26), tween(0.25)), tween(3), tween(-1), tween(NaN)] }, odd: null };
+    const tween = (at, ...inner) => ({ vars: {}, startTime: () => at, totalDuration: () => 0.5, timeScale: () => 1, getChildren: () => inner });
+    window.__timelines = { main: { vars: {}, getChildren: () => [tween(0.5), tween(-1), tween(NaN)] }, late: { vars: {}, getChildren: () => [tween(0.2)] }, odd: null };
   `;
-  const { bridge, run } = await bridged(t, STAGE, PLAYER + timelines, { fps: 10 });
+  const html = `${STAGE}<div id="late" data-composition-id="late" data-start="1" style="display: flex"></div>`;
+  const { bridge, run, document } = await bridged(t, html, PLAYER + timelines, { fps: 10 });
+  const late = document.getElementById('late');
   bridge.status();
   await bridge.settle();
-  const calls = plain(run('calls'));
-  // 1.25 and 1.26 s begin in the same frame, and end in one; 3 s is the end, which is visited by itself, and then the beginning
-  // again.
-  assert.deepEqual(calls.map(([at]) => at), [0, 0.5, 1, 1.3, 1.5, 1.8, 3, 0]);
-  assert.ok(calls.every(([, options]) => options.suppressEvents));
+  assert.deepEqual(plain(run('calls')), [[0, { suppressEvents: true }]]);
+  bridge.begin(false);
+  run("window.calls.length = 0; window.__player.renderSeek = (at) => calls.push([at, document.getElementById('late').style.display])");
+  for (const frame of [4, 5, 11, 12]) {
+    late.toggleAttribute('data-hf-clip-hidden', true);
+    late.style.display = 'none';
+    await bridge.seek(frame / 10);
+  }
+  assert.deepEqual(plain(run('calls')), [[0.4, 'none'], [0.5, 'flex'], [1.1, 'none'], [1.2, 'flex']]);
 });
 
 test('a page of nothing but registered timelines has no history; what else moves is named', async (t) => {

@@ -1,12 +1,15 @@
 //! The page's clock. Chrome keeps virtual time: it passes as far as it is granted, and stands still while something that the
 //! page has asked for is on its way. Everything that moves by itself moves by it.
 
+use std::pin::pin;
+
 use chromiumoxide::cdp::browser_protocol::emulation::{
     EventVirtualTimeBudgetExpired, SetVirtualTimePolicyParams, VirtualTimePolicy,
 };
 use chromiumoxide::cdp::browser_protocol::network::TimeSinceEpoch;
 use chromiumoxide::listeners::EventStream;
 use futures::StreamExt;
+use futures::future::{Either, select};
 
 use crate::browser::{Browser, Tick};
 use crate::error::{Error, Result};
@@ -102,6 +105,21 @@ impl Browser {
         match micros.checked_sub(self.granted()) {
             None | Some(0) => Ok(()),
             Some(left) => self.grant(left).await,
+        }
+    }
+
+    /// Lets the clock go on by small steps until `pending` is done: messages are not delivered while it stands.
+    pub(super) async fn granting<T>(&mut self, pending: impl Future<Output = T>) -> Result<T> {
+        let mut pending = pin!(pending);
+        loop {
+            let step = pin!(self.grant(GRID));
+            match select(pending.as_mut(), step).await {
+                Either::Left((done, step)) => {
+                    step.await?;
+                    return Ok(done);
+                }
+                Either::Right((granted, _)) => granted?,
+            }
         }
     }
 

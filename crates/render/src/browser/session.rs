@@ -224,7 +224,7 @@ impl<'a> Session<'a> {
         let result = self.evaluate_seek(index, &seek).await?;
         self.browser.tick_unseen(at, self.fps.interval_ms()).await?;
         if result.workers {
-            self.browser.evaluate::<bool>(page::WORKERS).await?;
+            self.tell_workers().await?;
         }
         Ok(())
     }
@@ -261,12 +261,18 @@ impl<'a> Session<'a> {
         if self.has_workers {
             // They get what the page's frame callbacks sent, and what they draw is shown a frame later.
             for _ in 0..2 {
-                self.browser.evaluate::<bool>(page::WORKERS).await?;
+                self.tell_workers().await?;
                 self.browser.tick(at, self.fps.interval_ms(), Tick::Advance).await?;
             }
             again = true;
         }
         Ok(again | self.complete_requests(at).await?)
+    }
+
+    async fn tell_workers(&mut self) -> Result<()> {
+        let told = self.browser.evaluate::<bool>(page::WORKERS);
+        self.browser.granting(told).await??;
+        Ok(())
     }
 
     async fn complete_requests(&mut self, at: f64) -> Result<bool> {

@@ -69,7 +69,8 @@
     for (const child of timeline.getChildren(false, true, true)) {
       const begin = offset + child.startTime();
       const end = begin + child.totalDuration() / Math.abs(child.timeScale() || 1);
-      for (const at of [begin, end]) if (Number.isFinite(at) && at >= 0) found.add(at);
+      if (Number.isFinite(begin) && begin >= 0) found.begins.add(begin);
+      if (Number.isFinite(end) && end >= 0) found.ends.add(end);
       moments(child, begin, found);
     }
   };
@@ -92,23 +93,35 @@
     }
   };
 
-  // The frames in which a tween begins or ends, in order.
+  // When the clip of an element starts, in seconds of the page.
+  const startOf = (element) => {
+    let start = 0;
+    for (let host = element && element.closest('[data-start]'); host; host = host.parentElement && host.parentElement.closest('[data-composition-id][data-start]')) {
+      start += Number(host.getAttribute('data-start')) || 0;
+    }
+    return start;
+  };
+
+  // The frames in which a tween begins, and those in which one begins or ends, in order.
+  const begins = new Set();
   let steps = [];
   let isEveryFrameAStep = false;
-  // Libraries take the values that a tween starts from when they first come to it. A browser that starts in the middle would
-  // come to it elsewhere: so each one first walks through the frames in which a tween begins, as a browser that draws them
-  // all would.
-  const walkThrough = () => {
+  const findSteps = () => {
     rememberDisplays();
-    const found = new Set([0]);
-    for (const timeline of timelines()) moments(timeline, 0, found);
-    const { duration } = window.__hf;
-    steps = [...new Set([...found].filter((at) => at < duration).map(frameAt))].sort((a, b) => a - b);
-    isEveryFrameAStep = timelines().some(isRepeated);
-    for (const at of [...steps.map((frame) => frame / FRAMES_PER_SECOND()), duration, 0]) {
-      showHidden();
-      window.__hf.seek(at, { suppressEvents: true });
+    const found = { begins: new Set([0]), ends: new Set() };
+    for (const [id, timeline] of Object.entries(window.__timelines || {})) {
+      // A scene's timeline goes by itself, or as a part of the one around it.
+      const host = document.querySelector(`[data-composition-id="${CSS.escape(id)}"]`);
+      for (const offset of new Set([0, startOf(host)])) moments(timeline, offset, found);
     }
+    for (const at of found.begins) begins.add(frameAt(at));
+    steps = [...new Set([...begins, ...[...found.ends].map(frameAt)])].sort((a, b) => a - b);
+    isEveryFrameAStep = timelines().some(isRepeated) || document.querySelector('[data-composition-id][data-playback-rate]') !== null;
+  };
+  const seekPage = (frame, seconds, options) => {
+    if (begins.has(frame)) showHidden();
+    if (options) window.__hf.seek(seconds, options);
+    else window.__hf.seek(seconds);
   };
 
   // Whether frames may be left out, because nothing but registered timelines moves here: those are put through the frames in
@@ -119,7 +132,7 @@
   let before = [];
   const hasMore = (counts) => window.__HF_VIRTUAL_TIME__.counts().some((count, i) => count > counts[i]);
   const walkTo = (frame) => {
-    const seek = (at) => window.__hf.seek(at / FRAMES_PER_SECOND(), { suppressEvents: true });
+    const seek = (at) => seekPage(at, at / FRAMES_PER_SECOND(), { suppressEvents: true });
     if (frame < lastFrame) {
       seek(0);
       lastFrame = 0;
@@ -166,19 +179,18 @@
     await until(() => !all().some(isLoading));
   };
 
-  // Animations that the runtime leaves alone and that begin with their clip: those of pseudo-elements and of SVG. A clip is
+  // What the runtime does not seek as Chrome would show it: animations between two frames, those that follow a scroller, and
+  // those that it leaves alone and that begin with their clip: those of pseudo-elements and of SVG. A clip is
   // in the page before it is shown.
-  const startOf = (element) => {
-    let start = 0;
-    for (let host = element && element.closest('[data-start]'); host; host = host.parentElement && host.parentElement.closest('[data-composition-id][data-start]')) {
-      start += Number(host.getAttribute('data-start')) || 0;
-    }
-    return start;
-  };
   const animationsOf = (root) => (root.getAnimations ? root.getAnimations() : []);
   const seekClipAnimations = (time) => {
     for (const animation of animationsOf(document)) {
       const { target, pseudoElement } = animation.effect || {};
+      const begun = window.__HF_VIRTUAL_TIME__.between(animation);
+      if (begun && animation.playState === 'paused' && animation.currentTime !== null) {
+        begun.first ??= time * 1000;
+        animation.currentTime -= begun.first - begun.before;
+      }
       if (animation.timeline && !(animation.timeline instanceof DocumentTimeline)) {
         // It follows a scroller; the runtime stops it as one that follows the time.
         if (animation.playState === 'paused') animation.play();
@@ -323,7 +335,10 @@
       await Promise.all(firstPictures().map(decode));
       if (window.__tailwindReady) await window.__tailwindReady;
       if (window.__fwVideos) await window.__fwVideos.prepare();
-      if (driver === 'player') walkThrough();
+      if (driver === 'player') {
+        findSteps();
+        seekPage(0, 0, { suppressEvents: true });
+      }
       return true;
     },
 
@@ -371,7 +386,7 @@
       if (mayJump && frame !== lastFrame) walkTo(frame);
       if (window.__fwVideos && frames) await window.__fwVideos.load(time, frames);
       for (const view of views(window)) view.__HF_VIRTUAL_TIME__.enter(ms);
-      window.__hf.seek(time);
+      seekPage(frame, time);
       if (driver === 'player') seekClipAnimations(time);
       if (window.__fwVideos && frames) window.__fwVideos.show(time, nextFrames);
       // Text that appears in this frame asks for its font when it is laid out.

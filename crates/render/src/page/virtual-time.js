@@ -299,6 +299,17 @@
     note(`unhandled rejection: ${event.reason && event.reason.message ? event.reason.message : event.reason}`);
   });
 
+  // Animations that a script begins between two frames start with the next one; the runtime counts them from the one before.
+  const between = new WeakMap();
+  if (typeof Element === 'function' && Element.prototype.animate) {
+    const { animate } = Element.prototype;
+    Element.prototype.animate = function (...args) {
+      const animation = animate.apply(this, args);
+      if (epoch !== null && time() !== frame) between.set(animation, { before: frame, first: null });
+      return animation;
+    };
+  }
+
   // Shadow roots that scripts cannot reach from outside may animate, too.
   const roots = new Set();
   if (typeof Element === 'function' && Element.prototype.attachShadow) {
@@ -354,6 +365,7 @@
     },
     hasWorkers: () => workers.size > 0,
     counts: () => [made.size, queue.size, timers.size],
+    between: (animation) => between.get(animation),
     shadowRoots: () => [...roots].map((root) => root.deref()).filter(Boolean),
   };
 })();

@@ -1,6 +1,6 @@
 /*
  * Runs first in every dedicated worker, in front of its script's first line. The page says which frame is drawn; timers and
- * frame callbacks run then, in order, and the page is answered when they have. Before frame 0, timers are Chrome's own.
+ * frame callbacks run then, in order, and the page is answered when they have. Before frame 0, timers run when Chrome says.
  */
 (() => {
   const KEY = '__framewright';
@@ -31,15 +31,27 @@
   let timers = [];
   let frames = new Map();
   let nextId = 1000000;
-  const native = { setTimeout: self.setTimeout.bind(self), setInterval: self.setInterval.bind(self), clearTimeout: self.clearTimeout.bind(self) };
+  const native = { setTimeout: self.setTimeout.bind(self) };
+  const remove = (id) => { timers = timers.filter((timer) => timer.id !== id); };
+  /* Until frame 0, Chrome says when a timer is due. */
+  const wait = (timer) => {
+    native.setTimeout(() => {
+      if (frame !== null || !timers.includes(timer)) return;
+      if (timer.every) wait(timer);
+      else remove(timer.id);
+      call(timer.callback, timer.args);
+    }, timer.at);
+  };
   const add = (callback, delay, args, every) => {
     nextId += 1;
-    timers.push({ id: nextId, at: clock() + Math.max(every ? 1 : 0, Number(delay) || 0), callback, args, every });
-    return nextId;
+    const timer = { id: nextId, at: clock() + Math.max(every ? 1 : 0, Number(delay) || 0), callback, args, every };
+    timers.push(timer);
+    if (frame === null) wait(timer);
+    return timer.id;
   };
-  self.setTimeout = (callback, delay, ...args) => (frame === null ? native.setTimeout(callback, delay, ...args) : add(callback, delay, args, 0));
-  self.setInterval = (callback, delay, ...args) => (frame === null ? native.setInterval(callback, delay, ...args) : add(callback, delay, args, Math.max(1, Number(delay) || 0)));
-  self.clearTimeout = (id) => { timers = timers.filter((timer) => timer.id !== id); native.clearTimeout(id); };
+  self.setTimeout = (callback, delay, ...args) => add(callback, delay, args, 0);
+  self.setInterval = (callback, delay, ...args) => add(callback, delay, args, Math.max(1, Number(delay) || 0));
+  self.clearTimeout = remove;
   self.clearInterval = self.clearTimeout;
   self.requestAnimationFrame = (callback) => { nextId += 1; frames.set(nextId, callback); return nextId; };
   self.cancelAnimationFrame = (id) => { frames.delete(id); };

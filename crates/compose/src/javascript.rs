@@ -32,6 +32,42 @@ impl Module {
     }
 }
 
+/// How a script makes a sound that is no element of the page, if it does.
+pub(crate) fn makes_sound(source: &str) -> Option<&'static str> {
+    if !source.contains("Audio") && !source.contains("createElement") {
+        return None;
+    }
+    let allocator = Allocator::default();
+    let parsed = Parser::new(&allocator, source, SourceType::unambiguous()).parse();
+    if parsed.panicked {
+        return None;
+    }
+    let semantic = SemanticBuilder::new().with_build_nodes(true).build(&parsed.program).semantic;
+    let is_of_the_page = semantic.scoping().root_unresolved_references().contains_key("Audio");
+    semantic.nodes().iter().find_map(|node| match node.kind() {
+        AstKind::NewExpression(new) => match &new.callee {
+            Expression::Identifier(name) if name.name == "Audio" && is_of_the_page => {
+                Some("new Audio()")
+            }
+            Expression::StaticMemberExpression(member) if member.property.name == "Audio" => {
+                let is_window = matches!(&member.object, Expression::Identifier(name)
+                    if ["window", "globalThis", "self"].contains(&name.name.as_str()));
+                is_window.then_some("new Audio()")
+            }
+            _ => None,
+        },
+        AstKind::CallExpression(call) => {
+            let Expression::StaticMemberExpression(member) = &call.callee else { return None };
+            let argument = call.arguments.first()?.as_expression()?;
+            let is_audio = matches!(argument, Expression::StringLiteral(text)
+                if text.value.eq_ignore_ascii_case("audio"));
+            (member.property.name == "createElement" && is_audio)
+                .then_some("createElement(\"audio\")")
+        }
+        _ => None,
+    })
+}
+
 fn specifier(node: AstKind<'_>) -> Option<String> {
     let source = match node {
         AstKind::ImportDeclaration(import) => &import.source,
@@ -85,6 +121,23 @@ mod tests {
             "x = /import 'a'/;",
         ] {
             assert_eq!(Module::parse(source).specifiers, [""; 0], "{source}");
+        }
+    }
+
+    #[test]
+    fn a_sound_that_a_script_makes_is_found() {
+        for (source, expected) in [
+            ("const a = new Audio('a.mp3'); a.play();", Some("new Audio()")),
+            ("new window.Audio('a.mp3')", Some("new Audio()")),
+            ("import x from 'x'; new Audio(x)", Some("new Audio()")),
+            ("document.createElement('audio')", Some("createElement(\"audio\")")),
+            ("class Audio {} new Audio(1)", None),
+            ("import { Audio } from 'three'; new Audio(listener)", None),
+            ("// new Audio('a.mp3')", None),
+            ("new AudioContext(); document.createElement('div')", None),
+            ("const a = ;", None),
+        ] {
+            assert_eq!(makes_sound(source), expected, "{source}");
         }
     }
 

@@ -2,19 +2,25 @@
 
 pub mod clip;
 mod gif;
+mod playable;
+mod unplayed;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use dom_query::{Document, NodeRef};
 
+use crate::css::query;
 use crate::document::html::describe;
 use crate::error::{Error, Result};
+use crate::geometry::Viewport;
 use crate::media::clip::{Clip, Repeat};
 use crate::media::gif::Animated;
 use crate::site::{Site, has_scheme};
 use crate::timing::js_number;
 use crate::timing::resolve::{Times, in_point, rate};
+
+pub(crate) use unplayed::{has_source, refuse_unplayed, script_sounds};
 
 /// The loudest gain: +12 dB.
 const MAX_GAIN: f64 = 3.981_071_705_534_972_2;
@@ -112,11 +118,17 @@ fn names_gif(node: &NodeRef<'_>) -> bool {
     path.to_ascii_lowercase().ends_with(".gif")
 }
 
-/// The media of a document in `site` that can be seen or heard. Errors call the document `file`.
-pub fn list(document: &Document, site: Site<'_>, file: &str) -> Result<Vec<Medium>> {
+/// The media of a document in `site` that can be seen or heard. Errors call the document `file`; `viewport` is what its
+/// media queries are answered for.
+pub fn list(
+    document: &Document,
+    site: Site<'_>,
+    file: &str,
+    viewport: Viewport,
+) -> Result<Vec<Medium>> {
     let mut media = Vec::new();
     for node in document.select(MEDIA).nodes() {
-        let Some(src) = source(node).filter(|_| node.has_attr("data-hf-render-id")) else {
+        let Some(src) = source(node, site, viewport).filter(|_| node.has_attr("data-hf-render-id")) else {
             continue;
         };
         let kind = match node.node_name().as_deref() {
@@ -239,16 +251,29 @@ fn repeat(node: &NodeRef<'_>, gif: Option<Animated>) -> Repeat {
     if repeats { Repeat::Loop } else { Repeat::Once }
 }
 
-/// The address of an element's source: its own, or that of its first `source`.
-fn source(node: &NodeRef<'_>) -> Option<String> {
-    let own = node.attr("src").filter(|src| !src.trim().is_empty());
-    let own = own.or_else(|| {
-        let children = node.children();
-        let source =
-            children.iter().find(|child| child.has_name("source") && child.has_attr("src"))?;
-        source.attr("src")
-    });
-    own.map(|src| src.trim().to_owned())
+/// The address of an element's source, chosen as Chrome does: its own, or that of the first `source` whose type it plays, whose
+/// media query holds and whose file is there. What it plays not, FFmpeg may: where none is left, the first is taken.
+fn source(node: &NodeRef<'_>, site: Site<'_>, viewport: Viewport) -> Option<String> {
+    let address = |node: &NodeRef<'_>| {
+        let src = node.attr("src").map(|src| src.trim().to_owned());
+        src.filter(|src| !src.is_empty())
+    };
+    if let Some(own) = address(node) {
+        return Some(own);
+    }
+    let children = node.children();
+    let offered: Vec<_> = children
+        .iter()
+        .filter(|child| child.has_name("source"))
+        .filter_map(|child| Some((*child, address(child)?)))
+        .collect();
+    let is_chosen = |(child, src): &&(NodeRef<'_>, String)| {
+        playable::is_playable(&child.attr("type").unwrap_or_default())
+            && query::holds(&child.attr("media").unwrap_or_default(), viewport)
+            && site.file(src).is_some_and(|file| file.is_file())
+    };
+    let chosen = offered.iter().find(is_chosen).or(offered.first());
+    chosen.map(|(_, src)| src.clone())
 }
 
 /// The file that `src` names.
@@ -299,6 +324,30 @@ mod tests {
             .map(|node| node.attr("data-start").unwrap_or_default().to_string())
             .collect();
         assert_eq!(starts, ["0", "intro + 1", "0"]);
+    }
+
+    #[test]
+    fn the_source_of_an_element_is_the_one_that_chrome_plays() {
+        let project = tempfile::tempdir().unwrap();
+        for name in ["a.mov", "b.webm", "c.mp4"] {
+            std::fs::write(project.path().join(name), "x").unwrap();
+        }
+        let site = Site { root: project.path(), folder: "" };
+        let viewport = Viewport { width: 320, height: 180, scale: 1 };
+        for (html, expected) in [
+            ("<video src=a.mov><source src=b.webm></video>", Some("a.mov")),
+            ("<video><source src=a.mov type='video/quicktime'><source src=b.webm type=video/webm></video>", Some("b.webm")),
+            ("<video><source src=c.mp4 media='(min-width: 900px)'><source src=b.webm></video>", Some("b.webm")),
+            ("<video><source src=c.mp4 media='(orientation: landscape)'><source src=b.webm></video>", Some("c.mp4")),
+            ("<video><source src=absent.webm><source src=c.mp4></video>", Some("c.mp4")),
+            ("<video><source src=' '><source src=c.mp4></video>", Some("c.mp4")),
+            ("<video><source src=a.mov type=video/quicktime></video>", Some("a.mov")),
+            ("<video><source></video>", None),
+        ] {
+            let document = parse(html);
+            let video = document.select_single("video").nodes()[0];
+            assert_eq!(source(&video, site, viewport).as_deref(), expected, "{html}");
+        }
     }
 
     #[test]

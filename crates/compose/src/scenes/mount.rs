@@ -9,7 +9,7 @@ use crate::scenes::selector::Scope;
 use crate::timing::js_number;
 
 /// What the root element of a scene says about itself that is the host's to say.
-const TAKEN_FROM_ROOT: [&str; 13] = [
+pub(crate) const TAKEN_FROM_ROOT: [&str; 13] = [
     "id",
     "data-composition-id",
     "data-composition-file",
@@ -47,6 +47,7 @@ pub(crate) fn mount(host: &NodeRef<'_>, scene: &Scene, scope: &Scope, src: &str)
     }
     host.remove_attr("data-composition-src");
     host.set_attr("data-composition-file", src);
+    scene.page.dress(host);
     match &scene.content {
         Content::Whole(html) => {
             let content = Document::fragment(html.as_str());

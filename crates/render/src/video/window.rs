@@ -52,7 +52,9 @@ pub(crate) fn window(
             return Ok(Some(Window { start, end, media_start, rate, cycle: Some(cycle), frames }));
         }
     }
-    let start = clip.start.max(0.0);
+    // The first moment that is drawn, so that every frame shows what is due at its own moment.
+    let start = fps.seconds(first_frame_at(clip.start.max(0.0), fps));
+    let start = if start < clip.end { start } else { clip.start.max(0.0) };
     let media_start = clip.media_start + (start - clip.start) * clip.rate;
     let needed = position(last, start, clip.rate, fps).floor() + 1.0;
     let there = playable.map_or(f64::INFINITY, |playable| (playable - media_start) * fps.as_f64());
@@ -82,6 +84,11 @@ impl Window {
             frames: rounded(last - first + 1.0).unwrap_or(all),
         }
     }
+}
+
+fn first_frame_at(start: f64, fps: Fps) -> u32 {
+    let frames = (start * fps.as_f64() - 1e-6).ceil();
+    if frames < 1.0 { 0 } else { rounded(frames).unwrap_or(u32::MAX) }
 }
 
 fn last_frame_before(end: f64, fps: Fps) -> Option<u32> {

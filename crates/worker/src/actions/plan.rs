@@ -129,7 +129,7 @@ impl<S: Store> Worker<'_, S> {
             plan_hash: planned.plan_hash,
             chunk_count: planned.chunks.len(),
             total_frames: planned.total_frames,
-            fps: settings.fps.as_f64(),
+            fps: planned.fps.as_f64(),
             width: planned.width,
             height: planned.height,
             format: planned.format.name(),

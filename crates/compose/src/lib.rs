@@ -4,6 +4,7 @@
 //!   compile  gather                        use cases: the HTML of a plan, and the files and fonts beside it
 //!     ↓        ↓
 //!   fonts  media  scenes  timing  remote   domain: fonts, media, nested compositions, times, files of other hosts
+//!   lint                                   what is wrong with the files as they are written
 //!     ↓        ↓
 //!   document  net                          the HTML tree, and requests to other hosts
 //!     ↓
@@ -23,6 +24,7 @@ pub mod gather;
 pub mod geometry;
 pub mod hash;
 mod javascript;
+pub mod lint;
 pub mod media;
 pub mod net;
 mod remote;
@@ -88,6 +90,7 @@ pub enum VariableCheck {
 
 /// Compiles the HTML of `file`, a path inside the project in the directory `project`, with every nested composition in it.
 pub fn compile(html: &str, file: &str, project: &Path, given: Overrides<'_>) -> Result<Compiled> {
+    let mut warnings = lint::warnings(project, file);
     let entry = scenes::entry::isolate(html, file, project)?;
     // A scene that is rendered alone is in a document around it.
     let (html, file) = match &entry {
@@ -108,7 +111,6 @@ pub fn compile(html: &str, file: &str, project: &Path, given: Overrides<'_>) -> 
         });
     }
     let untouched = document::html::serialize(&document::html::parse(&full));
-    let mut warnings = Vec::new();
     let given = if entry.is_some() { give_to_scene(&document, project, given)? } else { given };
     set_variables(&document, file, given, &mut warnings)?;
     csp::allow_ours(&document);

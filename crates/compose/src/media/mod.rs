@@ -2,6 +2,7 @@
 
 pub mod clip;
 mod gif;
+pub mod group;
 mod playable;
 mod unplayed;
 
@@ -16,6 +17,8 @@ use crate::error::{Error, Result};
 use crate::geometry::Viewport;
 use crate::media::clip::{Clip, Repeat};
 use crate::media::gif::Animated;
+use crate::media::group::Fades;
+use crate::media::clip::Volume;
 use crate::site::{Site, has_scheme};
 use crate::timing::js_number;
 use crate::timing::resolve::{Times, in_point, rate};
@@ -36,6 +39,7 @@ pub struct Medium {
     /// Whether it may be heard, as far as its element says.
     pub audible: bool,
     pub gain: f64,
+    pub fades: Fades,
     pub repeat: Repeat,
 }
 
@@ -49,10 +53,6 @@ pub enum Kind {
 
 /// Elements whose content changes with time.
 const MEDIA: &str = "video, audio, img[src]";
-
-/// Attributes of sound that this version would leave out of the mix.
-const UNSUPPORTED: [&str; 4] =
-    ["data-fx-chain", "data-automation", "data-fade-in", "data-fade-out"];
 
 /// Gives every media element what the page runtime and the renderer know it by, and takes from it what keeps it from loading.
 pub fn mark(document: &Document) {
@@ -154,26 +154,21 @@ pub fn list(
         if kind == Kind::Gif && gif.is_none() {
             continue;
         }
+        let is_heard = !node.has_attr("muted")
+            && (kind == Kind::Audio || (kind == Kind::Video && says_sound));
+        let group = group::of(document, node).filter(|_| is_heard);
         let medium = Medium {
             kind,
             id: node.attr("data-hf-render-id").unwrap_or_default().to_string(),
             element: format!("{file}: {}", describe(node)),
             file: file_on_disk,
             src,
-            audible: !node.has_attr("muted")
-                && (kind == Kind::Audio || (kind == Kind::Video && says_sound)),
-            gain: gain(node),
+            audible: is_heard && !group.is_some_and(|group| group.has_attr("data-hidden")),
+            gain: gain(node) * group.as_ref().map_or(1.0, gain),
+            fades: Fades::of(node),
             repeat: repeat(node, gif),
         };
-        if let Some(name) = UNSUPPORTED.iter().find(|name| medium.audible && node.has_attr(name)) {
-            return Err(Error::Composition {
-                file: file.to_owned(),
-                element: describe(node),
-                reason: format!(
-                    "{name} is not supported by this version: the sound would be another"
-                ),
-            });
-        }
+        group::refuse_effects(document, node, group, medium.audible, file)?;
         media.push(medium);
     }
     Ok(media)
@@ -224,6 +219,15 @@ pub fn clips<'a>(
         clips.push((medium.clone(), clip));
     }
     Ok(clips)
+}
+
+/// How the sound of `medium` comes and goes, by its own slot on the timeline.
+pub fn fade<'a>(document: &'a Document, medium: &Medium, times: &Times<'a>) -> Result<Volume> {
+    let Some(node) = element(document, &medium.id) else { return Ok(Volume::Constant(1.0)) };
+    let (placed, local) = (times.mapping(&node)?, times.start(&node)?);
+    let start = placed.absolute(local);
+    let lasts = times.duration(&node, local).map(|lasts| lasts / placed.rate);
+    Ok(medium.fades.factors(start, lasts))
 }
 
 /// The media element with the render id `id`.

@@ -34,6 +34,13 @@ pub(crate) fn refuse_unplayed(document: &Document, file: &str) -> Result<()> {
     for template in document.select("template[shadowrootmode]").nodes() {
         refuse_in_shadow(&Document::fragment(inner_html(template)), file)?;
     }
+    if let Some(canvas) = document.select_single("canvas[layoutsubtree]").nodes().first() {
+        return Err(Error::Composition {
+            file: file.to_owned(),
+            element: describe(canvas),
+            reason: "elements that a canvas draws (layoutsubtree, drawElementImage) need a feature that this Chrome has not: put them over the canvas".to_owned(),
+        });
+    }
     Ok(())
 }
 
@@ -101,6 +108,7 @@ mod tests {
                 "<x-a><template shadowrootmode=closed><x-b><template shadowrootmode=open><audio src=a.mp3></audio></template></x-b></template></x-a>",
                 Some("in a shadow root"),
             ),
+            ("<canvas id=c layoutsubtree><p>x</p></canvas>", Some("<canvas id=\"c\">: elements that a canvas draws")),
             ("<template><video src=a.mp4></video></template>", None),
             ("<x-a><template shadowrootmode=open><video></video></template></x-a>", None),
         ] {

@@ -153,6 +153,31 @@ pub async fn plan(
     finish(tools, settings, planned, out).await
 }
 
+/// Does of planning what says whether `project` can be planned and asks no page, and answers the warnings. `out` must be empty.
+pub async fn preflight(
+    tools: &Tools,
+    net: &Net,
+    project: &Path,
+    settings: &Settings,
+    out: &Path,
+) -> Result<Vec<String>> {
+    let compiled = compile(project, settings).await?;
+    settings.with_stated_rate(compiled.frame_rate.as_deref())?;
+    let Viewport { width, height, .. } = compiled.viewport;
+    if let Some(resolution) = &settings.resolution {
+        resolution.scale(width, height)?;
+    }
+    let work = make_scratch(out)?;
+    let gathered = collect(tools, net, project, settings, &compiled, &work).await?;
+    let media = Media::read(tools, gathered.media).await?;
+    let site = Site { root: &work.join(layout::COMPILED), folder: &compiled.folder };
+    let timed = media.write_times(gathered.html, site);
+    if let Some(seconds) = compiled.duration {
+        media.play(&timed.html, &settings.entry, seconds)?;
+    }
+    Ok([compiled.warnings, gathered.warnings].concat())
+}
+
 fn make_scratch(out: &Path) -> Result<PathBuf> {
     let work = out.join(layout::SCRATCH);
     remove_if_there(&work)?;

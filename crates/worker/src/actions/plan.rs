@@ -86,7 +86,7 @@ impl PlanEvent {
 }
 
 /// The hosts that planning may reach: all public ones, unless the environment says that there is no way out.
-fn net(env: &BTreeMap<String, String>) -> Net {
+pub(crate) fn net(env: &BTreeMap<String, String>) -> Net {
     match env.get("FRAMEWRIGHT_OFFLINE").map(String::as_str) {
         None | Some("" | "0") => Net::public(),
         Some(_) => Net::offline(),

@@ -29,8 +29,6 @@ pub(super) struct Attribute<'i> {
     /// As it is written, with references in it.
     pub(super) value: &'i str,
     pub(super) start: usize,
-    /// Where its value starts.
-    pub(super) value_start: usize,
 }
 
 /// Elements whose content is text.
@@ -237,7 +235,7 @@ fn attribute(text: &str, at: usize) -> (Attribute<'_>, usize) {
     let name = text[at..name_end].to_ascii_lowercase();
     let after = text[name_end..].trim_start_matches(|c: char| c.is_ascii_whitespace());
     if !after.starts_with('=') {
-        return (Attribute { name, value: "", start: at, value_start: name_end }, name_end);
+        return (Attribute { name, value: "", start: at }, name_end);
     }
     let value = after[1..].trim_start_matches(|c: char| c.is_ascii_whitespace());
     let from = text.len() - value.len();
@@ -252,6 +250,5 @@ fn attribute(text: &str, at: usize) -> (Attribute<'_>, usize) {
             (from, end, end)
         }
     };
-    let start = at;
-    (Attribute { name, value: &text[value_start..value_end], start, value_start }, end)
+    (Attribute { name, value: &text[value_start..value_end], start: at }, end)
 }

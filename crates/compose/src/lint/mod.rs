@@ -58,7 +58,6 @@ const MAX_FILES: usize = 1000;
 /// A file that is looked at, with what its rules need.
 struct Source<'a> {
     text: &'a str,
-    file: &'a str,
     project: &'a Path,
     /// Where its relative addresses lead.
     folder: String,
@@ -113,7 +112,7 @@ fn document(
     let places = Places::of(text);
     let mut found: Vec<(usize, Severity, String)> = problems;
     let folder = base::folder(&parse(text), file);
-    let source = Source { text, file, project, folder, tags, part };
+    let source = Source { text, project, folder, tags, part };
     attributes::check(&source, &mut found);
     let shown = files::check(&source, &mut found);
     findings.extend(found.into_iter().map(|(at, severity, message)| {

@@ -56,7 +56,10 @@ const WRONG: [(&str, &str); 50] = [
     ("<span/>t", "5:1: <span/> does not close itself"),
     ("<p class=\"x data-start=\"0\">t</p>", "has a quote in its name"),
     ("<p id=a id=b>t</p>", "5:9: <p> has two attributes id"),
-    ("<p data-durration=1>t</p>", "5:4: <p>: data-durration is no attribute of the format: data-duration"),
+    (
+        "<p data-durration=1>t</p>",
+        "5:4: <p>: data-durration is no attribute of the format: data-duration",
+    ),
     ("<p data-duraton=1>t</p>", "data-duration is probably meant"),
     ("<p data-strat=1>t</p>", "data-start is probably meant"),
     ("<p data_start=1>t</p>", "data-start is probably meant"),
@@ -74,7 +77,10 @@ const WRONG: [(&str, &str); 50] = [
     ("<p data-var-txt=x>t</p>", "data-var-text is probably meant"),
     ("<p composition-src=s.html>t</p>", "composition-src is written data-composition-src"),
     ("<p track-index=1>t</p>", "track-index is written data-track-index"),
-    ("<p data-start=0 data-duration=5s>t</p>", "5:17: <p>: data-duration=\"5s\" is no number of seconds"),
+    (
+        "<p data-start=0 data-duration=5s>t</p>",
+        "5:17: <p>: data-duration=\"5s\" is no number of seconds",
+    ),
     ("<p data-start=0 data-duration=0>t</p>", "is not above 0"),
     ("<p data-start=0 data-end=-1>t</p>", "is not above 0"),
     ("<p data-start=nobody>t</p>", "data-start=\"nobody\" names no element"),
@@ -83,7 +89,10 @@ const WRONG: [(&str, &str); 50] = [
     ("<img srcset='absent.png 1x'>", "absent.png is not in the project"),
     ("<script src=absent.js></script>", "absent.js is not in the project"),
     ("<link rel=stylesheet href=absent.css>", "absent.css is not in the project"),
-    ("<style>p { background: url(absent.png) }</style>", "5:24: <style>: absent.png is not in the project"),
+    (
+        "<style>p { background: url(absent.png) }</style>",
+        "5:24: <style>: absent.png is not in the project",
+    ),
     ("<p style='background: url(absent.png)'>t</p>", "absent.png is not in the project"),
     ("<iframe src=absent.html></iframe>", "absent.html is not in the project"),
     ("<video src=absent.mp4 data-start=0></video>", "absent.mp4 is not in the project"),
@@ -93,7 +102,10 @@ const WRONG: [(&str, &str); 50] = [
     ("<video src=sound.wav data-start=0></video>", "has sound only"),
     ("<div data-composition-src=absent.html></div>", "absent.html is not in the project"),
     ("<div data-composition-src=empty.html></div>", "empty.html is empty"),
-    ("<script src=node_modules/gsap/gsap.js></script>", "node_modules/gsap/gsap.js does not travel"),
+    (
+        "<script src=node_modules/gsap/gsap.js></script>",
+        "node_modules/gsap/gsap.js does not travel",
+    ),
     ("<img src=http://a.example/x.png>", "is not fetched: use https:"),
     ("<img src=file:///home/me/x.png>", "is a file of one machine"),
     ("<p style='font-family: Nowhere Sans'>t</p>", "font family \"Nowhere Sans\""),
@@ -148,7 +160,11 @@ fn a_render_says_what_lint_says() {
     let rendered = bench.try_render(&dir, &["--frames", "0..1"]);
     assert_eq!(rendered.status, Some(0), "{}", rendered.stderr);
     let warnings = |stderr: &str| -> Vec<String> {
-        stderr.lines().filter(|line| line.starts_with("warning: index.html:")).map(str::to_owned).collect()
+        stderr
+            .lines()
+            .filter(|line| line.starts_with("warning: index.html:"))
+            .map(str::to_owned)
+            .collect()
     };
     assert_eq!(warnings(&found.stderr).len(), 2, "{}", found.stderr);
     assert_eq!(warnings(&found.stderr), warnings(&rendered.stderr));

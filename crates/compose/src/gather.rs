@@ -151,8 +151,9 @@ fn refuse_media(document: &Document, path: &str) -> Result<()> {
         None => Ok(()),
         Some(node) => Err(Error::MediaUnusable {
             element: format!("{path}: {}", describe(node)),
-            reason: "video and sound in a frame are not played: put the element into the page itself"
-                .to_owned(),
+            reason:
+                "video and sound in a frame are not played: put the element into the page itself"
+                    .to_owned(),
         }),
     }
 }

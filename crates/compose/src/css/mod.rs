@@ -35,9 +35,11 @@ enum BlockKind {
     Rule,
     /// `@scope`: its rules are relative to the element that its prelude names.
     Scope,
-    /// A style rule that is relative to something around it: nested in another rule, or in `@scope`.
+    /// A style rule of an `@scope`, and a conditional group around such rules.
+    Scoped,
+    ScopedGroup,
+    /// A style rule that is nested in another, and a conditional group around such rules.
     Inner,
-    /// A conditional group around such rules.
     InnerGroup,
     /// Descriptors, steps of an animation.
     Other,
@@ -50,8 +52,12 @@ impl BlockKind {
             (Self::Group, None) => Self::Rule,
             (Self::Group, Some("scope")) => Self::Scope,
             (Self::Group, Some(name)) if GROUPS.contains(&name) => Self::Group,
-            (Self::Rule | Self::Scope | Self::Inner | Self::InnerGroup, None) => Self::Inner,
-            (Self::Rule | Self::Scope | Self::Inner | Self::InnerGroup, Some(name))
+            (Self::Scope | Self::ScopedGroup, None) => Self::Scoped,
+            (Self::Scope | Self::ScopedGroup, Some(name)) if GROUPS.contains(&name) => {
+                Self::ScopedGroup
+            }
+            (Self::Rule | Self::Scoped | Self::Inner | Self::InnerGroup, None) => Self::Inner,
+            (Self::Rule | Self::Scoped | Self::Inner | Self::InnerGroup, Some(name))
                 if GROUPS.contains(&name) =>
             {
                 Self::InnerGroup
@@ -104,20 +110,27 @@ impl Block<'_> {
 impl Sheet<'_> {
     /// Where the selectors of a rule stand that is one of the sheet's own, or in a conditional group.
     pub(crate) fn selectors(&self) -> impl Iterator<Item = Range<usize>> {
-        let rules = self.blocks.iter().filter(|block| block.kind == BlockKind::Rule);
-        rules.map(|block| block.at..block.at + block.prelude.len())
+        self.preludes(BlockKind::Rule)
     }
 
-    /// Where the selectors of a rule stand that are relative to something around it.
+    /// The same of a rule that is nested in another.
     pub(crate) fn inner_selectors(&self) -> impl Iterator<Item = Range<usize>> {
-        let rules = self.blocks.iter().filter(|block| block.kind == BlockKind::Inner);
-        rules.map(|block| block.at..block.at + block.prelude.len())
+        self.preludes(BlockKind::Inner)
+    }
+
+    /// The same of a rule of an `@scope`.
+    pub(crate) fn scoped_selectors(&self) -> impl Iterator<Item = Range<usize>> {
+        self.preludes(BlockKind::Scoped)
     }
 
     /// Where the preludes of `@scope` stand, the name of the rule included.
     pub(crate) fn scopes(&self) -> impl Iterator<Item = Range<usize>> {
-        let scopes = self.blocks.iter().filter(|block| block.kind == BlockKind::Scope);
-        scopes.map(|block| block.at..block.at + block.prelude.len())
+        self.preludes(BlockKind::Scope)
+    }
+
+    fn preludes(&self, kind: BlockKind) -> impl Iterator<Item = Range<usize>> {
+        let blocks = self.blocks.iter().filter(move |block| block.kind == kind);
+        blocks.map(|block| block.at..block.at + block.prelude.len())
     }
 
     /// Every URL, whether a browser asks for it or not.

@@ -6,7 +6,8 @@ use crate::geometry::Viewport;
 /// Whether one of the queries of a list holds. A feature that is not known here does not, as in a browser.
 pub(crate) fn holds(list: &str, viewport: Viewport) -> bool {
     let list = list.trim().to_ascii_lowercase();
-    list.is_empty() || split_at_commas(&list).into_iter().any(|(_, query)| query_holds(query, viewport))
+    list.is_empty()
+        || split_at_commas(&list).into_iter().any(|(_, query)| query_holds(query, viewport))
 }
 
 fn query_holds(query: &str, viewport: Viewport) -> bool {
@@ -54,7 +55,9 @@ fn named(name: &str, value: &str, viewport: Viewport) -> Option<bool> {
         "orientation" if viewport.height >= viewport.width => "portrait",
         "orientation" => "landscape",
         "prefers-color-scheme" => "light",
-        "prefers-reduced-motion" | "prefers-contrast" | "prefers-reduced-transparency" => "no-preference",
+        "prefers-reduced-motion" | "prefers-contrast" | "prefers-reduced-transparency" => {
+            "no-preference"
+        }
         "display-mode" => "browser",
         "scripting" => "enabled",
         "hover" | "any-hover" | "pointer" | "any-pointer" => "none",

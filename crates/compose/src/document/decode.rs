@@ -35,7 +35,9 @@ pub fn decode_document(bytes: &[u8], file: &str) -> DecodedText {
     let (text, encoding, is_broken) = encoding.decode(bytes);
     let warning = is_broken.then(|| {
         let name = encoding.name();
-        format!("{file}: has bytes that are no {name} text and are shown as \u{fffd}; save it as UTF-8")
+        format!(
+            "{file}: has bytes that are no {name} text and are shown as \u{fffd}; save it as UTF-8"
+        )
     });
     let text = if encoding == UTF_8 { text.into_owned() } else { inherit(&text, encoding) };
     DecodedText { text, warning }
@@ -201,10 +203,14 @@ mod tests {
             (b"<meta charset=iso-8859-1>\xe9\x80".to_vec(), "<meta charset=iso-8859-1>é€"),
             (b"<META CharSet='Windows-1251'>\xc6".to_vec(), "<META CharSet='Windows-1251'>Ж"),
             (
-                b"<meta http-equiv=Content-Type content='text/html; charset=shift_jis'>\x8a\xbf".to_vec(),
+                b"<meta http-equiv=Content-Type content='text/html; charset=shift_jis'>\x8a\xbf"
+                    .to_vec(),
                 "<meta http-equiv=Content-Type content='text/html; charset=shift_jis'>漢",
             ),
-            (b"<!-- <meta charset=koi8-r> --><p>\xe9".to_vec(), "<!-- <meta charset=koi8-r> --><p>é"),
+            (
+                b"<!-- <meta charset=koi8-r> --><p>\xe9".to_vec(),
+                "<!-- <meta charset=koi8-r> --><p>é",
+            ),
             ("<meta charset=utf-16>é".as_bytes().to_vec(), "<meta charset=utf-16>é"),
             (b"\xe9t\xe9".to_vec(), "été"),
             (utf16("<meta charset=utf-8>é漢", [0xff, 0xfe]), "<meta charset=utf-8>é漢"),

@@ -24,7 +24,8 @@ pub(crate) struct Problem {
 }
 
 /// What a declaration has to look like.
-const SHAPE: &str = r#"must be a list such as [{"id": "title", "type": "string", "default": "Hello"}]"#;
+const SHAPE: &str =
+    r#"must be a list such as [{"id": "title", "type": "string", "default": "Hello"}]"#;
 
 /// The variables that `carriers` declare, the first one first, and what is no declaration.
 pub(crate) fn declared(carriers: &[NodeRef<'_>]) -> (Vec<Declared>, Vec<Problem>) {
@@ -51,7 +52,9 @@ pub(crate) fn declared(carriers: &[NodeRef<'_>]) -> (Vec<Declared>, Vec<Problem>
             match read_one(entry) {
                 Ok(one) if found.iter().any(|other| other.id == one.id) => {}
                 Ok(one) => found.push(one),
-                Err(reason) => wrong(format!("declares nothing by entry {place}: {reason}; it {SHAPE}")),
+                Err(reason) => {
+                    wrong(format!("declares nothing by entry {place}: {reason}; it {SHAPE}"))
+                }
             }
         }
     }
@@ -127,7 +130,8 @@ pub(crate) fn unbound(
             let Some(id) = node.attr(name) else { continue };
             let is_known = declared.iter().any(|one| one.id == *id) || given.contains_key(&*id);
             if !is_known {
-                let reason = format!("{name}=\"{id}\" names no variable: {}", not_declared(declared));
+                let reason =
+                    format!("{name}=\"{id}\" names no variable: {}", not_declared(declared));
                 found.push(Problem { element: describe(node), reason });
             }
         }
@@ -308,11 +312,18 @@ mod tests {
         assert_eq!(unknown.len(), 1);
         assert!(unknown[0].starts_with("variable \"titel\": is not declared; declared are title"));
         assert!(undeclared(&[], &given)[0].contains("declares no variables"));
-        let document = parse("<p id=a data-var-text=titel></p><p data-var-text=mood></p><img id=b data-var-src=logo>");
-        let found = unbound(&bound_elements(&document, None), &declared, &map(json!({"logo": "a.png"})));
+        let document = parse(
+            "<p id=a data-var-text=titel></p><p data-var-text=mood></p><img id=b data-var-src=logo>",
+        );
+        let found =
+            unbound(&bound_elements(&document, None), &declared, &map(json!({"logo": "a.png"})));
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].element, "<p id=\"a\">");
-        assert!(found[0].reason.starts_with("data-var-text=\"titel\" names no variable: is not declared"));
+        assert!(
+            found[0]
+                .reason
+                .starts_with("data-var-text=\"titel\" names no variable: is not declared")
+        );
     }
 
     fn map(value: Value) -> Map<String, Value> {

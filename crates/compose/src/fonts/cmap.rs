@@ -44,7 +44,8 @@ pub(crate) fn coverage_of_file(path: &Path) -> io::Result<Coverage> {
     let mut records = vec![0; usize::from(u16_at(&header, 4).unwrap_or_default()) * RECORD];
     file.read_exact(&mut records)?;
     let table = records.chunks_exact(RECORD).find(|record| record.starts_with(b"cmap"));
-    let Some((start, length)) = table.and_then(|table| u32_at(table, 8).zip(u32_at(table, 12))) else {
+    let Some((start, length)) = table.and_then(|table| u32_at(table, 8).zip(u32_at(table, 12)))
+    else {
         return Ok(Coverage::Unknown);
     };
     file.seek(io::SeekFrom::Start(start as u64))?;

@@ -63,7 +63,11 @@ enum Value {
 
 /// Attributes of the format that are written without `data-` by mistake; those that HTML has itself are not among them.
 const WITHOUT_PREFIX: [&str; 6] = [
-    "composition-id", "composition-src", "composition-variables", "media-start", "playback-rate",
+    "composition-id",
+    "composition-src",
+    "composition-variables",
+    "media-start",
+    "playback-rate",
     "track-index",
 ];
 
@@ -92,7 +96,8 @@ fn problem(attribute: &Attribute<'_>, source: &Source<'_>) -> Option<String> {
     }
     let meant = meant(name)?;
     // An attribute of the author's own, which scripts or styles speak of.
-    let is_used = source.text.match_indices(name).count() > 1 || source.text.contains(&camel_case(name));
+    let is_used =
+        source.text.match_indices(name).count() > 1 || source.text.contains(&camel_case(name));
     (!is_used).then(|| format!("{name} is no attribute of the format: {meant} is probably meant"))
 }
 
@@ -107,8 +112,12 @@ fn wrong_value(kind: Value, value: &str) -> Option<String> {
         Value::Number if number.is_none() => Some("is no number and counts as nothing".to_owned()),
         Value::Number => None,
         Value::Seconds => match number {
-            None => Some("is no number of seconds and counts as nothing: write 5, not 5s".to_owned()),
-            Some(number) if number <= 0.0 => Some("is not above 0 and counts as nothing".to_owned()),
+            None => {
+                Some("is no number of seconds and counts as nothing: write 5, not 5s".to_owned())
+            }
+            Some(number) if number <= 0.0 => {
+                Some("is not above 0 and counts as nothing".to_owned())
+            }
             Some(_) => None,
         },
         // `1920px` is read as far as its digits.

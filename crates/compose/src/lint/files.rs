@@ -97,13 +97,22 @@ fn problem(source: &Source<'_>, address: &str) -> Option<(Severity, String)> {
     }
     let lower = address.to_ascii_lowercase();
     if lower.starts_with("https:") || lower.starts_with("//") {
-        return Some((Severity::Note, format!("{address} is fetched from another host when the composition is planned")));
+        return Some((
+            Severity::Note,
+            format!("{address} is fetched from another host when the composition is planned"),
+        ));
     }
     if lower.starts_with("http:") {
-        return Some((Severity::Error, format!("{address} is not fetched: use https: or put the file into the project")));
+        return Some((
+            Severity::Error,
+            format!("{address} is not fetched: use https: or put the file into the project"),
+        ));
     }
     if lower.starts_with("file:") {
-        return Some((Severity::Error, format!("{address} is a file of one machine: put it into the project")));
+        return Some((
+            Severity::Error,
+            format!("{address} is a file of one machine: put it into the project"),
+        ));
     }
     if has_scheme(address) {
         return None;
@@ -120,7 +129,12 @@ fn problem(source: &Source<'_>, address: &str) -> Option<(Severity, String)> {
     }?;
     let top = path.split('/').next().unwrap_or_default();
     if SKIPPED.contains(&top) && path.contains('/') {
-        return Some((Severity::Error, format!("{path} does not travel with the project: the folder {top} is left out; copy the file to another one")));
+        return Some((
+            Severity::Error,
+            format!(
+                "{path} does not travel with the project: the folder {top} is left out; copy the file to another one"
+            ),
+        ));
     }
     (!source.project.join(&path).is_file())
         .then(|| (Severity::Error, format!("{path} is not in the project")))

@@ -32,9 +32,8 @@ pub(super) struct Attribute<'i> {
 }
 
 /// Elements whose content is text.
-const RAW_TEXT: [&str; 9] = [
-    "script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes", "noscript",
-];
+const RAW_TEXT: [&str; 9] =
+    ["script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes", "noscript"];
 
 const VOID: [&str; 14] = [
     "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source",
@@ -90,7 +89,10 @@ impl<'i> Scan<'i> {
             return match rest[2..].find("-->") {
                 Some(end) => start + 2 + end + 3,
                 None => {
-                    self.warn(start, "this comment is never closed, and what follows is part of it".to_owned());
+                    self.warn(
+                        start,
+                        "this comment is never closed, and what follows is part of it".to_owned(),
+                    );
                     text.len()
                 }
             };
@@ -128,7 +130,10 @@ impl<'i> Scan<'i> {
         };
         let end = ends.into_iter().find(closes);
         if end.is_none() {
-            self.warn(tag.start, format!("<{}> is never closed, and what follows is text of it", tag.name));
+            self.warn(
+                tag.start,
+                format!("<{}> is never closed, and what follows is text of it", tag.name),
+            );
         }
         let end = end.unwrap_or(text.len());
         tag.text = Some((tag.end, &text[tag.end..end]));
@@ -173,10 +178,14 @@ impl<'i> Scan<'i> {
                 self.warn(start, format!("the tag <{name} is not closed by \">\" before \"{cut}\", which becomes an attribute of it"));
             } else if !is_told && attribute.name.contains(['"', '\'']) {
                 is_told = true;
-                let message = format!("<{name}>: the attribute {} has a quote in its name: a quote before it is missing or one too many", attribute.name);
+                let message = format!(
+                    "<{name}>: the attribute {} has a quote in its name: a quote before it is missing or one too many",
+                    attribute.name
+                );
                 self.warn(attribute.start, message);
             } else if attributes.iter().any(|other| other.name == attribute.name) {
-                let message = format!("<{name}> has two attributes {}; the first counts", attribute.name);
+                let message =
+                    format!("<{name}> has two attributes {}; the first counts", attribute.name);
                 self.warn(attribute.start, message);
             }
             attributes.push(attribute);
@@ -197,7 +206,10 @@ impl<'i> Scan<'i> {
                     continue;
                 }
                 if tag.is_self_closed && !OPEN_ENDED.contains(&name) {
-                    problems.push((tag.start, format!("<{name}/> does not close itself in HTML: write <{name}></{name}>")));
+                    problems.push((
+                        tag.start,
+                        format!("<{name}/> does not close itself in HTML: write <{name}></{name}>"),
+                    ));
                 }
                 // Raw text has told that it is not closed.
                 open.push((name.to_owned(), tag.start));
@@ -217,7 +229,10 @@ impl<'i> Scan<'i> {
         }
         for (name, at) in open {
             if !OPEN_ENDED.contains(&name.as_str()) && !RAW_TEXT.contains(&name.as_str()) {
-                problems.push((at, format!("<{name}> is never closed, and all that follows is inside it")));
+                problems.push((
+                    at,
+                    format!("<{name}> is never closed, and all that follows is inside it"),
+                ));
             }
         }
         for (at, message) in problems {

@@ -63,10 +63,13 @@ fn what_is_wrong_is_named_with_its_place() {
 
 #[test]
 fn a_root_that_does_not_say_its_size_is_named() {
-    let found = findings("<!doctype html>\n<div id=r data-composition-id=a data-width=16></div>", &[]);
+    let found =
+        findings("<!doctype html>\n<div id=r data-composition-id=a data-width=16></div>", &[]);
     assert_eq!(
         found,
-        ["Warning index.html:2:1: <div id=\"r\" data-composition-id=\"a\"> has no data-height: 1920 is taken"]
+        [
+            "Warning index.html:2:1: <div id=\"r\" data-composition-id=\"a\"> has no data-height: 1920 is taken"
+        ]
     );
 }
 
@@ -80,7 +83,10 @@ fn scenes_and_frames_are_looked_at_where_they_lie() {
     };
     let hosts = "<div data-composition-src=scenes/s.html></div><iframe src=frames/f.html></iframe>";
     write("index.html", &format!("{ROOT}{hosts}</div>"));
-    write("scenes/s.html", "<template><div data-composition-id=s><img src=near.png><img src=far.png>\n<img src=no.png></div></template>");
+    write(
+        "scenes/s.html",
+        "<template><div data-composition-id=s><img src=near.png><img src=far.png>\n<img src=no.png></div></template>",
+    );
     write("scenes/near.png", "x");
     write("far.png", "x");
     write("frames/f.html", "<base href='../scenes/'><img src=near.png><img src=far.png>");
@@ -88,7 +94,7 @@ fn scenes_and_frames_are_looked_at_where_they_lie() {
     assert_eq!(
         found,
         [
-            "frames/f.html:1:47: <img src=\"far.png\">: scenes/far.png is not in the project",
+            "frames/f.html:1:48: <img src=\"far.png\">: scenes/far.png is not in the project",
             "scenes/s.html:2:6: <img src=\"no.png\">: no.png is not in the project",
         ]
     );
@@ -97,7 +103,8 @@ fn scenes_and_frames_are_looked_at_where_they_lie() {
 #[test]
 fn an_element_of_an_error_is_found_again() {
     let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("index.html"), "<p>é</p>\n é <video id=v src='a&amp;b.mp4'>").unwrap();
+    fs::write(dir.path().join("index.html"), "<p>é</p>\n é <video id=v src='a&amp;b.mp4'>")
+        .unwrap();
     let found = place(dir.path(), "index.html", "<video id=\"v\" src=\"a&b.mp4\">");
     assert_eq!(found, Some((2, 4)));
     assert_eq!(place(dir.path(), "index.html", "<video>"), None);

@@ -78,7 +78,12 @@ pub(super) fn refuse_effects(
         names_rate(&lanes)
     });
     if has_rates {
-        return Err(refused(node, "data-automation", "its lane \"rate\" shows other pictures", file));
+        return Err(refused(
+            node,
+            "data-automation",
+            "its lane \"rate\" shows other pictures",
+            file,
+        ));
     }
     Ok(())
 }

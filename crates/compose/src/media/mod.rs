@@ -15,10 +15,10 @@ use crate::css::query;
 use crate::document::html::describe;
 use crate::error::{Error, Result};
 use crate::geometry::Viewport;
+use crate::media::clip::Volume;
 use crate::media::clip::{Clip, Repeat};
 use crate::media::gif::Animated;
 use crate::media::group::Fades;
-use crate::media::clip::Volume;
 use crate::site::{Site, has_scheme};
 use crate::timing::js_number;
 use crate::timing::resolve::{Times, in_point, rate};
@@ -128,7 +128,8 @@ pub fn list(
 ) -> Result<Vec<Medium>> {
     let mut media = Vec::new();
     for node in document.select(MEDIA).nodes() {
-        let Some(src) = source(node, site, viewport).filter(|_| node.has_attr("data-hf-render-id")) else {
+        let Some(src) = source(node, site, viewport).filter(|_| node.has_attr("data-hf-render-id"))
+        else {
             continue;
         };
         let kind = match node.node_name().as_deref() {
@@ -154,8 +155,8 @@ pub fn list(
         if kind == Kind::Gif && gif.is_none() {
             continue;
         }
-        let is_heard = !node.has_attr("muted")
-            && (kind == Kind::Audio || (kind == Kind::Video && says_sound));
+        let is_heard =
+            !node.has_attr("muted") && (kind == Kind::Audio || (kind == Kind::Video && says_sound));
         let group = group::of(document, node).filter(|_| is_heard);
         let medium = Medium {
             kind,
@@ -340,9 +341,18 @@ mod tests {
         let viewport = Viewport { width: 320, height: 180, scale: 1 };
         for (html, expected) in [
             ("<video src=a.mov><source src=b.webm></video>", Some("a.mov")),
-            ("<video><source src=a.mov type='video/quicktime'><source src=b.webm type=video/webm></video>", Some("b.webm")),
-            ("<video><source src=c.mp4 media='(min-width: 900px)'><source src=b.webm></video>", Some("b.webm")),
-            ("<video><source src=c.mp4 media='(orientation: landscape)'><source src=b.webm></video>", Some("c.mp4")),
+            (
+                "<video><source src=a.mov type='video/quicktime'><source src=b.webm type=video/webm></video>",
+                Some("b.webm"),
+            ),
+            (
+                "<video><source src=c.mp4 media='(min-width: 900px)'><source src=b.webm></video>",
+                Some("b.webm"),
+            ),
+            (
+                "<video><source src=c.mp4 media='(orientation: landscape)'><source src=b.webm></video>",
+                Some("c.mp4"),
+            ),
             ("<video><source src=absent.webm><source src=c.mp4></video>", Some("c.mp4")),
             ("<video><source src=' '><source src=c.mp4></video>", Some("c.mp4")),
             ("<video><source src=a.mov type=video/quicktime></video>", Some("a.mov")),

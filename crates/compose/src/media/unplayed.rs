@@ -45,7 +45,8 @@ pub(crate) fn refuse_unplayed(document: &Document, file: &str) -> Result<()> {
 }
 
 fn refuse_in_shadow(content: &Document, file: &str) -> Result<()> {
-    if let Some(node) = content.select("video, audio").nodes().iter().find(|node| has_source(node)) {
+    if let Some(node) = content.select("video, audio").nodes().iter().find(|node| has_source(node))
+    {
         return Err(Error::MediaUnusable {
             element: format!("{file}: {}", describe(node)),
             reason: "video and sound in a shadow root are not played: put the element into the page itself".to_owned(),
@@ -63,7 +64,11 @@ pub(crate) fn has_source(node: &NodeRef<'_>) -> bool {
 }
 
 /// Sounds that scripts make without an element, which are not in the output.
-pub(crate) fn script_sounds(document: &Document, site: Site<'_>, file: &str) -> Result<Vec<String>> {
+pub(crate) fn script_sounds(
+    document: &Document,
+    site: Site<'_>,
+    file: &str,
+) -> Result<Vec<String>> {
     let mut warnings = Vec::new();
     for script in document.select("script").nodes() {
         let (place, source) = match script.attr("src") {
@@ -96,7 +101,10 @@ mod tests {
     #[test]
     fn what_only_a_player_draws_is_refused_by_name() {
         for (html, says) in [
-            ("<video id=v><track default src=a.vtt></video>", Some("<video id=\"v\">: its <track default>")),
+            (
+                "<video id=v><track default src=a.vtt></video>",
+                Some("<video id=\"v\">: its <track default>"),
+            ),
             ("<video><track default kind=captions src=a.vtt></video>", Some("its <track default>")),
             ("<video><track src=a.vtt></video>", None),
             ("<video><track default kind=metadata src=a.vtt></video>", None),
@@ -108,11 +116,15 @@ mod tests {
                 "<x-a><template shadowrootmode=closed><x-b><template shadowrootmode=open><audio src=a.mp3></audio></template></x-b></template></x-a>",
                 Some("in a shadow root"),
             ),
-            ("<canvas id=c layoutsubtree><p>x</p></canvas>", Some("<canvas id=\"c\">: elements that a canvas draws")),
+            (
+                "<canvas id=c layoutsubtree><p>x</p></canvas>",
+                Some("<canvas id=\"c\">: elements that a canvas draws"),
+            ),
             ("<template><video src=a.mp4></video></template>", None),
             ("<x-a><template shadowrootmode=open><video></video></template></x-a>", None),
         ] {
-            let found = refuse_unplayed(&parse(html), "index.html").err().map(|error| error.to_string());
+            let found =
+                refuse_unplayed(&parse(html), "index.html").err().map(|error| error.to_string());
             match (found, says) {
                 (None, None) => {}
                 (Some(found), Some(says)) if found.contains(says) => {}

@@ -88,7 +88,8 @@ pub(crate) fn localise(
 /// Writes the addresses of a document that is based on another host in full, and takes its `<base>` away: its files will be
 /// here.
 fn leave_remote_base(document: &Document, site: Site<'_>) -> Result<bool> {
-    let Some(DocumentBase::Remote(base)) = base::stated(document, &format!("{}/", site.folder)) else {
+    let Some(DocumentBase::Remote(base)) = base::stated(document, &format!("{}/", site.folder))
+    else {
         return Ok(false);
     };
     for place in places(document) {

@@ -158,6 +158,7 @@ fn scoped_sheet(text: &str, scope: &Scope, lost: &mut Vec<String>) -> String {
     let mut edits: Vec<_> =
         sheet.selectors().map(|at| (at.clone(), scope.list(&text[at], lost))).collect();
     edits.extend(sheet.scopes().map(|at| (at.clone(), scope.scope_prelude(&text[at], lost))));
+    edits.extend(sheet.scoped_selectors().map(|at| (at.clone(), scope.scoped_list(&text[at]))));
     let inner = sheet.inner_selectors();
     edits.extend(inner.filter_map(|at| Some((at.clone(), scope.inner_list(&text[at])?))));
     edit(text, edits)
@@ -198,8 +199,9 @@ fn variable_warnings(
     src: &str,
 ) -> Vec<String> {
     let unbound = unbound(bound, &scene.variables, given);
-    let unbound =
-        unbound.into_iter().map(|Problem { element, reason }| format!("{src}: {element}: {reason}"));
+    let unbound = unbound
+        .into_iter()
+        .map(|Problem { element, reason }| format!("{src}: {element}: {reason}"));
     let undeclared = undeclared(&scene.variables, given);
     let undeclared = undeclared.into_iter().map(|reason| format!("{src}: {reason}"));
     undeclared.chain(unbound).collect()

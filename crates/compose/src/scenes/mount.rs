@@ -4,26 +4,10 @@ use dom_query::{Document, NodeRef};
 
 use crate::css;
 use crate::document::html::outer_html;
+use crate::scenes::page::TAKEN_FROM_ROOT;
 use crate::scenes::scene::{Content, Scene};
 use crate::scenes::selector::Scope;
 use crate::timing::js_number;
-
-/// What the root element of a scene says about itself that is the host's to say.
-pub(crate) const TAKEN_FROM_ROOT: [&str; 13] = [
-    "id",
-    "data-composition-id",
-    "data-composition-file",
-    "data-composition-src",
-    "data-root",
-    "data-track-index",
-    "data-layer",
-    "data-start",
-    "data-duration",
-    "data-end",
-    "data-composition-duration",
-    "data-playback-start",
-    "data-playback-rate",
-];
 
 impl Content {
     /// The `id` of the root element, if that becomes the host's inner root.

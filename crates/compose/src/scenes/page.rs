@@ -2,8 +2,6 @@
 
 use dom_query::{Document, NodeRef};
 
-use crate::scenes::mount::TAKEN_FROM_ROOT;
-
 /// What style sheets may call the page of a scene by.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Page {
@@ -20,6 +18,23 @@ pub(crate) struct ElementNames {
     pub(crate) attributes: Vec<(String, String)>,
     pub(crate) style: Option<String>,
 }
+
+/// What the root element of a scene says about itself that is the host's to say.
+pub(crate) const TAKEN_FROM_ROOT: [&str; 13] = [
+    "id",
+    "data-composition-id",
+    "data-composition-file",
+    "data-composition-src",
+    "data-root",
+    "data-track-index",
+    "data-layer",
+    "data-start",
+    "data-duration",
+    "data-end",
+    "data-composition-duration",
+    "data-playback-start",
+    "data-playback-rate",
+];
 
 /// Attributes that say something about the host itself, beside those that a root element says.
 const OF_THE_HOST: [&str; 7] = [
@@ -70,10 +85,13 @@ impl ElementNames {
             value.filter(|value| !value.is_empty())
         };
         let is_kept = |name: &str| {
-            !OF_THE_HOST.contains(&name) && !TAKEN_FROM_ROOT.contains(&name) && !name.starts_with("on")
+            !OF_THE_HOST.contains(&name)
+                && !TAKEN_FROM_ROOT.contains(&name)
+                && !name.starts_with("on")
         };
         let all = node.attrs().into_iter();
-        let all = all.map(|attribute| (attribute.name.local.to_string(), attribute.value.to_string()));
+        let all =
+            all.map(|attribute| (attribute.name.local.to_string(), attribute.value.to_string()));
         Self {
             id: text("id"),
             classes: text("class")

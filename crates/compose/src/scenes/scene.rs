@@ -98,7 +98,9 @@ pub(crate) fn load(base: Base<'_>, src: &str, host_id: Option<&str>) -> Result<S
     let mut carriers = vec![document.html_root()];
     carriers.push(*declaring);
     let (variables, problems) = declared(&carriers);
-    let told = problems.into_iter().map(|Problem { element, reason }| format!("{src}: {element}: {reason}"));
+    let told = problems
+        .into_iter()
+        .map(|Problem { element, reason }| format!("{src}: {element}: {reason}"));
     warnings.extend(told);
     // What is around a template is another page.
     let page = if template.is_none() { Page::of(&document) } else { Page::default() };

@@ -68,7 +68,12 @@ mod tests {
     use crate::scenes::page::Page;
 
     fn scope() -> Scope {
-        Scope { instance: "a__hf1".into(), authored: "a".into(), root: Some("r".into()), page: Page::default() }
+        Scope {
+            instance: "a__hf1".into(),
+            authored: "a".into(),
+            root: Some("r".into()),
+            page: Page::default(),
+        }
     }
 
     #[test]

@@ -51,8 +51,17 @@ impl Scope {
             return None;
         }
         let all = parts.iter().zip(changed);
-        let all: Vec<_> = all.map(|(one, changed)| changed.unwrap_or_else(|| (*one).to_owned())).collect();
+        let all: Vec<_> =
+            all.map(|(one, changed)| changed.unwrap_or_else(|| (*one).to_owned())).collect();
         Some(all.join(","))
+    }
+
+    /// A list of selectors of an `@scope`. They count as much against other rules as they did, since those got the instance's
+    /// host before them.
+    pub(crate) fn scoped_list(&self, selectors: &str) -> String {
+        let parts = split(selectors).into_iter();
+        let each = parts.map(|one| self.inner(one).unwrap_or_else(|| with_weight(one)));
+        each.collect::<Vec<_>>().join(",")
     }
 
     /// The prelude of an `@scope`: its roots are those of this instance, and so are its limits, which are in them.
@@ -94,7 +103,8 @@ impl Scope {
         if !compounds.iter().any(names_page) {
             scoped.push(self.inside(trimmed));
         }
-        let boxed = (1..=compounds.len().min(2)).filter(|count| self.may_be_box(&compounds, *count));
+        let boxed =
+            (1..=compounds.len().min(2)).filter(|count| self.may_be_box(&compounds, *count));
         scoped.extend(boxed.map(|count| self.boxed(trimmed, &compounds, count)));
         if scoped.is_empty() {
             lost.push(trimmed.to_owned());
@@ -120,8 +130,10 @@ impl Scope {
         let conditions = self.conditions(page);
         let Some(first) = rest.first() else {
             let last = page.iter().flat_map(|compound| &compound.simples);
-            let pseudo_element: String =
-                last.skip_while(|simple| simple.kind != Kind::PseudoElement).map(|s| s.text).collect();
+            let pseudo_element: String = last
+                .skip_while(|simple| simple.kind != Kind::PseudoElement)
+                .map(|s| s.text)
+                .collect();
             return self.whole(&conditions, &pseudo_element);
         };
         let pieces = self.with_own_names(&selector[first.at + first.combinator.len()..]);
@@ -160,7 +172,8 @@ impl Scope {
         match page {
             [html_or_body] => {
                 let has_parent = rest.first().is_some_and(|first| first.combinator.contains('>'));
-                (can_be(html_or_body, "html", html) && !has_parent) || can_be(html_or_body, "body", body)
+                (can_be(html_or_body, "html", html) && !has_parent)
+                    || can_be(html_or_body, "body", body)
             }
             [first, second] => {
                 can_be(first, "html", html)
@@ -185,8 +198,7 @@ impl Scope {
                 && rest.iter().any(is_anchored)
                 && self.may_be_box(&compounds, *count)
         });
-        let boxed: Vec<_> =
-            possible.map(|count| self.boxed(trimmed, &compounds, count)).collect();
+        let boxed: Vec<_> = possible.map(|count| self.boxed(trimmed, &compounds, count)).collect();
         if boxed.is_empty() {
             return None;
         }
@@ -265,6 +277,20 @@ fn can_be(compound: &Compound<'_>, tag: &str, names: &ElementNames) -> bool {
     };
     let mut held = compound.simples.iter().filter_map(has).peekable();
     is_named || (held.peek().is_some() && held.all(|is_held| is_held))
+}
+
+/// A selector that matches the same and counts one attribute more.
+fn with_weight(selector: &str) -> String {
+    const HOLDS_ALWAYS: &str = ":not([data-hf-no-such])";
+    let trimmed = selector.trim_end();
+    let last = compounds(trimmed).pop();
+    let simples = last.iter().flat_map(|last| &last.simples);
+    let pseudo_element: usize = simples
+        .skip_while(|simple| simple.kind != Kind::PseudoElement)
+        .map(|simple| simple.text.len())
+        .sum();
+    let (before, after) = selector.split_at(trimmed.len() - pseudo_element);
+    format!("{before}{HOLDS_ALWAYS}{after}")
 }
 
 /// The selectors of a list.
@@ -426,7 +452,12 @@ mod tests {
 
     #[test]
     fn a_quote_in_an_id_stays_in_its_string() {
-        let scope = Scope { instance: "a\"b".into(), authored: "x".into(), root: None, page: Page::default() };
+        let scope = Scope {
+            instance: "a\"b".into(),
+            authored: "x".into(),
+            root: None,
+            page: Page::default(),
+        };
         assert_eq!(scope.list("p", &mut Vec::new()), "[data-composition-id=\"a\\\"b\"] p");
     }
 
@@ -436,16 +467,14 @@ mod tests {
             "<html id=top class='js wide' data-theme=dark><body class=dark id=page></body></html>",
         );
         let page = Page::of(&document);
-        let scope = Scope {
-            instance: "c".into(),
-            authored: "c".into(),
-            root: Some("root".into()),
-            page,
-        };
+        let scope =
+            Scope { instance: "c".into(), authored: "c".into(), root: Some("root".into()), page };
         let h = "[data-composition-id=\"c\"]";
         let root = "[data-hf-authored-id=\"root\"]";
         let whole = |conditions: &str, pseudo: &str| {
-            format!("{h}{conditions}:not(:has([data-hf-inner-root])){pseudo}, {h}{conditions} > [data-hf-inner-root]{pseudo}")
+            format!(
+                "{h}{conditions}:not(:has([data-hf-inner-root])){pseudo}, {h}{conditions} > [data-hf-inner-root]{pseudo}"
+            )
         };
         for (selector, expected) in [
             ("body .x", format!("{h} .x")),
@@ -486,6 +515,16 @@ mod tests {
             ("&:hover", None),
         ] {
             assert_eq!(scope.inner_list(selector), expected, "{selector}");
+        }
+        for (selector, expected) in [
+            (".x", ".x:not([data-hf-no-such])".to_owned()),
+            (
+                " :scope > a::before , b ",
+                " :scope > a:not([data-hf-no-such])::before , b:not([data-hf-no-such]) ".to_owned(),
+            ),
+            ("body.dark :scope", format!("{h}.dark :scope")),
+        ] {
+            assert_eq!(scope.scoped_list(selector), expected, "{selector}");
         }
         for (prelude, expected) in [
             ("@scope (.card) to (.end)", format!("@scope ({h} .card) to (.end)")),

@@ -285,17 +285,8 @@ fn last_part(stderr: &str) -> &str {
 }
 
 fn check(medium: &Medium, source: &Source) -> Result<()> {
-    let Medium {
-        kind,
-        id: _,
-        element,
-        src: _,
-        file: _,
-        audible: _,
-        gain: _,
-        fades: _,
-        repeat: _,
-    } = medium;
+    let Medium { kind, id: _, element, src: _, file: _, audible: _, gain: _, fades: _, repeat: _ } =
+        medium;
     match (kind, &source.picture, &source.sound) {
         (Kind::Video | Kind::Gif, None, Some(_)) => Err(compose::Error::MediaKind {
             element: element.clone(),

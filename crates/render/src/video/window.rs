@@ -216,7 +216,10 @@ mod tests {
                 assert_eq!((part.frames, part.cycle), (1, None), "frame {index}");
                 let shown = position(index, whole.start, rate, FPS) % cycle;
                 let found = part.media_start * 30.0;
-                assert!((found - shown.floor()).abs() < 1e-6, "frame {index}: {found}, not {shown}");
+                assert!(
+                    (found - shown.floor()).abs() < 1e-6,
+                    "frame {index}: {found}, not {shown}"
+                );
             }
             let over = whole.within(FrameRange { start: 15, end: 570 }, FPS);
             assert_eq!(over, whole, "all repetitions");

@@ -325,7 +325,11 @@ mod tests {
             --hdr-mode auto --output-size-limit 5 --chunk-size 7 --max-parallel-chunks 3 --strict-variables";
         let mut args: Vec<_> = args.split_whitespace().collect();
         args.extend(["--variables", r#"{"a": 1}"#]);
-        let config = options(&args).unwrap().config.config(Path::new(""), Some("b.html"), 600, None).unwrap();
+        let config = options(&args)
+            .unwrap()
+            .config
+            .config(Path::new(""), Some("b.html"), 600, None)
+            .unwrap();
         let expected = json!({
             "fps": "29.97", "entryFile": "a.html", "outputResolution": "4k", "strictness": "best-effort",
             "format": "webm", "codec": "vp9", "alpha": false, "quality": "high", "crf": 60, "frames": "30..",
@@ -338,7 +342,8 @@ mod tests {
             (&["--bitrate", "8M", "--cfr"][..], json!({"bitrate": "8M", "cfr": true})),
             (&["--format", "gif", "--loop", "3"], json!({"format": "gif", "loop": 3})),
         ] {
-            let mut config = options(args).unwrap().config.config(Path::new(""), None, 600, None).unwrap();
+            let mut config =
+                options(args).unwrap().config.config(Path::new(""), None, 600, None).unwrap();
             config.retain(|name, _| expected.get(name).is_some());
             assert_eq!(Value::from(config), expected);
         }

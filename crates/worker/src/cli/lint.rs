@@ -49,7 +49,10 @@ async fn find(args: &LintArgs) -> Result<Vec<Finding>> {
         let finding = placed(&dir, &settings.entry, &message, severity);
         let is_told = findings.iter().any(|told| {
             told.to_string() == message
-                || (told.file == finding.file && told.line.is_some() && told.line == finding.line)
+                || (told.severity >= finding.severity
+                    && told.file == finding.file
+                    && told.line.is_some()
+                    && told.line == finding.line)
         });
         if !is_told {
             findings.push(finding);
@@ -60,9 +63,9 @@ async fn find(args: &LintArgs) -> Result<Vec<Finding>> {
 
 /// A message of planning with the place of the file and element that it names, as far as it names them.
 fn placed(project: &Path, entry: &str, message: &str, severity: Severity) -> Finding {
-    let named = message.split_once(": ").filter(|(file, _)| {
-        !file.contains(['<', '"']) && project.join(file).is_file()
-    });
+    let named = message
+        .split_once(": ")
+        .filter(|(file, _)| !file.contains(['<', '"']) && project.join(file).is_file());
     let (file, rest) = named.unwrap_or((entry, message));
     let element = rest.find('<').and_then(|start| {
         let end = rest[start..].find('>')?;

@@ -369,7 +369,9 @@ fn media_where_they_cannot_be_played_are_refused_by_name() {
         assert!(run.stderr.contains(says), "{body}: {}", run.stderr);
     }
     let html = page("", "<script>const a = new Audio('a.wav')</script>");
-    let (_, said) = still(&bench, &project(&bench, &[("index.html", html.as_bytes())], &[]), &[]);
+    let clips = [("tone-500.wav", "a.wav")];
+    let dir = project(&bench, &[("index.html", html.as_bytes())], &clips);
+    let (_, said) = still(&bench, &dir, &[]);
     assert!(
         said.contains(
             "index.html: the sound that a script makes with new Audio() is not in the output"

@@ -172,7 +172,11 @@ impl Work<'_> {
             }
         }
         let mut others = None;
+        // Letters of a word in another font than the others are told; a symbol or an emoji is not.
         let mut of_the_machine = |c: char| -> Result<bool> {
+            if c.is_alphabetic() && !wanted.is_empty() {
+                return Ok(false);
+            }
             let others = match &mut others {
                 Some(others) => others,
                 none => none.insert(machine::coverages(self.options.machine)?),

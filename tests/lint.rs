@@ -15,10 +15,11 @@ fn lint(bench: &Bench, project: &Path, args: &[&str]) -> Run {
 }
 
 /// Fixtures that ask other hosts, or that are wrong on purpose in what no browser has to be asked for.
-const NAMED: [(&str, &str); 7] = [
-    ("cdn-script", "cannot be fetched"),
-    ("fonts-fetched", "could not be fetched"),
-    ("fonts-missing", "could not be fetched"),
+const NAMED: [(&str, &str); 8] = [
+    ("broken-syntax-error", "<script>: "),
+    ("cdn-script", "be fetched"),
+    ("fonts-fetched", "be fetched"),
+    ("fonts-missing", "be fetched"),
     ("broken-missing-script", "is not in the project"),
     ("broken-no-composition", "no element with data-composition-id"),
     ("broken-wrong-size", "must be"),

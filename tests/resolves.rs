@@ -197,7 +197,7 @@ fn of_several_sources_the_one_is_shown_that_chrome_plays() {
 }
 
 #[test]
-fn an_odd_size_is_padded_where_colours_are_shared_and_kept_elsewhere() {
+fn an_odd_size_is_padded_where_pixels_come_in_pairs_and_kept_elsewhere() {
     let bench = Bench::new();
     let html = "<!doctype html><body style='margin: 0; background: #00f'><div data-composition-id=a data-no-timeline data-width=101 \
         data-height=57 data-duration=0.2 style='width: 101px; height: 57px; background: #0f0'></div></body>";
@@ -205,7 +205,7 @@ fn an_odd_size_is_padded_where_colours_are_shared_and_kept_elsewhere() {
     for (output, args, width, height) in [
         ("out.mp4", &["--crf", "2"][..], 102, 58),
         ("out.webm", &["--crf", "2", "--no-alpha"], 102, 58),
-        ("out.mov", &["--no-alpha"], 101, 57),
+        ("out.mov", &["--no-alpha"], 102, 58),
     ] {
         let summary = bench.render_to(output, &dir, args);
         assert_eq!(
@@ -218,6 +218,13 @@ fn an_odd_size_is_padded_where_colours_are_shared_and_kept_elsewhere() {
         assert_near(frames.pixel(3, 50, 28), GREEN, output);
         assert_near(frames.pixel(3, 92, 48), GREEN, output);
     }
+    let summary = bench.render_to("out.gif", &dir, &[]);
+    assert_eq!((&summary["width"], &summary["height"]), (&101.into(), &57.into()));
+    assert_near(
+        Layers::decode(&bench.path("out.gif"), 101, 57).pixel(0, 100, 56)[..3].try_into().unwrap(),
+        GREEN,
+        "gif",
+    );
     bench.render_to("frames", &dir, &["--format", "png-sequence", "--no-alpha"]);
     let frames = Layers::decode(&bench.path("frames"), 101, 57);
     assert_eq!(frames.count(), 6);
@@ -263,16 +270,18 @@ fn the_box_of_a_scene_stands_for_its_html_and_body() {
     ];
     let square = |i: usize| format!("<i class='q s{i}' style='left: {}px'></i>", i * 20);
     let squares: String = (0..selectors.len() + 3).map(square).collect();
-    let mut css = String::from(
-        ".q { position: absolute; top: 0; width: 20px; height: 20px; background: #f00 }",
-    );
-    for (i, selector) in selectors.iter().enumerate() {
-        css += &format!(" {selector}.s{i} {{ background: #0f0 }}");
-    }
     let next = selectors.len();
-    css += &format!(" @scope (body) {{ .s{next} {{ background: #0f0 }} }}");
-    css += &format!(" .s{} {{ body.dark & {{ background: #0f0 }} }}", next + 1);
-    css += &format!(" @media screen {{ .light .s{} {{ background: #0f0 }} }}", next + 2);
+    let green = "{ background: #0f0 }";
+    let mut css = vec![
+        ".q { position: absolute; top: 0; width: 20px; height: 20px; background: #f00 }".to_owned(),
+    ];
+    css.extend(
+        selectors.iter().enumerate().map(|(i, selector)| format!("{selector}.s{i} {green}")),
+    );
+    css.push(format!("@scope (body) {{ .s{next} {green} }}"));
+    css.push(format!(".s{} {{ body.dark & {green} }}", next + 1));
+    css.push(format!("@media screen {{ .light .s{} {green} }}", next + 2));
+    let css = css.join(" ");
     let scene = format!(
         "<!doctype html><html class=js data-theme=night><head><style>{css}</style></head><body class=dark id=page>\
          <div class=root data-composition-id=s data-no-timeline data-width=400 data-height=40>{squares}</div></body></html>"
@@ -385,11 +394,12 @@ fn symbols_and_emoji_are_drawn_without_a_font_of_the_page() {
     let bench = Bench::new();
     let letters = ["→", "✓", "▲", "★", "😀", "●", "♥", "⌘", "∞"];
     for css in ["", "font-family: Inter", "font-family: serif"] {
-        let body: String = letters
+        let spans: Vec<_> = letters
             .iter()
             .enumerate()
             .map(|(i, c)| format!("<span style='position: absolute; left: {}px; font-size: 24px; line-height: 32px; {css}'>{c}</span>", i * 34))
             .collect();
+        let body = spans.concat();
         let (picture, said) = still(
             &bench,
             &project(

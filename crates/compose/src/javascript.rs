@@ -3,7 +3,7 @@
 use oxc_allocator::Allocator;
 use oxc_ast::AstKind;
 use oxc_ast::ast::Expression;
-use oxc_parser::Parser;
+use oxc_parser::{ParseOptions, Parser};
 use oxc_semantic::SemanticBuilder;
 use oxc_span::SourceType;
 
@@ -30,6 +30,29 @@ impl Module {
         let names = scoping.get_bindings(scoping.root_scope_id()).keys();
         Self { specifiers: specifiers.collect(), names: names.map(ToString::to_string).collect() }
     }
+}
+
+/// How a script is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ScriptKind {
+    Classic,
+    Module,
+}
+
+/// What keeps a script from being read, and where. A nested composition's script is the body of a function, which may return.
+pub(crate) fn syntax_error(source: &str, kind: ScriptKind) -> Option<(usize, String)> {
+    let allocator = Allocator::default();
+    let source_type = match kind {
+        ScriptKind::Classic => SourceType::script(),
+        ScriptKind::Module => SourceType::mjs(),
+    };
+    let options = ParseOptions { allow_return_outside_function: true, ..ParseOptions::default() };
+    let parsed = Parser::new(&allocator, source, source_type).with_options(options).parse();
+    // What the parser only complains about, Chrome may take.
+    let error = parsed.diagnostics.first().filter(|_| parsed.panicked)?;
+    let label = error.labels.first();
+    let at = label.map_or(0, |label| label.offset() as usize);
+    Some((at, error.message.to_string()))
 }
 
 /// How a script makes a sound that is no element of the page, if it does.
@@ -121,6 +144,19 @@ mod tests {
             "x = /import 'a'/;",
         ] {
             assert_eq!(Module::parse(source).specifiers, [""; 0], "{source}");
+        }
+    }
+
+    #[test]
+    fn a_script_that_cannot_be_read_says_where() {
+        for (source, expected) in [
+            ("const a = 1;\nreturn a;", None),
+            ("with (a) { b = 010 }", None),
+            ("const = 1;", Some(6)),
+            ("f(;", Some(2)),
+        ] {
+            let found = syntax_error(source, ScriptKind::Classic).map(|(at, _)| at);
+            assert_eq!(found, expected, "{source}");
         }
     }
 

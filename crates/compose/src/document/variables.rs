@@ -53,7 +53,7 @@ pub(crate) fn declared(carriers: &[NodeRef<'_>]) -> (Vec<Declared>, Vec<Problem>
                 Ok(one) if found.iter().any(|other| other.id == one.id) => {}
                 Ok(one) => found.push(one),
                 Err(reason) => {
-                    wrong(format!("declares nothing by entry {place}: {reason}; it {SHAPE}"))
+                    wrong(format!("declares nothing by entry {place}: {reason}; it {SHAPE}"));
                 }
             }
         }

@@ -109,8 +109,7 @@ fn wrong_value(kind: Value, value: &str) -> Option<String> {
     let number = js_number(value);
     match kind {
         Value::Text | Value::Json => None,
-        Value::Number if number.is_none() => Some("is no number and counts as nothing".to_owned()),
-        Value::Number => None,
+        Value::Number => number.is_none().then(|| "is no number and counts as nothing".to_owned()),
         Value::Seconds => match number {
             None => {
                 Some("is no number of seconds and counts as nothing: write 5, not 5s".to_owned())

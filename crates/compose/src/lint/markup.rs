@@ -86,16 +86,12 @@ impl<'i> Scan<'i> {
         let rest = &text[start..];
         if rest.starts_with("<!--") {
             // `<!-->` is a whole comment.
-            return match rest[2..].find("-->") {
-                Some(end) => start + 2 + end + 3,
-                None => {
-                    self.warn(
-                        start,
-                        "this comment is never closed, and what follows is part of it".to_owned(),
-                    );
-                    text.len()
-                }
+            let Some(end) = rest[2..].find("-->") else {
+                let message = "this comment is never closed, and what follows is part of it";
+                self.warn(start, message.to_owned());
+                return text.len();
             };
+            return start + 2 + end + 3;
         }
         if rest.starts_with("<![CDATA[") {
             return rest.find("]]>").map_or(text.len(), |end| start + end + 3);
@@ -254,16 +250,14 @@ fn attribute(text: &str, at: usize) -> (Attribute<'_>, usize) {
     }
     let value = after[1..].trim_start_matches(|c: char| c.is_ascii_whitespace());
     let from = text.len() - value.len();
-    let (value_start, value_end, end) = match value.chars().next() {
-        Some(quote @ ('"' | '\'')) => {
-            let close = value[1..].find(quote).map(|i| from + 1 + i);
-            (from + 1, close.unwrap_or(text.len()), close.map_or(text.len(), |close| close + 1))
-        }
-        _ => {
-            let end = value.find(|c: char| c.is_ascii_whitespace() || c == '>');
-            let end = end.map_or(text.len(), |i| from + i);
-            (from, end, end)
-        }
+    let quote = value.chars().next().filter(|first| ['"', '\''].contains(first));
+    let (value_start, value_end, end) = if let Some(quote) = quote {
+        let close = value[1..].find(quote).map(|i| from + 1 + i);
+        (from + 1, close.unwrap_or(text.len()), close.map_or(text.len(), |close| close + 1))
+    } else {
+        let end = value.find(|c: char| c.is_ascii_whitespace() || c == '>');
+        let end = end.map_or(text.len(), |i| from + i);
+        (from, end, end)
     };
     (Attribute { name, value: &text[value_start..value_end], start: at }, end)
 }

@@ -4,6 +4,7 @@
 mod attributes;
 mod files;
 mod markup;
+mod scripts;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -114,6 +115,7 @@ fn document(
     let folder = base::folder(&parse(text), file);
     let source = Source { text, project, folder, tags, part };
     attributes::check(&source, &mut found);
+    scripts::check(&source, &mut found);
     let shown = files::check(&source, &mut found);
     findings.extend(found.into_iter().map(|(at, severity, message)| {
         let (line, column) = places.of_byte(text, at);

@@ -45,6 +45,8 @@ fn what_is_wrong_is_named_with_its_place() {
         ("<script src=node_modules/x/x.js></script>", "node_modules/x/x.js does not travel"),
         ("<img src=http://a.example/x.png>", "is not fetched: use https:"),
         ("<img src=file:///tmp/x.png>", "is a file of one machine"),
+        ("<script>\nconst = 1;\n</script>", "Error index.html:2:7: <script>: "),
+        ("<script type=application/json>{</script>", ""),
         ("<img src=https://a.example/x.png>", "Note"),
         ("<img src=data:image/png;base64,xx><a href=x.html>t</a><use href=#g></use>", ""),
         ("<!-- <img src=absent.png> --><noscript><img src=absent.png></noscript>", ""),

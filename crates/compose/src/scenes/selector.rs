@@ -79,8 +79,8 @@ impl Scope {
         }
         match roots {
             Some(at) => {
-                let list = self.list(&prelude[at.clone()], lost);
-                css::edit(prelude, vec![(at, list)])
+                let scoped = self.list(&prelude[at.clone()], lost);
+                css::edit(prelude, vec![(at, scoped)])
             }
             None => css::edit(
                 prelude,
@@ -265,8 +265,12 @@ fn can_be(compound: &Compound<'_>, tag: &str, names: &ElementNames) -> bool {
             Kind::Type(name) if name != "*" => return false,
             Kind::Root | Kind::Anchor => return false,
             Kind::Id(id) if names.id.as_ref() != Some(id) => return false,
-            Kind::Type(_) | Kind::Id(_) | Kind::Class(_) | Kind::Attribute(_) => {}
-            Kind::PseudoElement | Kind::Other => {}
+            Kind::Type(_)
+            | Kind::Id(_)
+            | Kind::Class(_)
+            | Kind::Attribute(_)
+            | Kind::PseudoElement
+            | Kind::Other => {}
         }
     }
     let has = |simple: &Simple<'_>| match &simple.kind {

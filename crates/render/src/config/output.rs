@@ -86,11 +86,12 @@ pub(crate) enum PixelFormat {
 }
 
 impl PixelFormat {
-    /// Whether two pixels share their colour in each direction, so that there must be an even number of them.
-    fn is_subsampled(self) -> bool {
+    /// Whether there must be an even number of pixels in each direction: two share their colour in 4:2:0, and `ProRes` takes
+    /// no odd width.
+    fn comes_in_pairs(self) -> bool {
         match self {
-            Self::Yuv420 | Self::Yuva420 => true,
-            Self::Yuv444p10 | Self::Yuva444p10 | Self::Rgb | Self::Png => false,
+            Self::Yuv420 | Self::Yuva420 | Self::Yuv444p10 | Self::Yuva444p10 => true,
+            Self::Rgb | Self::Png => false,
         }
     }
 }
@@ -206,7 +207,7 @@ impl Output {
 
     /// Whether its frames can have this size.
     pub(crate) fn holds(&self, Size { width, height }: Size) -> bool {
-        !self.pixels().is_subsampled() || (width.is_multiple_of(2) && height.is_multiple_of(2))
+        !self.pixels().comes_in_pairs() || (width.is_multiple_of(2) && height.is_multiple_of(2))
     }
 
     /// The page on which a composition of this size is drawn: where frames of an odd size cannot be encoded, one with a row or
@@ -331,7 +332,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_of_an_odd_size_is_padded_where_colours_are_shared() {
+    fn a_page_of_an_odd_size_is_padded_where_pixels_come_in_pairs() {
         let output = |format: Format, alpha| Output {
             format,
             codec: format.codecs()[0],
@@ -347,7 +348,7 @@ mod tests {
             (Format::Mp4, Alpha::None, odd(1), padded(1)),
             (Format::Webm, Alpha::Kept, odd(3), padded(3)),
             (Format::Mp4, Alpha::None, odd(2), odd(2)),
-            (Format::Mov, Alpha::Kept, odd(1), odd(1)),
+            (Format::Mov, Alpha::Kept, odd(1), padded(1)),
             (Format::PngSequence, Alpha::None, odd(1), odd(1)),
             (Format::Gif, Alpha::None, odd(1), odd(1)),
         ] {

@@ -18,7 +18,7 @@ LAYERS = {
         ["document", "net"],
         ["remote", "timing"],
         ["scenes"],
-        ["fonts", "media"],
+        ["fonts", "lint", "media"],
         ["gather"],
     ],
     "render": [

@@ -24,7 +24,8 @@ for tool in chrome ffmpeg ffprobe; do
     continue
   fi
   # Packing takes minutes, so what was packed of the same files in the same way is kept.
-  key="$(cat "$root/.tools/$tool/.installed" "$root/Cargo.lock" "$root/crates/worker/src/tools/pack.rs" <(echo "$level") | sha256sum | cut -c1-16)"
+  # Some tools have others in them, as Chrome has fonts.
+  key="$(cat <(find -L "$root/.tools/$tool" -name .installed -print0 | sort -z | xargs -0 cat) "$root/Cargo.lock" "$root/crates/worker/src/tools/pack.rs" <(echo "$level") | sha256sum | cut -c1-16)"
   pack="$root/.tools/packs/$tool-$key"
   if [ ! -d "$pack" ]; then
     mkdir -p "$root/.tools/packs"

@@ -285,3 +285,45 @@ fn a_volume_that_a_timeline_moves_is_heard_as_it_moves() {
         assert!(found < 0.0005, "{hertz} Hz from {from} s: {found}");
     }
 }
+
+/// Fades are straight lines at the ends of a sound's own slot, and a group is one more factor.
+#[test]
+fn a_sound_fades_at_its_ends_and_is_as_loud_as_its_group() {
+    let bench = Bench::new();
+    let sounds = "<hf-audio-group id=half data-volume=0.5></hf-audio-group><hf-audio-group id=off data-hidden></hf-audio-group>\
+        <audio src=tone-500.wav data-start=0 data-duration=3 data-fade-in=2 data-fade-out=0.5></audio>\
+        <audio src=tone-4000.wav data-start=1 data-duration=1 data-fade-in=3 data-fade-out=1></audio>\
+        <audio src=tone-1000.wav data-start=0 data-duration=3 data-volume=0.5 data-audio-group=half></audio>\
+        <audio src=tone-1500.mp3 data-start=0 data-duration=3 data-audio-group=off></audio>";
+    bench.render(&project(&bench, 3.0, sounds), &[]);
+    let found = decode_audio(&bench.path("out.mp4"));
+    let whole = level(&found, 500.0, 2.1, 2.4);
+    for (hertz, from, to, factor) in [
+        (500.0, 0.95, 1.05, 0.5),
+        (500.0, 1.45, 1.55, 0.75),
+        (500.0, 2.7, 2.8, 0.5),
+        // Fades that are longer than the sound share its second, three to one.
+        (4000.0, 1.7, 1.8, 0.9),
+        (4000.0, 1.325, 1.425, 0.5),
+        (1000.0, 0.5, 2.5, 0.25),
+    ] {
+        let apart = decibels(level(&found, hertz, from, to) / (whole * factor));
+        assert!(apart.abs() < 0.6, "{hertz} Hz from {from} s: {apart} dB beside {factor}");
+    }
+    assert!(level(&found, 1500.0, 0.1, 2.9) < 0.001, "a group that is hidden is silent");
+}
+
+#[test]
+fn effects_of_a_group_or_of_the_root_are_refused_where_they_stand() {
+    let bench = Bench::new();
+    let audio = "<audio src=tone-500.wav data-start=0 data-duration=1 data-audio-group=g></audio>";
+    for (sounds, says) in [
+        (format!("<hf-audio-group id=g data-fx-chain='{{}}'></hf-audio-group>{audio}"), "<hf-audio-group id=\"g\">: data-fx-chain is not supported"),
+        (audio.replace("data-start", "data-automation='{}' data-start"), "data-automation is not supported"),
+        ("<video src=page.mp4 muted data-start=0 data-automation='{\"lanes\":[{\"target\":\"rate\"}]}'></video>".to_owned(), "its lane \"rate\" shows other pictures"),
+    ] {
+        let run = bench.try_render(&project(&bench, 1.0, &sounds), &[]);
+        assert_eq!((run.status, run.code()), (Some(1), "COMPOSITION_INVALID"), "{}", run.stderr);
+        assert!(run.stderr.contains(says), "{}", run.stderr);
+    }
+}

@@ -68,7 +68,7 @@ fn a_config_that_cannot_be_rendered_is_refused_by_its_field() {
 fn a_value_that_an_option_cannot_have_is_a_wrong_argument() {
     let bench = Bench::new();
     for (option, value) in [
-        ("--fps", "31"),
+        ("--fps", "241"),
         ("--quality", "hgih"),
         ("--crf", "99"),
         ("--format", "avi"),

@@ -86,6 +86,23 @@ fn every_rate_is_exact_in_mp4() {
 }
 
 #[test]
+fn rates_that_few_people_use_are_exact_in_mp4_and_mov() {
+    let bench = Bench::new();
+    for rate in [
+        ("1", 1, 1),
+        ("10", 10, 1),
+        ("12", 12, 1),
+        ("12.5", 25, 2),
+        ("14.985", 15_000, 1001),
+        ("100/3", 100, 3),
+        ("240", 240, 1),
+    ] {
+        check(&bench, "out.mp4", rate);
+        check(&bench, "out.mov", rate);
+    }
+}
+
+#[test]
 fn broadcast_rates_are_exact_in_mov_and_webm() {
     let bench = Bench::new();
     for rate in RATES.into_iter().filter(|(_, _, den)| *den == 1001) {

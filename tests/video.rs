@@ -98,7 +98,7 @@ fn a_source_of_changing_rate_shows_what_is_on_at_each_moment() {
 }
 
 #[test]
-fn a_source_of_another_rate_shows_the_nearest_frame() {
+fn a_source_of_another_rate_shows_the_last_frame_that_has_begun() {
     let bench = Bench::new();
     let body = "data-width=320 data-height=180 data-duration=1><video id=v src=code-24.mp4 data-start=0 data-duration=1></video>";
     let project = project(&bench, "project", &["code-24.mp4"], "", body);
@@ -106,8 +106,8 @@ fn a_source_of_another_rate_shows_the_nearest_frame() {
         bench.render(&project, &["--fps", fps]);
         let frames = Frames::decode(&bench.path("out.mp4"), 320, 180);
         for i in 0..count {
-            // The last one that begins less than half a frame later.
-            let expected = ((2 * i + 1) * 24).div_ceil(2 * count) - 1;
+            // A millisecond is no time: the last one that begins less than that later.
+            let expected = 24 * (1000 * i + count) / (1000 * count);
             let found = number(&frames, i as usize, 0, 0, 20);
             assert_eq!(found, Some(expected), "frame {i} at {fps}");
         }

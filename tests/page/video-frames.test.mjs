@@ -1,4 +1,4 @@
-// video-frames.js: videos are not played, an image beside each shows the frame that the renderer names.
+// video-frames.js: videos are not played, each shows the frame that the renderer names.
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { open, plain } from './dom.mjs';
@@ -6,6 +6,8 @@ import { open, plain } from './dom.mjs';
 const BASE = 'http://127.0.0.1:1';
 const CLIP = { id: 'v', src: 'clip.mp4', duration: 5, width: 320, height: 180, mediaStart: 2 };
 const VIDEO = '<video id="v" src="clip.mp4" autoplay></video>';
+// The runtime grades its colours.
+const GRADED = '<video id="v" src="clip.mp4" data-color-grading="{}"></video>';
 
 // A page whose clips are `clips`, with `html` parsed after the script as in a browser, and their frames on the server.
 const videos = async (t, html = VIDEO, clips = [CLIP]) => {
@@ -44,8 +46,9 @@ test('a video that is no clip is left alone', async (t) => {
 });
 
 test('the source of a video may stand in an element of its own, also in one that comes later', async (t) => {
-  const { video, document } = await videos(t, '<video id="v"><source src="deep/clip.webm"></video>');
-  assert.equal(video.currentSrc, `${BASE}/deep/clip.webm`);
+  const clips = [{ ...CLIP, src: 'deep/clip.webm' }];
+  const { video, document } = await videos(t, '<video id="v"><source src="other.mov"><source src="deep/clip.webm"></video>', clips);
+  assert.equal(video.currentSrc, `${BASE}/deep/clip.webm`, 'the one that was planned');
   video.append(Object.assign(document.createElement('source'), { src: 'late.mp4' }));
   await settle();
   assert.equal(video.querySelector('source'), null);
@@ -73,8 +76,17 @@ test('who waits for a video to be loaded is told when the page is there', async 
   assert.deepEqual(plain(page.window.heard), names);
 });
 
-test('each video gets an image beside it, which is hidden until a frame is due', async (t) => {
-  const { frames, video, image, decoded } = await videos(t);
+test('nothing is put beside a video, which is not seen until a frame is due', async (t) => {
+  const { frames, video, image, document, decoded } = await videos(t, `<div>${VIDEO}</div>`);
+  await frames.prepare();
+  assert.equal(document.querySelector('div').childElementCount, 1);
+  assert.equal(image().parentElement, document.head, 'the runtime finds the image, and selectors of the page do not');
+  assert.equal(video.hasAttribute('data-fw-idle'), true);
+  assert.deepEqual(decoded, [video.poster], 'the poster gives the video its size before the first frame');
+});
+
+test('a video whose colours are graded gets an image beside it, which is hidden until a frame is due', async (t) => {
+  const { frames, video, image, decoded } = await videos(t, GRADED);
   await frames.prepare();
   assert.equal(video.nextElementSibling, image());
   assert.equal(video.hasAttribute('data-fw-fed'), true);
@@ -82,27 +94,49 @@ test('each video gets an image beside it, which is hidden until a frame is due',
   assert.deepEqual(decoded, [video.poster], 'the poster gives the video its size before the first frame');
 });
 
-test('the image shows the frame that is due, and the time of the video is that of the frame', async (t) => {
+test('a video shows the frame that is due, and its time is that of the frame', async (t) => {
   const { frames, video, image, requested } = await videos(t);
   await frames.prepare();
   assert.equal(video.currentTime, 2);
   await frames.load(0.3, [[0, 3]]);
   frames.show(0.3, []);
   assert.equal(image().src, 'blob:frame0.3');
-  assert.equal(image().style.display, 'block');
+  assert.equal(video.poster, 'blob:frame0.3');
+  assert.equal(video.hasAttribute('data-fw-idle'), false);
   assert.equal(video.currentTime, 2.3);
   assert.deepEqual(requested, ['/__frames/0/3']);
 });
 
 test('a video that is not due is not seen, and its frame is kept for later', async (t) => {
-  const { frames, image, requested, revoked } = await videos(t);
+  const { frames, video, requested, revoked } = await videos(t);
   await frames.prepare();
   for (const due of [[[0, 3]], [], [[0, 3]]]) {
     await frames.load(0, due);
     frames.show(0, []);
-    assert.equal(image().style.display, due.length ? 'block' : 'none');
+    assert.equal(video.hasAttribute('data-fw-idle'), due.length === 0);
   }
   assert.deepEqual([requested.length, revoked], [1, []]);
+});
+
+test('a video in a hidden scene is hidden, whatever it says itself', async (t) => {
+  const html = `<div data-composition-id="s"><video id="v" src="clip.mp4" style="visibility: visible"></video></div>`;
+  const { frames, video, document } = await videos(t, html);
+  await frames.prepare();
+  for (const visibility of ['hidden', '']) {
+    document.querySelector('div').style.visibility = visibility;
+    await frames.load(0, [[0, 0]]);
+    frames.show(0, []);
+    assert.equal(video.hasAttribute('data-fw-idle'), visibility === 'hidden');
+  }
+});
+
+test('a video says that its time is another when its frame is', async (t) => {
+  const { frames, video } = await videos(t);
+  await frames.prepare();
+  const heard = [];
+  video.addEventListener('timeupdate', () => heard.push(video.currentTime));
+  for (const frame of [3, 3, 4]) await frames.load(frame / 10, [[0, frame]]);
+  assert.deepEqual(heard, [2.3, 2.4]);
 });
 
 test('a frame that is fetched ahead is not fetched again, and a frame that is replaced is given back', async (t) => {
@@ -176,7 +210,7 @@ test('a seek of the page is answered, and changes nothing', async (t) => {
 
 test('the image has the look of its video', async (t) => {
   const style = 'opacity: 0.5; z-index: 3; filter: blur(2px); border-top-width: 4px; object-fit: cover';
-  const { frames, video, image } = await videos(t, `<video id="v" src="clip.mp4" style="${style}; position: fixed"></video>`);
+  const { frames, video, image } = await videos(t, `<video id="v" data-color-grading src="clip.mp4" style="${style}; position: fixed"></video>`);
   await frames.prepare();
   await frames.load(0, [[0, 0]]);
   frames.show(0, []);
@@ -192,7 +226,7 @@ test('the image has the look of its video', async (t) => {
 });
 
 test('what did not change is not written again, since it would have to be drawn again', async (t) => {
-  const { frames, video, image } = await videos(t);
+  const { frames, video, image } = await videos(t, GRADED);
   await frames.prepare();
   await frames.load(0, [[0, 0]]);
   frames.show(0, []);
@@ -208,7 +242,7 @@ test('what did not change is not written again, since it would have to be drawn 
 });
 
 test('an image is hidden with the scene that its video is in, and with the video itself', async (t) => {
-  const html = `<div data-composition-id="s"><video id="v" src="clip.mp4"></video></div>`;
+  const html = `<div data-composition-id="s">${GRADED}</div>`;
   const { frames, video, image, document } = await videos(t, html);
   await frames.prepare();
   const { style } = image();
@@ -233,7 +267,7 @@ test('an image is hidden with the scene that its video is in, and with the video
 });
 
 test('layout in fractions of a pixel is kept where nothing is turned or stretched', async (t) => {
-  const { frames, video, image, document } = await videos(t);
+  const { frames, video, image, document } = await videos(t, GRADED);
   await frames.prepare();
   const rectangle = (left, top, width, height) => () => ({ left, top, width, height });
   const layout = (element, values) => {

@@ -3,7 +3,7 @@
 use oxc_allocator::Allocator;
 use oxc_ast::AstKind;
 use oxc_ast::ast::Expression;
-use oxc_parser::Parser;
+use oxc_parser::{ParseOptions, Parser};
 use oxc_semantic::SemanticBuilder;
 use oxc_span::SourceType;
 
@@ -30,6 +30,65 @@ impl Module {
         let names = scoping.get_bindings(scoping.root_scope_id()).keys();
         Self { specifiers: specifiers.collect(), names: names.map(ToString::to_string).collect() }
     }
+}
+
+/// How a script is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ScriptKind {
+    Classic,
+    Module,
+}
+
+/// What keeps a script from being read, and where. A nested composition's script is the body of a function, which may return.
+pub(crate) fn syntax_error(source: &str, kind: ScriptKind) -> Option<(usize, String)> {
+    let allocator = Allocator::default();
+    let source_type = match kind {
+        ScriptKind::Classic => SourceType::script(),
+        ScriptKind::Module => SourceType::mjs(),
+    };
+    let options = ParseOptions { allow_return_outside_function: true, ..ParseOptions::default() };
+    let parsed = Parser::new(&allocator, source, source_type).with_options(options).parse();
+    // What the parser only complains about, Chrome may take.
+    let error = parsed.diagnostics.first().filter(|_| parsed.panicked)?;
+    let label = error.labels.first();
+    let at = label.map_or(0, |label| label.offset() as usize);
+    Some((at, error.message.to_string()))
+}
+
+/// How a script makes a sound that is no element of the page, if it does.
+pub(crate) fn makes_sound(source: &str) -> Option<&'static str> {
+    if !source.contains("Audio") && !source.contains("createElement") {
+        return None;
+    }
+    let allocator = Allocator::default();
+    let parsed = Parser::new(&allocator, source, SourceType::unambiguous()).parse();
+    if parsed.panicked {
+        return None;
+    }
+    let semantic = SemanticBuilder::new().with_build_nodes(true).build(&parsed.program).semantic;
+    let is_of_the_page = semantic.scoping().root_unresolved_references().contains_key("Audio");
+    semantic.nodes().iter().find_map(|node| match node.kind() {
+        AstKind::NewExpression(new) => match &new.callee {
+            Expression::Identifier(name) if name.name == "Audio" && is_of_the_page => {
+                Some("new Audio()")
+            }
+            Expression::StaticMemberExpression(member) if member.property.name == "Audio" => {
+                let is_window = matches!(&member.object, Expression::Identifier(name)
+                    if ["window", "globalThis", "self"].contains(&name.name.as_str()));
+                is_window.then_some("new Audio()")
+            }
+            _ => None,
+        },
+        AstKind::CallExpression(call) => {
+            let Expression::StaticMemberExpression(member) = &call.callee else { return None };
+            let argument = call.arguments.first()?.as_expression()?;
+            let is_audio = matches!(argument, Expression::StringLiteral(text)
+                if text.value.eq_ignore_ascii_case("audio"));
+            (member.property.name == "createElement" && is_audio)
+                .then_some("createElement(\"audio\")")
+        }
+        _ => None,
+    })
 }
 
 fn specifier(node: AstKind<'_>) -> Option<String> {
@@ -85,6 +144,36 @@ mod tests {
             "x = /import 'a'/;",
         ] {
             assert_eq!(Module::parse(source).specifiers, [""; 0], "{source}");
+        }
+    }
+
+    #[test]
+    fn a_script_that_cannot_be_read_says_where() {
+        for (source, expected) in [
+            ("const a = 1;\nreturn a;", None),
+            ("with (a) { b = 010 }", None),
+            ("const = 1;", Some(6)),
+            ("f(;", Some(2)),
+        ] {
+            let found = syntax_error(source, ScriptKind::Classic).map(|(at, _)| at);
+            assert_eq!(found, expected, "{source}");
+        }
+    }
+
+    #[test]
+    fn a_sound_that_a_script_makes_is_found() {
+        for (source, expected) in [
+            ("const a = new Audio('a.mp3'); a.play();", Some("new Audio()")),
+            ("new window.Audio('a.mp3')", Some("new Audio()")),
+            ("import x from 'x'; new Audio(x)", Some("new Audio()")),
+            ("document.createElement('audio')", Some("createElement(\"audio\")")),
+            ("class Audio {} new Audio(1)", None),
+            ("import { Audio } from 'three'; new Audio(listener)", None),
+            ("// new Audio('a.mp3')", None),
+            ("new AudioContext(); document.createElement('div')", None),
+            ("const a = ;", None),
+        ] {
+            assert_eq!(makes_sound(source), expected, "{source}");
         }
     }
 

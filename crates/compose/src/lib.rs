@@ -4,6 +4,7 @@
 //!   compile  gather                        use cases: the HTML of a plan, and the files and fonts beside it
 //!     ↓        ↓
 //!   fonts  media  scenes  timing  remote   domain: fonts, media, nested compositions, times, files of other hosts
+//!   lint                                   what is wrong with the files as they are written
 //!     ↓        ↓
 //!   document  net                          the HTML tree, and requests to other hosts
 //!     ↓
@@ -23,6 +24,7 @@ pub mod gather;
 pub mod geometry;
 pub mod hash;
 mod javascript;
+pub mod lint;
 pub mod media;
 pub mod net;
 mod remote;
@@ -36,9 +38,11 @@ use std::path::Path;
 use dom_query::{Document, NodeRef};
 use serde_json::{Map, Value};
 
+use crate::document::base::{self, DocumentBase};
+use crate::document::csp;
 use crate::document::inject::{inject, is_document};
 use crate::document::root::find_root;
-use crate::document::variables::{self, Force};
+use crate::document::variables::{self, Force, Problem};
 use crate::geometry::Viewport;
 
 pub use error::{Error, Result};
@@ -64,6 +68,8 @@ pub struct Compiled {
     pub viewport: Viewport,
     /// Seconds, where the root says it; otherwise the page has to be asked.
     pub duration: Option<f64>,
+    /// Frames a second, as the root says it.
+    pub frame_rate: Option<String>,
     pub image_count: u32,
     pub warnings: Vec<String>,
 }
@@ -84,6 +90,7 @@ pub enum VariableCheck {
 
 /// Compiles the HTML of `file`, a path inside the project in the directory `project`, with every nested composition in it.
 pub fn compile(html: &str, file: &str, project: &Path, given: Overrides<'_>) -> Result<Compiled> {
+    let mut warnings = lint::warnings(project, file);
     let entry = scenes::entry::isolate(html, file, project)?;
     // A scene that is rendered alone is in a document around it.
     let (html, file) = match &entry {
@@ -104,11 +111,12 @@ pub fn compile(html: &str, file: &str, project: &Path, given: Overrides<'_>) -> 
         });
     }
     let untouched = document::html::serialize(&document::html::parse(&full));
-    let is_in_folder = file.contains('/');
-    let mut warnings = Vec::new();
     let given = if entry.is_some() { give_to_scene(&document, project, given)? } else { given };
     set_variables(&document, file, given, &mut warnings)?;
-    let address_root = if is_in_folder { "/" } else { "" };
+    csp::allow_ours(&document);
+    let base = base::stated(&document, file);
+    let is_at_root = base.is_none() && !file.contains('/');
+    let address_root = if is_at_root { "" } else { "/" };
     warnings.extend(scenes::inline(&document, project, file, address_root)?);
     media::mark(&document);
     let root = root(&document, file)?;
@@ -123,14 +131,15 @@ pub fn compile(html: &str, file: &str, project: &Path, given: Overrides<'_>) -> 
         |name| root.attr(name).and_then(|value| js_number(&value)).filter(|value| *value > 0.0);
     let duration = seconds("data-duration").or_else(|| seconds("data-composition-duration"));
     warnings.extend(timing::start::warnings(&document));
+    let frame_rate = stated_rate(&root);
     let image_count = u32::try_from(document.select("img[src]").length()).unwrap_or(u32::MAX);
-    let head_start = head_start(&document, file);
+    let folder = base::folder(&document, file);
+    let head_start = head_start(&document, base.as_ref(), file);
     // What is not changed keeps its author's bytes and line numbers.
     let changed = document::html::serialize(&document);
     let html = if changed == untouched { full } else { changed };
-    let folder = site::folder_of(file).to_owned();
     let html = inject(&html, &head_start, "", "");
-    Ok(Compiled { html, folder, viewport, duration, image_count, warnings })
+    Ok(Compiled { html, folder, viewport, duration, frame_rate, image_count, warnings })
 }
 
 /// A scene that is rendered alone takes what the render sets as if its host had given it.
@@ -163,14 +172,23 @@ fn set_variables(
 ) -> Result<()> {
     let mut carriers = vec![document.html_root()];
     carriers.extend(document.select_single("[data-composition-id]").nodes().first());
-    let declared = variables::declared(&carriers, file, warnings);
+    let (declared, mut problems) = variables::declared(&carriers);
     let nothing = Map::new();
     let overrides = given.variables.unwrap_or(&nothing);
+    let bound = variables::bound_elements(document, None);
+    problems.extend(variables::unbound(&bound, &declared, overrides));
     if given.check == VariableCheck::Strict {
         variables::check(&declared, overrides)?;
+        if let Some(Problem { element, reason }) = problems.into_iter().next() {
+            return Err(Error::Composition { file: file.to_owned(), element, reason });
+        }
+    } else {
+        warnings.extend(variables::undeclared(&declared, overrides));
+        let told = |Problem { element, reason }: Problem| format!("{file}: {element}: {reason}");
+        warnings.extend(problems.into_iter().map(told));
     }
     let values = variables::values(&declared, overrides);
-    variables::bind(&variables::bound_elements(document, None), &values);
+    variables::bind(&bound, &values);
     let defaults = variables::values(&declared, &nothing);
     let absent = variables::custom_properties("html", &defaults, Force::WhereAbsent);
     let forced = variables::custom_properties(
@@ -188,15 +206,29 @@ fn set_variables(
     Ok(())
 }
 
-fn head_start(document: &Document, file: &str) -> String {
+fn head_start(document: &Document, base: Option<&DocumentBase>, file: &str) -> String {
     // An entry in a folder refers to its neighbours, but is served as the root's index.html.
-    let base = match file.rsplit_once('/') {
-        Some((folder, _)) if document.select("base[href]").is_empty() => {
-            format!("<base href=\"/{folder}/\">")
+    let own = match (file.rsplit_once('/'), base) {
+        (Some((folder, _)), None) => format!("<base href=\"/{folder}/\">"),
+        (Some(_), Some(DocumentBase::Folder(folder))) => {
+            let node = document.select_single("base[href]");
+            node.set_attr("href", &format!("/{}/", base::encoded(folder)).replace("//", "/"));
+            String::new()
         }
         _ => String::new(),
     };
-    base + TEXT_RULE
+    own + TEXT_RULE
+}
+
+/// Frames a second, as the root of the composition in `html` says it.
+pub fn frame_rate(html: &str) -> Option<String> {
+    let document = scenes::scene::content(html);
+    find_root(&document).and_then(|root| stated_rate(&root))
+}
+
+fn stated_rate(root: &NodeRef<'_>) -> Option<String> {
+    let rate = root.attr("data-fps").map(|rate| rate.trim().to_owned());
+    rate.filter(|rate| !rate.is_empty())
 }
 
 fn root<'a>(document: &'a Document, file: &str) -> Result<NodeRef<'a>> {
@@ -212,7 +244,6 @@ fn side(root: &NodeRef<'_>, name: &str, default: u32, file: &str) -> Result<u32>
     let digits: String = value.trim().chars().take_while(char::is_ascii_digit).collect();
     let reason = match digits.parse::<u32>() {
         Ok(pixels) if !(16..=7680).contains(&pixels) => "must be from 16 to 7680 pixels",
-        Ok(pixels) if pixels % 2 == 1 => "must be even, as 4:2:0 video is",
         Ok(pixels) => return Ok(pixels),
         Err(_) => "must be a whole number of pixels",
     };
@@ -272,7 +303,7 @@ mod tests {
 
     #[test]
     fn a_size_that_is_none_is_refused_with_its_element() {
-        for value in ["abc", "", "15", "7682", "1081", "-2", "NaN"] {
+        for value in ["abc", "", "15", "7682", "-2", "NaN"] {
             let error = compile_root(&format!("data-width=\"{value}\"")).unwrap_err().to_string();
             assert!(
                 error.starts_with(
@@ -282,6 +313,7 @@ mod tests {
             );
         }
         assert_eq!(compile_root("data-width=1920px").unwrap().viewport.width, 1920);
+        assert_eq!(compile_root("data-width=1081").unwrap().viewport.width, 1081);
     }
 
     #[test]
@@ -289,6 +321,18 @@ mod tests {
         let html = "<!doctype html><div data-composition-id=a data-duration=1></div>\
                     <div data-composition-id=b data-root=true data-duration=2></div>";
         assert_eq!(compile(html, "index.html").unwrap().duration, Some(2.0));
+    }
+
+    #[test]
+    fn the_root_may_say_a_frame_rate() {
+        for (attributes, expected) in
+            [("data-fps=' 25 '", Some("25")), ("data-fps=''", None), ("", None)]
+        {
+            let found = compile_root(attributes).unwrap().frame_rate;
+            assert_eq!(found.as_deref(), expected, "{attributes}");
+        }
+        let scene = "<template><div data-composition-id=s data-fps=12></div></template>";
+        assert_eq!(frame_rate(scene).as_deref(), Some("12"));
     }
 
     #[test]

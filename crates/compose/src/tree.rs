@@ -1,7 +1,7 @@
 //! Directory trees: listed in one order, copied without following anything out of bounds.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use crate::error::{Error, Result};
 
@@ -70,7 +70,11 @@ fn copy_dir(
             continue;
         }
         let copy = to.join(&name);
-        let metadata = fs::metadata(&path).map_err(Error::io("look at", &path))?;
+        let metadata = match fs::metadata(&path) {
+            // A link to nothing: what asks for it misses it, and a page may never ask.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && path.is_symlink() => continue,
+            found => found.map_err(Error::io("look at", &path))?,
+        };
         if metadata.is_dir() {
             copy_dir(&path, &copy, target, &[], above)?;
         } else if metadata.is_file() {
@@ -110,6 +114,17 @@ mod tests {
             files(&copy).unwrap(),
             ["img/a.png", "img/dist/b.png", "index.html", "shared/logo.svg"]
         );
+    }
+
+    #[test]
+    fn a_link_to_nothing_is_left_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let (project, copy) = (dir.path().join("project"), dir.path().join("copy"));
+        write(&project, "index.html");
+        symlink("../nowhere", project.join("notes")).unwrap();
+        symlink("notes", project.join("again")).unwrap();
+        copy_project(&project, &copy).unwrap();
+        assert_eq!(files(&copy).unwrap(), ["index.html"]);
     }
 
     #[test]

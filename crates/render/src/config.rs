@@ -76,10 +76,19 @@ pub struct Cutting {
     pub worker_seconds: Option<u32>,
 }
 
+/// Who says the frame rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FrameRateSource {
+    Config,
+    /// The root element: what `Settings::fps` holds until it is read is no more than a place for it.
+    Composition,
+}
+
 /// A checked config. Holding one is the proof that every field is in range and the fields agree.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     pub fps: Fps,
+    pub fps_source: FrameRateSource,
     pub output: Output,
     /// The frames that are wanted; `None` for all of them.
     pub frames: Option<Span>,
@@ -115,13 +124,11 @@ impl Settings {
         let mut fields = Fields::of(config);
         fields.ban_gpu()?;
         fields.ban_hdr()?;
-        let fps = fields.fps()?;
+        let stated = fields.fps()?;
         for side in ["width", "height"] {
-            if fields.int(side, 16, 7680)?.is_some_and(|value| value % 2 == 1) {
-                return refuse(side, "must be even");
-            }
+            fields.int(side, 16, 7680)?;
         }
-        let output = Output::read(&mut fields, fps)?;
+        let output = Output::read(&mut fields)?;
         let format = fields.choice("videoFrameFormat", &["auto", "jpg", "png"])?;
         let frame_format = match format.as_deref() {
             Some("jpg") => FrameFormat::Jpg,
@@ -146,7 +153,8 @@ impl Settings {
         let capture = fields.choice("capture", &CaptureMode::ALL.map(CaptureMode::name))?;
         let capture = capture.and_then(|name| CaptureMode::from_name(&name));
         let settings = Self {
-            fps,
+            fps: Fps::DEFAULT,
+            fps_source: FrameRateSource::Composition,
             output,
             frames: fields.parsed("frames", "frames such as 30..60, 30.. or ..60")?,
             poster: fields.parsed("poster", "a moment such as 1.5s, 1500ms or 45f")?,
@@ -166,7 +174,34 @@ impl Settings {
             missing_fonts,
         };
         fields.nothing_left()?;
-        Ok(settings)
+        match stated {
+            Some(fps) => settings.at(fps, FrameRateSource::Config),
+            None => Ok(settings),
+        }
+    }
+
+    /// The same with the frame rate that the composition states, where the config states none.
+    pub(crate) fn with_stated_rate(&self, stated: Option<&str>) -> Result<Self> {
+        match (self.fps_source, stated) {
+            (FrameRateSource::Config, _) => Ok(self.clone()),
+            (FrameRateSource::Composition, Some(text)) => match text.parse() {
+                Ok(fps) => self.clone().at(fps, FrameRateSource::Composition),
+                Err(()) => {
+                    refuse("fps", format!("data-fps must be {}, not \"{text}\"", Fps::SUPPORTED))
+                }
+            },
+            (FrameRateSource::Composition, None) => refuse(
+                "fps",
+                format!("is required, here or as data-fps of the root: {}", Fps::SUPPORTED),
+            ),
+        }
+    }
+
+    fn at(self, fps: Fps, fps_source: FrameRateSource) -> Result<Self> {
+        match self.output.unfit(fps) {
+            Some(reason) => refuse("fps", reason),
+            None => Ok(Self { fps, fps_source, ..self }),
+        }
     }
 }
 
@@ -213,11 +248,11 @@ mod tests {
     #[test]
     fn a_refused_config_names_its_field() {
         for (config, name) in [
-            (json!({}), "fps"),
-            (json!({"fps": 31}), "fps"),
+            (json!({"fps": 241}), "fps"),
+            (json!({"fps": 0.5}), "fps"),
             (json!({"fps": "fast"}), "fps"),
             (json!({"fps": 30, "width": 15}), "width"),
-            (json!({"fps": 30, "height": 1081}), "height"),
+            (json!({"fps": 30, "height": 7681}), "height"),
             (json!({"fps": 30, "format": "avi"}), "format"),
             (json!({"fps": 30, "codec": "av1"}), "codec"),
             (json!({"fps": 30, "quality": "best"}), "quality"),
@@ -331,7 +366,6 @@ mod tests {
                 json!({"format": "gif", "fps": 59.94}),
                 "fps`: a gif has at most 50 frames a second, not 59.94",
             ),
-            (json!({"fps": 15}), "fps`: 15 frames a second are for gif and png-sequence"),
         ] {
             let mut config = config;
             if config.get("fps").is_none() {
@@ -353,6 +387,25 @@ mod tests {
             (json!({"fps": 15, "format": "gif", "loop": 3}), Alpha::None),
         ] {
             assert_eq!(parse(config.clone()).unwrap().output.alpha, alpha, "{config}");
+        }
+    }
+
+    #[test]
+    fn the_composition_says_the_frame_rate_where_the_config_does_not() {
+        let open = parse(json!({"format": "gif"})).unwrap();
+        let stated = |settings: &Settings, text| {
+            settings.with_stated_rate(text).map(|settings| settings.fps.to_string())
+        };
+        assert_eq!(stated(&open, Some("12.5")).unwrap(), "25/2");
+        let given = parse(json!({"fps": 25})).unwrap();
+        assert_eq!(stated(&given, Some("12.5")).unwrap(), "25/1");
+        for (text, says) in [
+            (None, "is required, here or as data-fps"),
+            (Some("fast"), "data-fps must be a rate from 1 to 240"),
+            (Some("60"), "a gif has at most 50"),
+        ] {
+            let error = stated(&open, text).unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
         }
     }
 

@@ -9,22 +9,12 @@ use serde::{Deserialize, Serialize};
 
 pub use asked::{Moment, Span};
 
-/// The frame rates a render may have, as numerator and denominator; those below 23 are for GIF and pictures.
-const RATES: [(u32, u32); 13] = [
-    (10, 1),
-    (15, 1),
-    (20, 1),
-    (24000, 1001),
-    (24, 1),
-    (25, 1),
-    (30000, 1001),
-    (30, 1),
-    (48, 1),
-    (50, 1),
-    (60000, 1001),
-    (60, 1),
-    (120, 1),
-];
+/// The slowest and the fastest rate of a render, in frames a second.
+const SLOWEST: u32 = 1;
+const FASTEST: u32 = 240;
+
+/// A rate is written with no larger number: clocks of media files count in 32 bits.
+const MAX_TERM: u32 = 1 << 30;
 
 /// Samples a second in the mix and in the video's sound.
 pub(crate) const SAMPLE_RATE: u32 = 48_000;
@@ -40,8 +30,11 @@ pub struct Fps {
 }
 
 impl Fps {
-    /// The names a user may write for the supported rates.
-    pub const SUPPORTED: &'static str = "23.976, 24, 25, 29.97, 30, 48, 50, 59.94, 60, 120 (and for gif and png-sequence 10, 15, 20)";
+    /// What a user may write.
+    pub const SUPPORTED: &'static str = "a rate from 1 to 240 such as 30, 29.97 or 30000/1001";
+
+    /// The rate of a composition for which nobody says one.
+    pub const DEFAULT: Self = Self { num: 30, den: 1 };
 
     /// Seconds from the start of the timeline to frame `index`.
     pub fn seconds(self, index: u32) -> f64 {
@@ -57,10 +50,13 @@ impl Fps {
         if self.den == 1 { (self.num * 1000, 1000) } else { (self.num, self.den) }
     }
 
-    /// As people write it: 30 or 29.97.
+    /// As people write it: 30 or 29.97, and as a ratio what no decimal number names.
     pub fn named(self) -> String {
         let rounded = (self.as_f64() * 1000.0).round() / 1000.0;
-        rounded.to_string()
+        match Self::from_number(rounded) {
+            Some(read) if read == self => rounded.to_string(),
+            _ => self.to_string(),
+        }
     }
 
     /// Milliseconds between two frames.
@@ -81,7 +77,7 @@ impl Fps {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "between 1 and 86400 s × 120 frames/s, which a u32 holds"
+            reason = "between 1 and 86400 s × 240 frames/s, which a u32 holds"
         )]
         Ok(frames as u32)
     }
@@ -115,7 +111,7 @@ impl fmt::Display for Fps {
     }
 }
 
-/// Reads `30`, `29.97`, `30000/1001`: a decimal names the nearest supported rate it rounds to.
+/// Reads `30`, `29.97`, `30000/1001`.
 impl FromStr for Fps {
     type Err = ();
 
@@ -131,23 +127,44 @@ impl FromStr for Fps {
 }
 
 impl Fps {
-    /// The supported rate that `value` names, allowing for the decimals people write for NTSC rates.
+    /// The rate that `value` names: that of NTSC where its decimals are meant, else what it says to six decimals.
     pub(crate) fn from_number(value: f64) -> Option<Self> {
-        RATES
-            .iter()
-            .map(|&(num, den)| Self { num, den })
-            .find(|rate| (rate.as_f64() - value).abs() < if rate.den == 1 { 1e-9 } else { 0.005 })
+        const DECIMALS: u32 = 1_000_000;
+        if !(f64::from(SLOWEST) - 0.01..=f64::from(FASTEST)).contains(&value) {
+            return None;
+        }
+        let ntsc = Self { num: whole(value * 1.001) * 1000, den: 1001 };
+        if value.fract() != 0.0 && (ntsc.as_f64() - value).abs() < 0.005 {
+            return Self::exact(ntsc.num, ntsc.den);
+        }
+        Self::exact(whole(value * f64::from(DECIMALS)), DECIMALS)
     }
 
-    /// The supported rate equal to `num/den`, in its reduced form.
+    /// The rate `num/den` in its reduced form, if a render may have it.
     pub fn exact(num: u32, den: u32) -> Option<Self> {
-        RATES
-            .iter()
-            .find(|&&(n, d)| {
-                den != 0 && u64::from(n) * u64::from(den) == u64::from(num) * u64::from(d)
-            })
-            .map(|&(num, den)| Self { num, den })
+        let divisor = greatest_common_divisor(num, den);
+        if divisor == 0 || den == 0 {
+            return None;
+        }
+        let rate = Self { num: num / divisor, den: den / divisor };
+        let is_held = rate.num <= MAX_TERM
+            && u64::from(rate.num) >= u64::from(rate.den) * u64::from(SLOWEST)
+            && u64::from(rate.num) <= u64::from(rate.den) * u64::from(FASTEST);
+        is_held.then_some(rate)
     }
+}
+
+fn greatest_common_divisor(a: u32, b: u32) -> u32 {
+    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "not negative, and at most 240 million"
+)]
+fn whole(value: f64) -> u32 {
+    value.round() as u32
 }
 
 /// The frames from `start` up to but not including `end`. Never empty.
@@ -249,13 +266,34 @@ mod tests {
         }
     }
 
+    /// Rates that people use, and some that they do not.
+    const RATES: [(u32, u32); 18] = [
+        (1, 1),
+        (10, 1),
+        (25, 2),
+        (15000, 1001),
+        (15, 1),
+        (20, 1),
+        (24000, 1001),
+        (24, 1),
+        (25, 1),
+        (30000, 1001),
+        (30, 1),
+        (100, 3),
+        (48, 1),
+        (50, 1),
+        (60000, 1001),
+        (60, 1),
+        (120, 1),
+        (240, 1),
+    ];
+
     #[test]
     fn every_rate_has_a_name_by_which_it_is_read() {
-        let named = Fps::SUPPORTED.replace("(and for gif and png-sequence ", "").replace(')', "");
-        let mut named: Vec<_> =
-            named.split([',', ' ']).filter_map(|name| name.parse().ok()).collect();
-        named.sort_by(|a: &Fps, b| a.as_f64().total_cmp(&b.as_f64()));
-        assert_eq!(named, RATES.map(|(num, den)| Fps { num, den }));
+        for (num, den) in RATES {
+            let rate = Fps { num, den };
+            assert_eq!(rate.named().parse(), Ok(rate), "{rate}");
+        }
     }
 
     #[test]
@@ -266,7 +304,18 @@ mod tests {
             ("23.98", Some((24000, 1001))),
             ("60000/1001", Some((60000, 1001))),
             ("60/2", Some((30, 1))),
-            ("31", None),
+            ("31", Some((31, 1))),
+            ("12.5", Some((25, 2))),
+            ("14.985", Some((15000, 1001))),
+            ("119.88", Some((120_000, 1001))),
+            ("33.333", Some((33333, 1000))),
+            ("100/3", Some((100, 3))),
+            ("1", Some((1, 1))),
+            ("240", Some((240, 1))),
+            ("241", None),
+            ("0.5", None),
+            ("1/2", None),
+            ("4294967295/4294967294", None),
             ("0", None),
             ("30/0", None),
             ("-30", None),

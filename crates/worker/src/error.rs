@@ -133,6 +133,8 @@ pub(crate) enum Error {
     NotAllowed { field: String, uri: String, reason: &'static str },
     #[error("{argument}: {reason}")]
     Argument { argument: String, reason: String },
+    #[error("errors: {errors}, warnings: {warnings}")]
+    Lint { errors: usize, warnings: usize },
     #[error("{pack} cannot be unpacked")]
     Pack { pack: String, source: std::io::Error },
     #[error("{environment}: {reason}")]
@@ -177,6 +179,7 @@ impl Error {
             Self::Protocol { .. } => Code::PlanProtocolUnsupported,
             Self::NotAllowed { .. } => Code::S3UriNotAllowed,
             Self::Argument { .. } => Code::ArgumentInvalid,
+            Self::Lint { .. } => Code::CompositionInvalid,
             Self::Setting { .. } => Code::ConfigInvalid,
             Self::Pack { source, .. } if is_full(source) => Code::DiskFull,
             Self::Pack { .. } => Code::ChromeUnpackFailed,

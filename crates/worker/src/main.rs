@@ -61,6 +61,7 @@ async fn run(cli: &Cli) -> Result<()> {
     match &cli.command {
         Command::Render(args) => signals.unless_stopped(Box::pin(cli::render::render(args))).await,
         Command::Still(args) => signals.unless_stopped(Box::pin(cli::still::still(args))).await,
+        Command::Lint(args) => signals.unless_stopped(Box::pin(cli::lint::lint(args))).await,
         Command::Invoke(args) => signals.unless_stopped(Box::pin(cli::invoke::invoke(args))).await,
         Command::Probe(args) => signals.unless_stopped(Box::pin(cli::probe::probe(args))).await,
         Command::Floor(args) => signals.unless_stopped(cli::floor::floor(args)).await,

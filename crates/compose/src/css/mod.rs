@@ -1,6 +1,7 @@
 //! CSS as far as it matters here: blocks with their declarations, imports and URLs, each with its place in the text, so that
 //! an edit leaves every other byte as it is.
 
+pub(crate) mod query;
 #[cfg(test)]
 mod tests;
 
@@ -32,21 +33,43 @@ enum BlockKind {
     Group,
     /// A style rule of the sheet.
     Rule,
-    /// Descriptors, steps of an animation, nested rules.
+    /// `@scope`: its rules are relative to the element that its prelude names.
+    Scope,
+    /// A style rule of an `@scope`, and a conditional group around such rules.
+    Scoped,
+    ScopedGroup,
+    /// A style rule that is nested in another, and a conditional group around such rules.
+    Inner,
+    InnerGroup,
+    /// Descriptors, steps of an animation.
     Other,
 }
 
-/// At-rules whose rules are rules of the sheet.
-const GROUPS: [&str; 8] = [
-    "media",
-    "supports",
-    "layer",
-    "container",
-    "document",
-    "-moz-document",
-    "scope",
-    "starting-style",
-];
+impl BlockKind {
+    /// The kind of a block in one of this kind, by the name of its at-rule.
+    fn inside(self, at_rule: Option<&str>) -> Self {
+        match (self, at_rule) {
+            (Self::Group, None) => Self::Rule,
+            (Self::Group, Some("scope")) => Self::Scope,
+            (Self::Group, Some(name)) if GROUPS.contains(&name) => Self::Group,
+            (Self::Scope | Self::ScopedGroup, None) => Self::Scoped,
+            (Self::Scope | Self::ScopedGroup, Some(name)) if GROUPS.contains(&name) => {
+                Self::ScopedGroup
+            }
+            (Self::Rule | Self::Scoped | Self::Inner | Self::InnerGroup, None) => Self::Inner,
+            (Self::Rule | Self::Scoped | Self::Inner | Self::InnerGroup, Some(name))
+                if GROUPS.contains(&name) =>
+            {
+                Self::InnerGroup
+            }
+            _ => Self::Other,
+        }
+    }
+}
+
+/// At-rules whose rules are rules of what they stand in.
+const GROUPS: [&str; 7] =
+    ["media", "supports", "layer", "container", "document", "-moz-document", "starting-style"];
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Declaration<'i> {
@@ -87,8 +110,27 @@ impl Block<'_> {
 impl Sheet<'_> {
     /// Where the selectors of a rule stand that is one of the sheet's own, or in a conditional group.
     pub(crate) fn selectors(&self) -> impl Iterator<Item = Range<usize>> {
-        let rules = self.blocks.iter().filter(|block| block.kind == BlockKind::Rule);
-        rules.map(|block| block.at..block.at + block.prelude.len())
+        self.preludes(BlockKind::Rule)
+    }
+
+    /// The same of a rule that is nested in another.
+    pub(crate) fn inner_selectors(&self) -> impl Iterator<Item = Range<usize>> {
+        self.preludes(BlockKind::Inner)
+    }
+
+    /// The same of a rule of an `@scope`.
+    pub(crate) fn scoped_selectors(&self) -> impl Iterator<Item = Range<usize>> {
+        self.preludes(BlockKind::Scoped)
+    }
+
+    /// Where the preludes of `@scope` stand, the name of the rule included.
+    pub(crate) fn scopes(&self) -> impl Iterator<Item = Range<usize>> {
+        self.preludes(BlockKind::Scope)
+    }
+
+    fn preludes(&self, kind: BlockKind) -> impl Iterator<Item = Range<usize>> {
+        let blocks = self.blocks.iter().filter(move |block| block.kind == kind);
+        blocks.map(|block| block.at..block.at + block.prelude.len())
     }
 
     /// Every URL, whether a browser asks for it or not.
@@ -282,11 +324,7 @@ fn read_block<'i>(
             Ok(Token::CurlyBracketBlock) if !item.is_custom() => {
                 let start = std::mem::take(&mut item).start.unwrap_or(here);
                 let prelude = start..start + text[start..here].trim_end().len();
-                let kind = match (kind, at_name(&text[prelude.clone()])) {
-                    (BlockKind::Group, None) => BlockKind::Rule,
-                    (BlockKind::Group, Some(name)) if GROUPS.contains(&&*name) => BlockKind::Group,
-                    _ => BlockKind::Other,
-                };
+                let kind = kind.inside(at_name(&text[prelude.clone()]).as_deref());
                 within(parser, |inner| read_block(text, inner, (prelude, kind), sheet));
             }
             Ok(token) => item.read(token, parser, here),

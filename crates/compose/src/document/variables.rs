@@ -16,34 +16,75 @@ pub(crate) struct Declared {
     options: Vec<Value>,
 }
 
-/// The variables that `carriers` declare, the first one first; what is no list of variables is a warning.
-pub(crate) fn declared(
-    carriers: &[NodeRef<'_>],
-    file: &str,
-    warnings: &mut Vec<String>,
-) -> Vec<Declared> {
-    let mut found: Vec<Declared> = Vec::new();
-    for carrier in carriers {
-        let Some(text) = carrier.attr("data-composition-variables") else { continue };
-        match serde_json::from_str::<Vec<Map<String, Value>>>(&text) {
-            Ok(list) => {
-                for one in list.into_iter().filter_map(read_one) {
-                    if !found.iter().any(|other| other.id == one.id) {
-                        found.push(one);
-                    }
-                }
-            }
-            Err(error) => warnings.push(format!(
-                "{file}: {}: data-composition-variables declares nothing: {error}",
-                describe(carrier)
-            )),
-        }
-    }
-    found
+/// What is wrong with how an element speaks of variables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Problem {
+    pub(crate) element: String,
+    pub(crate) reason: String,
 }
 
-fn read_one(mut fields: Map<String, Value>) -> Option<Declared> {
-    let id = fields.remove("id")?.as_str()?.to_owned();
+/// What a declaration has to look like.
+const SHAPE: &str =
+    r#"must be a list such as [{"id": "title", "type": "string", "default": "Hello"}]"#;
+
+/// The variables that `carriers` declare, the first one first, and what is no declaration.
+pub(crate) fn declared(carriers: &[NodeRef<'_>]) -> (Vec<Declared>, Vec<Problem>) {
+    let (mut found, mut problems) = (Vec::<Declared>::new(), Vec::new());
+    for carrier in carriers {
+        let Some(text) = carrier.attr("data-composition-variables") else { continue };
+        let mut wrong = |reason: String| {
+            let reason = format!("data-composition-variables {reason}");
+            problems.push(Problem { element: describe(carrier), reason });
+        };
+        let list = match serde_json::from_str(&text) {
+            Ok(Value::Array(list)) => list,
+            Ok(other) => {
+                wrong(format!("declares nothing: it is {}; it {SHAPE}", kind_of(&other)));
+                continue;
+            }
+            Err(error) => {
+                wrong(format!("declares nothing: {error}; it {SHAPE}"));
+                continue;
+            }
+        };
+        for (index, entry) in list.into_iter().enumerate() {
+            let place = index + 1;
+            match read_one(entry) {
+                Ok(one) if found.iter().any(|other| other.id == one.id) => {}
+                Ok(one) => found.push(one),
+                Err(reason) => {
+                    wrong(format!("declares nothing by entry {place}: {reason}; it {SHAPE}"));
+                }
+            }
+        }
+    }
+    (found, problems)
+}
+
+fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Object(_) => "an object",
+        Value::Array(_) => "a list",
+        Value::String(_) => "a string",
+        Value::Number(_) => "a number",
+        Value::Bool(_) => "true or false",
+        Value::Null => "null",
+    }
+}
+
+fn read_one(entry: Value) -> std::result::Result<Declared, String> {
+    let Value::Object(mut fields) = entry else {
+        return Err(format!("it is {}", kind_of(&entry)));
+    };
+    let id = match fields.remove("id") {
+        Some(Value::String(id)) if !id.trim().is_empty() => id,
+        Some(other) => return Err(format!("its id is {other}")),
+        None => {
+            let other = ["name", "key", "variable"].iter().find(|name| fields.contains_key(**name));
+            let has = other.map(|name| format!(", but a \"{name}\"")).unwrap_or_default();
+            return Err(format!("it has no \"id\"{has}"));
+        }
+    };
     let kind =
         fields.remove("type").and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default();
     let options = match fields.remove("options") {
@@ -51,7 +92,7 @@ fn read_one(mut fields: Map<String, Value>) -> Option<Declared> {
         _ => Vec::new(),
     };
     let default = fields.remove("default").unwrap_or(Value::Null);
-    Some(Declared { id, kind, default, options })
+    Ok(Declared { id, kind, default, options })
 }
 
 /// The values that a script of the composition reads: the defaults, and over them what is given.
@@ -62,16 +103,48 @@ pub(crate) fn values(declared: &[Declared], given: &Map<String, Value>) -> Map<S
     values
 }
 
+/// The given values that no declaration names, each as a sentence.
+pub(crate) fn undeclared(declared: &[Declared], given: &Map<String, Value>) -> Vec<String> {
+    let is_unknown = |name: &&String| !declared.iter().any(|one| one.id == **name);
+    let unknown = given.keys().filter(is_unknown);
+    unknown.map(|name| format!("variable \"{name}\": {}", not_declared(declared))).collect()
+}
+
+fn not_declared(declared: &[Declared]) -> String {
+    let known: Vec<_> = declared.iter().map(|one| one.id.as_str()).collect();
+    match known.as_slice() {
+        [] => "the composition declares no variables".to_owned(),
+        known => format!("is not declared; declared are {}", known.join(", ")),
+    }
+}
+
+/// The elements of `scope` that ask for a variable which is neither declared nor given.
+pub(crate) fn unbound(
+    scope: &[NodeRef<'_>],
+    declared: &[Declared],
+    given: &Map<String, Value>,
+) -> Vec<Problem> {
+    let mut found = Vec::new();
+    for node in scope {
+        for name in ["data-var-src", "data-var-text"] {
+            let Some(id) = node.attr(name) else { continue };
+            let is_known = declared.iter().any(|one| one.id == *id) || given.contains_key(&*id);
+            if !is_known {
+                let reason =
+                    format!("{name}=\"{id}\" names no variable: {}", not_declared(declared));
+                found.push(Problem { element: describe(node), reason });
+            }
+        }
+    }
+    found
+}
+
 /// Refuses values for variables that nobody declares, and values of another type than declared.
 pub(crate) fn check(declared: &[Declared], given: &Map<String, Value>) -> Result<()> {
     for (name, value) in given {
         let refuse = |reason: String| Err(Error::Variable { name: name.clone(), reason });
         let Some(one) = declared.iter().find(|one| one.id == *name) else {
-            let known: Vec<_> = declared.iter().map(|one| one.id.as_str()).collect();
-            return refuse(match known.as_slice() {
-                [] => "the composition declares no variables".to_owned(),
-                known => format!("is not declared; declared are {}", known.join(", ")),
-            });
+            return refuse(not_declared(declared));
         };
         let fits = match one.kind.as_str() {
             "string" | "text" | "color" | "image" | "video" | "audio" | "media" | "font"
@@ -211,8 +284,46 @@ mod tests {
         let document = parse("<html><body></body></html>");
         let root = document.html_root();
         root.set_attr("data-composition-variables", text);
-        let mut warnings = Vec::new();
-        (declared(&[root], "index.html", &mut warnings), warnings)
+        let (declared, problems) = declared(&[root]);
+        (declared, problems.into_iter().map(|problem| problem.reason).collect())
+    }
+
+    #[test]
+    fn what_is_no_declaration_is_told_with_the_shape_of_one() {
+        for (text, count, says) in [
+            (r#"[{"name":"title","default":"x"}]"#, 0, "entry 1: it has no \"id\", but a \"name\""),
+            (r#"{"title":"x"}"#, 0, "it is an object; it must be a list such as [{"),
+            (r#"["title",{"id":"a"}]"#, 1, "entry 1: it is a string"),
+            (r#"[{"id":7},{"id":"a"}]"#, 1, "entry 1: its id is 7"),
+            (r#""title""#, 0, "it is a string"),
+            ("{oops", 0, "declares nothing: "),
+        ] {
+            let (declared, problems) = read(text);
+            assert_eq!(declared.len(), count, "{text}");
+            assert!(problems.len() == 1 && problems[0].contains(says), "{problems:?}");
+        }
+    }
+
+    #[test]
+    fn what_names_no_variable_is_found() {
+        let (declared, _) = read(DECLARED);
+        let given = map(json!({"titel": 1, "title": "x"}));
+        let unknown = undeclared(&declared, &given);
+        assert_eq!(unknown.len(), 1);
+        assert!(unknown[0].starts_with("variable \"titel\": is not declared; declared are title"));
+        assert!(undeclared(&[], &given)[0].contains("declares no variables"));
+        let document = parse(
+            "<p id=a data-var-text=titel></p><p data-var-text=mood></p><img id=b data-var-src=logo>",
+        );
+        let found =
+            unbound(&bound_elements(&document, None), &declared, &map(json!({"logo": "a.png"})));
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].element, "<p id=\"a\">");
+        assert!(
+            found[0]
+                .reason
+                .starts_with("data-var-text=\"titel\" names no variable: is not declared")
+        );
     }
 
     fn map(value: Value) -> Map<String, Value> {

@@ -57,16 +57,20 @@ const FAMILIES: [Canonical; 18] = [
 const ALIASES: [(&str, &[&str]); 7] = [
     ("inter", &[
         "helvetica neue", "helvetica", "arial", "helvetica bold", "sf pro", "sf pro display", "sf pro text",
-        "sf pro rounded", "avenir", "avenir next", "lucida grande", "geneva", "optima", "verdana", "tahoma",
+        "sf pro rounded", "sf compact", "avenir", "avenir next", "lucida grande", "geneva", "optima", "verdana", "tahoma",
         "trebuchet ms", "calibri", "candara", "corbel", "lucida sans", "lucida sans unicode", "noto sans",
         "dejavu sans", "liberation sans",
     ]),
     ("montserrat", &["futura", "din alternate", "arial black"]),
     ("league-gothic", &["bebas neue"]),
-    ("noto-sans-jp", &["noto sans japanese"]),
+    ("noto-sans-jp", &[
+        "noto sans japanese", "noto sans cjk jp", "source han sans", "yu gothic", "yu gothic ui", "meiryo", "meiryo ui",
+        "hiragino sans", "hiragino kaku gothic pro", "hiragino kaku gothic pron", "ms gothic", "ms pgothic",
+        "ms ui gothic", "osaka",
+    ]),
     ("roboto", &["segoe ui"]),
     ("jetbrains-mono", &[
-        "courier new", "courier", "sf mono", "menlo", "monaco", "consolas", "lucida console",
+        "courier new", "courier", "sf mono", "cascadia code", "cascadia mono", "menlo", "monaco", "consolas", "lucida console",
         "lucida sans typewriter", "andale mono", "dejavu sans mono", "liberation mono",
     ]),
     ("eb-garamond", &[
@@ -75,12 +79,39 @@ const ALIASES: [(&str, &[&str]); 7] = [
     ]),
 ];
 
-/// The canonical family that draws text in `family`.
+/// The canonical family that draws text in `family`: by its name, or by that without the words for a weight or width.
 pub(super) fn canonical(family: &str) -> Option<&'static Canonical> {
-    let lower = family.to_lowercase();
-    let by_alias = ALIASES.iter().find(|(_, names)| names.contains(&lower.as_str()));
+    let name = squeezed(family);
+    named(&name).or_else(|| {
+        let mut rest = name.as_str();
+        while let Some(shorter) = STYLE_WORDS.iter().find_map(|word| rest.strip_suffix(word)) {
+            rest = shorter;
+            if let Some(found) = named(rest) {
+                return Some(found);
+            }
+        }
+        None
+    })
+}
+
+/// Words at the end of a name that say which face of a family is meant, the longer ones first.
+#[rustfmt::skip]
+const STYLE_WORDS: [&str; 26] = [
+    "extrabold", "ultrabold", "semibold", "demibold", "bold", "extralight", "ultralight", "semilight", "light",
+    "regular", "medium", "black", "heavy", "thin", "book", "roman", "normal", "italic", "oblique", "condensed",
+    "narrow", "variable", "vf", "psmt", "mt", "ps",
+];
+
+/// A name as files and systems write it: without case, blanks and hyphens.
+fn squeezed(name: &str) -> String {
+    name.to_lowercase().chars().filter(|c| !matches!(c, ' ' | '-' | '_')).collect()
+}
+
+fn named(squeezed_name: &str) -> Option<&'static Canonical> {
+    let is_meant = |name: &str| squeezed(name) == squeezed_name;
+    let by_alias = ALIASES.iter().find(|(_, names)| names.iter().any(|name| is_meant(name)));
     FAMILIES.iter().find(|canonical| {
-        canonical.name.to_lowercase() == lower
+        squeezed(canonical.name) == squeezed_name
             || by_alias.is_some_and(|(slug, _)| *slug == canonical.slug)
     })
 }
@@ -169,7 +200,19 @@ mod tests {
             ("Arial Black", Some("Montserrat")),
             ("Bebas Neue", Some("League Gothic")),
             ("Noto Sans JP", Some("Noto Sans JP")),
+            ("SFMono-Regular", Some("JetBrains Mono")),
+            ("Segoe UI Semibold", Some("Roboto")),
+            ("HelveticaNeue-Light", Some("Inter")),
+            ("Arial-BoldMT", Some("Inter")),
+            ("ArialMT", Some("Inter")),
+            ("SFProDisplay-Bold", Some("Inter")),
+            ("Roboto Medium", Some("Roboto")),
+            ("TimesNewRomanPSMT", Some("EB Garamond")),
+            ("Archivo Black", Some("Archivo Black")),
+            ("Yu Gothic UI", Some("Noto Sans JP")),
+            ("HiraginoSans-W3", None),
             ("Comic Sans MS", None),
+            ("Bold", None),
             ("", None),
         ] {
             assert_eq!(canonical(family).map(|found| found.name), expected, "{family}");
@@ -186,7 +229,7 @@ mod tests {
                 assert_eq!(*name, name.to_lowercase());
             }
         }
-        assert_eq!(seen.len(), 51);
+        assert_eq!(seen.len(), 67);
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Which characters a font file can draw: its character map, read out of WOFF2 or of a plain font.
 
 use std::collections::BTreeSet;
-use std::io::Read;
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::path::Path;
 
 /// The characters of a face.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,6 +33,25 @@ pub(crate) fn coverage(font: &[u8]) -> Coverage {
         _ => None,
     };
     table.and_then(|table| characters(&table)).map_or(Coverage::Unknown, Coverage::Known)
+}
+
+/// The same of a plain font in a file, of which no more is read than that.
+pub(crate) fn coverage_of_file(path: &Path) -> io::Result<Coverage> {
+    const RECORD: usize = 16;
+    let mut file = File::open(path)?;
+    let mut header = [0; 12];
+    file.read_exact(&mut header)?;
+    let mut records = vec![0; usize::from(u16_at(&header, 4).unwrap_or_default()) * RECORD];
+    file.read_exact(&mut records)?;
+    let table = records.chunks_exact(RECORD).find(|record| record.starts_with(b"cmap"));
+    let Some((start, length)) = table.and_then(|table| u32_at(table, 8).zip(u32_at(table, 12)))
+    else {
+        return Ok(Coverage::Unknown);
+    };
+    file.seek(io::SeekFrom::Start(start as u64))?;
+    let mut table = Vec::new();
+    file.take(length as u64).read_to_end(&mut table)?;
+    Ok(characters(&table).map_or(Coverage::Unknown, Coverage::Known))
 }
 
 fn characters(table: &[u8]) -> Option<BTreeSet<u32>> {
@@ -143,6 +164,18 @@ mod tests {
             assert!(has.chars().all(|c| coverage.has(c)), "{font}");
             assert!(!has_not.chars().any(|c| coverage.has(c)), "{font}");
         }
+    }
+
+    #[test]
+    fn a_font_of_the_machine_is_read_as_far_as_its_characters() {
+        let path = format!(
+            "{}/../../.tools/chrome/fontconfig/fonts/Open_Sans/OpenSans-Regular.ttf",
+            env!("CARGO_MANIFEST_DIR")
+        );
+        let found = coverage_of_file(Path::new(&path)).unwrap();
+        let whole = coverage(&tool("chrome/fontconfig/fonts/Open_Sans/OpenSans-Regular.ttf"));
+        assert_eq!(found, whole);
+        assert!(found.has('Ж') && !found.has('漢'));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::css::{edit, parse, urls};
 use crate::document::html::describe;
 use crate::error::{Error, Result};
 use crate::fonts::cmap::{Coverage, coverage};
-use crate::fonts::requests::{Requests, before, insertions};
+use crate::fonts::requests::{Requests, before, insertions, only_local};
 use crate::remote::sheets::LocalSheets;
 use crate::site::{Site, folder_of};
 
@@ -77,6 +77,10 @@ impl Sources {
         for source in &self.sheets {
             let sheet = parse(&source.text);
             for face in sheet.blocks.iter().filter(|block| block.is_at("font-face")) {
+                // A font of a machine that this one does not have draws nothing.
+                if face.value("src").is_some_and(|src| only_local(src).is_some()) {
+                    continue;
+                }
                 let file = face.value("src").map(urls).unwrap_or_default().into_iter().next();
                 let site = Site { folder: &source.folder, ..site };
                 // A face that cannot be read is for the browser to judge.

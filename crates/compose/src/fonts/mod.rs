@@ -6,6 +6,7 @@ pub(crate) mod cmap;
 mod collect;
 mod face;
 mod glyphs;
+mod machine;
 mod names;
 mod requests;
 mod service;
@@ -47,6 +48,8 @@ pub(crate) struct Options<'a> {
     pub(crate) site: Site<'a>,
     /// The families that the worker brings along.
     pub(crate) bundle: &'a Path,
+    /// The fonts that Chrome takes for what no family of the page draws.
+    pub(crate) machine: &'a Path,
     pub(crate) net: &'a Net,
     /// Where files arrive.
     pub(crate) scratch: &'a Path,
@@ -84,9 +87,6 @@ pub(crate) fn install(document: &Document, options: &Options<'_>) -> Result<Inst
     let mut work = Work { options, document, requests, fetcher: None, warnings: Vec::new() };
     work.refuse_system_fonts()?;
     let wanted = wanted(&work.requests);
-    if wanted.is_empty() {
-        return Ok(Installed { changed, faces: String::new(), warnings: work.warnings });
-    }
     let families = work.families(&wanted, &sources)?;
     let rules: Vec<String> = families
         .iter()
@@ -135,16 +135,22 @@ impl Work<'_> {
 
         let missing: Vec<&RequestedFamily> = wanted
             .iter()
-            .filter(|one| !self.requests.own.contains(&one.family.to_lowercase()))
+            .filter(|one| {
+                !self.requests.own.contains(&one.family.to_lowercase())
+                    && !machine::is_of_the_machine(&one.family)
+            })
             .collect();
         let mut families = Vec::new();
+        let canonical = |one: &RequestedFamily| canonical_of(&self.requests, &one.family);
+        let is_unknown = |one: &&&RequestedFamily| canonical(one).is_none();
+        let unknown: Vec<_> = missing.iter().filter(is_unknown).copied().collect();
         for one in &missing {
-            if let Some(canonical) = canonical(&one.family) {
+            if let Some(canonical) = canonical(one) {
                 let faces = self.bundled(canonical, &named)?;
                 families.push(family(one, Some(canonical), faces));
             }
         }
-        for one in missing.iter().filter(|one| one.is_first && canonical(&one.family).is_none()) {
+        for one in unknown.iter().filter(|one| one.is_first) {
             let faces = self.fetched(one, &named)?;
             families.push(family(one, None, faces));
         }
@@ -159,13 +165,31 @@ impl Work<'_> {
             families[index].faces.extend(more);
         }
         // What only comes after another family is drawn where that one has no glyph, and asked for in that case.
-        for one in missing.iter().filter(|one| !one.is_first && canonical(&one.family).is_none()) {
+        for one in unknown.iter().filter(|one| !one.is_first) {
             if visible.chars().any(|c| glyphs::is_drawable(c) && !is_drawn(&families, c)) {
                 let faces = self.fetched(one, &named)?;
                 families.push(family(one, None, faces));
             }
         }
-        self.warnings.extend(glyphs::warning(&visible, |c| is_drawn(&families, c)));
+        let mut others = None;
+        // Letters of a word in another font than the others are told; a symbol or an emoji is not.
+        let mut of_the_machine = |c: char| -> Result<bool> {
+            if c.is_alphabetic() && !wanted.is_empty() {
+                return Ok(false);
+            }
+            let others = match &mut others {
+                Some(others) => others,
+                none => none.insert(machine::coverages(self.options.machine)?),
+            };
+            Ok(others.iter().any(|coverage| coverage.has(c)))
+        };
+        let mut undrawn = BTreeSet::new();
+        for c in visible.chars().filter(|c| glyphs::is_drawable(*c)) {
+            if !is_drawn(&families, c) && !of_the_machine(c)? {
+                undrawn.insert(c);
+            }
+        }
+        self.warnings.extend(glyphs::warning(&visible, |c| !undrawn.contains(&c)));
         Ok(families)
     }
 
@@ -302,6 +326,12 @@ impl Work<'_> {
         let wants = |offer: &Offer| offer.is_for(&characters) && wants(offer);
         Ok(service::fetch(fetcher, &net.font_service, query, wants, site.root, FOLDER))
     }
+}
+
+/// The family of the bundle that draws `family`: by its name, or by one of those that its faces are local copies of.
+fn canonical_of(requests: &Requests, family: &str) -> Option<&'static Canonical> {
+    let locals = requests.local.get(&family.to_lowercase()).into_iter().flatten();
+    canonical(family).or_else(|| locals.into_iter().find_map(|name| canonical(name)))
 }
 
 fn family(

@@ -15,6 +15,8 @@ pub(super) struct Requests {
     pub(super) stacks: Vec<Stack>,
     /// Families that the page has faces for, in lower case.
     pub(super) own: BTreeSet<String>,
+    /// Families of the page whose faces are all copies of fonts of a machine, in lower case, with the names of these.
+    pub(super) local: BTreeMap<String, Vec<String>>,
     /// Weights that are named, by number or by word.
     pub(super) weights: BTreeSet<u16>,
     pub(super) wants_italic: bool,
@@ -38,7 +40,12 @@ impl Requests {
             if block.is_at("font-face") {
                 let named = block.value("font-family").map(families).unwrap_or_default();
                 if let Some(Name::Named(name)) = named.into_iter().next() {
-                    self.own.insert(name.to_lowercase());
+                    match block.value("src").and_then(only_local) {
+                        None => drop(self.own.insert(name.to_lowercase())),
+                        Some(locals) => {
+                            self.local.entry(name.to_lowercase()).or_default().extend(locals);
+                        }
+                    }
                 }
                 continue;
             }
@@ -126,6 +133,18 @@ impl Requests {
         let list = shorthand(value).filter(|parts| !parts.before.is_empty() || parts.at > 0);
         self.alternatives(list.map_or(value, |parts| parts.families), depth)
     }
+}
+
+/// The names of the fonts of a machine that a `src` is made of; `None` if it has a file.
+pub(super) fn only_local(src: &str) -> Option<Vec<String>> {
+    let mut names = Vec::new();
+    for (_, source) in split_at_commas(src) {
+        let name = source.get(..6).filter(|start| start.eq_ignore_ascii_case("local("));
+        name?;
+        let name = source[6..].trim_end_matches(')').trim();
+        names.push(name.trim_matches(['"', '\'']).to_owned());
+    }
+    (!names.is_empty()).then_some(names)
 }
 
 /// The families that are named anywhere, each once, with whether one stack starts with it.
@@ -303,6 +322,21 @@ mod tests {
             let found = requests(css);
             assert_eq!(found.weights.iter().copied().collect::<Vec<_>>(), weights, "{css}");
             assert_eq!(found.wants_italic, italic, "{css}");
+        }
+    }
+
+    #[test]
+    fn a_face_that_is_only_local_is_no_file_of_the_page() {
+        for (css, own, local) in [
+            ("@font-face{font-family:A;src:url(a.woff2)}", &["a"][..], &[][..]),
+            ("@font-face{font-family:A;src:local('B C'),local(D)}", &[], &["B C", "D"]),
+            ("@font-face{font-family:A;src:local(B),url(a.woff2)}", &["a"], &[]),
+            ("@font-face{font-family:A;SRC:LOCAL(\"B\")}", &[], &["B"]),
+            ("@font-face{font-family:A}", &["a"], &[]),
+        ] {
+            let found = requests(css);
+            assert_eq!(found.own.iter().collect::<Vec<_>>(), own, "{css}");
+            assert_eq!(found.local.get("a").map(Vec::as_slice).unwrap_or_default(), local, "{css}");
         }
     }
 

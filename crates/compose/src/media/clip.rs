@@ -50,4 +50,6 @@ pub enum Volume {
 pub struct Sound {
     pub clip: Clip,
     pub volume: Volume,
+    /// Another factor: how it comes and goes at its ends.
+    pub fade: Volume,
 }

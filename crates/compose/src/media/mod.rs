@@ -2,19 +2,28 @@
 
 pub mod clip;
 mod gif;
+pub mod group;
+mod playable;
+mod unplayed;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use dom_query::{Document, NodeRef};
 
+use crate::css::query;
 use crate::document::html::describe;
 use crate::error::{Error, Result};
+use crate::geometry::Viewport;
+use crate::media::clip::Volume;
 use crate::media::clip::{Clip, Repeat};
 use crate::media::gif::Animated;
+use crate::media::group::Fades;
 use crate::site::{Site, has_scheme};
 use crate::timing::js_number;
 use crate::timing::resolve::{Times, in_point, rate};
+
+pub(crate) use unplayed::{has_source, refuse_unplayed, script_sounds};
 
 /// The loudest gain: +12 dB.
 const MAX_GAIN: f64 = 3.981_071_705_534_972_2;
@@ -30,6 +39,7 @@ pub struct Medium {
     /// Whether it may be heard, as far as its element says.
     pub audible: bool,
     pub gain: f64,
+    pub fades: Fades,
     pub repeat: Repeat,
 }
 
@@ -43,10 +53,6 @@ pub enum Kind {
 
 /// Elements whose content changes with time.
 const MEDIA: &str = "video, audio, img[src]";
-
-/// Attributes of sound that this version would leave out of the mix.
-const UNSUPPORTED: [&str; 4] =
-    ["data-fx-chain", "data-automation", "data-fade-in", "data-fade-out"];
 
 /// Gives every media element what the page runtime and the renderer know it by, and takes from it what keeps it from loading.
 pub fn mark(document: &Document) {
@@ -112,11 +118,18 @@ fn names_gif(node: &NodeRef<'_>) -> bool {
     path.to_ascii_lowercase().ends_with(".gif")
 }
 
-/// The media of a document in `site` that can be seen or heard. Errors call the document `file`.
-pub fn list(document: &Document, site: Site<'_>, file: &str) -> Result<Vec<Medium>> {
+/// The media of a document in `site` that can be seen or heard. Errors call the document `file`; `viewport` is what its
+/// media queries are answered for.
+pub fn list(
+    document: &Document,
+    site: Site<'_>,
+    file: &str,
+    viewport: Viewport,
+) -> Result<Vec<Medium>> {
     let mut media = Vec::new();
     for node in document.select(MEDIA).nodes() {
-        let Some(src) = source(node).filter(|_| node.has_attr("data-hf-render-id")) else {
+        let Some(src) = source(node, site, viewport).filter(|_| node.has_attr("data-hf-render-id"))
+        else {
             continue;
         };
         let kind = match node.node_name().as_deref() {
@@ -142,26 +155,21 @@ pub fn list(document: &Document, site: Site<'_>, file: &str) -> Result<Vec<Mediu
         if kind == Kind::Gif && gif.is_none() {
             continue;
         }
+        let is_heard =
+            !node.has_attr("muted") && (kind == Kind::Audio || (kind == Kind::Video && says_sound));
+        let group = group::of(document, node).filter(|_| is_heard);
         let medium = Medium {
             kind,
             id: node.attr("data-hf-render-id").unwrap_or_default().to_string(),
             element: format!("{file}: {}", describe(node)),
             file: file_on_disk,
             src,
-            audible: !node.has_attr("muted")
-                && (kind == Kind::Audio || (kind == Kind::Video && says_sound)),
-            gain: gain(node),
+            audible: is_heard && !group.is_some_and(|group| group.has_attr("data-hidden")),
+            gain: gain(node) * group.as_ref().map_or(1.0, gain),
+            fades: Fades::of(node),
             repeat: repeat(node, gif),
         };
-        if let Some(name) = UNSUPPORTED.iter().find(|name| medium.audible && node.has_attr(name)) {
-            return Err(Error::Composition {
-                file: file.to_owned(),
-                element: describe(node),
-                reason: format!(
-                    "{name} is not supported by this version: the sound would be another"
-                ),
-            });
-        }
+        group::refuse_effects(document, node, group, medium.audible, file)?;
         media.push(medium);
     }
     Ok(media)
@@ -214,6 +222,15 @@ pub fn clips<'a>(
     Ok(clips)
 }
 
+/// How the sound of `medium` comes and goes, by its own slot on the timeline.
+pub fn fade<'a>(document: &'a Document, medium: &Medium, times: &Times<'a>) -> Result<Volume> {
+    let Some(node) = element(document, &medium.id) else { return Ok(Volume::Constant(1.0)) };
+    let (placed, local) = (times.mapping(&node)?, times.start(&node)?);
+    let start = placed.absolute(local);
+    let lasts = times.duration(&node, local).map(|lasts| lasts / placed.rate);
+    Ok(medium.fades.factors(start, lasts))
+}
+
 /// The media element with the render id `id`.
 pub fn element<'a>(document: &'a Document, id: &str) -> Option<NodeRef<'a>> {
     let all = document.select(MEDIA);
@@ -239,16 +256,29 @@ fn repeat(node: &NodeRef<'_>, gif: Option<Animated>) -> Repeat {
     if repeats { Repeat::Loop } else { Repeat::Once }
 }
 
-/// The address of an element's source: its own, or that of its first `source`.
-fn source(node: &NodeRef<'_>) -> Option<String> {
-    let own = node.attr("src").filter(|src| !src.trim().is_empty());
-    let own = own.or_else(|| {
-        let children = node.children();
-        let source =
-            children.iter().find(|child| child.has_name("source") && child.has_attr("src"))?;
-        source.attr("src")
-    });
-    own.map(|src| src.trim().to_owned())
+/// The address of an element's source, chosen as Chrome does: its own, or that of the first `source` whose type it plays, whose
+/// media query holds and whose file is there. What it plays not, FFmpeg may: where none is left, the first is taken.
+fn source(node: &NodeRef<'_>, site: Site<'_>, viewport: Viewport) -> Option<String> {
+    let address = |node: &NodeRef<'_>| {
+        let src = node.attr("src").map(|src| src.trim().to_owned());
+        src.filter(|src| !src.is_empty())
+    };
+    if let Some(own) = address(node) {
+        return Some(own);
+    }
+    let children = node.children();
+    let offered: Vec<_> = children
+        .iter()
+        .filter(|child| child.has_name("source"))
+        .filter_map(|child| Some((*child, address(child)?)))
+        .collect();
+    let is_chosen = |(child, src): &&(NodeRef<'_>, String)| {
+        playable::is_playable(&child.attr("type").unwrap_or_default())
+            && query::holds(&child.attr("media").unwrap_or_default(), viewport)
+            && site.file(src).is_some_and(|file| file.is_file())
+    };
+    let chosen = offered.iter().find(is_chosen).or(offered.first());
+    chosen.map(|(_, src)| src.clone())
 }
 
 /// The file that `src` names.
@@ -299,6 +329,39 @@ mod tests {
             .map(|node| node.attr("data-start").unwrap_or_default().to_string())
             .collect();
         assert_eq!(starts, ["0", "intro + 1", "0"]);
+    }
+
+    #[test]
+    fn the_source_of_an_element_is_the_one_that_chrome_plays() {
+        let project = tempfile::tempdir().unwrap();
+        for name in ["a.mov", "b.webm", "c.mp4"] {
+            std::fs::write(project.path().join(name), "x").unwrap();
+        }
+        let site = Site { root: project.path(), folder: "" };
+        let viewport = Viewport { width: 320, height: 180, scale: 1 };
+        for (html, expected) in [
+            ("<video src=a.mov><source src=b.webm></video>", Some("a.mov")),
+            (
+                "<video><source src=a.mov type='video/quicktime'><source src=b.webm type=video/webm></video>",
+                Some("b.webm"),
+            ),
+            (
+                "<video><source src=c.mp4 media='(min-width: 900px)'><source src=b.webm></video>",
+                Some("b.webm"),
+            ),
+            (
+                "<video><source src=c.mp4 media='(orientation: landscape)'><source src=b.webm></video>",
+                Some("c.mp4"),
+            ),
+            ("<video><source src=absent.webm><source src=c.mp4></video>", Some("c.mp4")),
+            ("<video><source src=' '><source src=c.mp4></video>", Some("c.mp4")),
+            ("<video><source src=a.mov type=video/quicktime></video>", Some("a.mov")),
+            ("<video><source></video>", None),
+        ] {
+            let document = parse(html);
+            let video = document.select_single("video").nodes()[0];
+            assert_eq!(source(&video, site, viewport).as_deref(), expected, "{html}");
+        }
     }
 
     #[test]

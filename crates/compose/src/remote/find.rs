@@ -4,6 +4,7 @@ use dom_query::{Document, NodeRef};
 use url::Url;
 
 use crate::document::html::describe;
+use crate::document::link::{is_stylesheet, rels};
 use crate::error::{Error, Result};
 use crate::remote::kind::Role;
 
@@ -88,20 +89,6 @@ fn is_run(node: &NodeRef<'_>) -> bool {
         // Scripts that are held back until the fonts are there.
         || kind.starts_with("text/hf-");
     is_script && !node.has_attr("nomodule")
-}
-
-fn rels(node: &NodeRef<'_>) -> Vec<String> {
-    let rel = node.attr("rel").unwrap_or_default().to_ascii_lowercase();
-    rel.split_whitespace().map(str::to_owned).collect()
-}
-
-/// Whether a link is a stylesheet, or becomes one by the usual trick once it is loaded.
-pub(super) fn is_stylesheet(node: &NodeRef<'_>) -> bool {
-    let rels = rels(node);
-    let has = |name: &str| rels.iter().any(|rel| rel == name);
-    let becomes_one =
-        || has("preload") && node.attr("onload").is_some_and(|code| code.contains("stylesheet"));
-    (has("stylesheet") && !has("alternate")) || becomes_one()
 }
 
 /// Whether a link only prepares for requests to another host, which are not made any more.

@@ -14,6 +14,7 @@ use dom_query::{Document, NodeRef};
 use url::Url;
 
 use crate::css::{self, Link, edit, parse};
+use crate::document::base::{self, DocumentBase};
 use crate::document::srcset;
 use crate::error::{Error, Result};
 use crate::net::Net;
@@ -61,7 +62,8 @@ pub(crate) fn localise(
     net: &Net,
     scratch: &Path,
 ) -> Result<bool> {
-    let mut changed = drop_hints(document);
+    let mut changed = leave_remote_base(document, site)?;
+    changed |= drop_hints(document);
     let places = places(document);
     let locals = LocalSheets::read(site, &places)?;
     let mut needs = Vec::new();
@@ -81,6 +83,45 @@ pub(crate) fn localise(
     }
     locals.rewrite(&mut names)?;
     Ok(changed)
+}
+
+/// Writes the addresses of a document that is based on another host in full, and takes its `<base>` away: its files will be
+/// here.
+fn leave_remote_base(document: &Document, site: Site<'_>) -> Result<bool> {
+    let Some(DocumentBase::Remote(base)) = base::stated(document, &format!("{}/", site.folder))
+    else {
+        return Ok(false);
+    };
+    for place in places(document) {
+        let value = value_of(&place);
+        let is_css = matches!(place.slot, Slot::StyleAttribute | Slot::StyleText);
+        let mut edits = Vec::new();
+        for (_, link) in links_of(&place, &value) {
+            if link.url.trim().is_empty() || link.url.starts_with('#') {
+                continue;
+            }
+            if let Some(url) = remote(&link.url, Some(&base), &place.element)? {
+                edits.push((link.span, if is_css { css::url(url.as_str()) } else { url.into() }));
+            }
+        }
+        if !edits.is_empty() {
+            let value = edit(&value, edits);
+            match &place.slot {
+                Slot::Attribute { name, .. } => place.node.set_attr(name, &value),
+                Slot::SourceSet => place.node.set_attr("srcset", &value),
+                Slot::StyleAttribute => place.node.set_attr("style", &value),
+                Slot::StyleText => place.node.set_text(value),
+            }
+        }
+    }
+    for module in document.select("script[type=module][src]").nodes() {
+        let src = module.attr("src").unwrap_or_default();
+        if let Some(url) = remote(&src, Some(&base), "a module")? {
+            module.set_attr("src", url.as_str());
+        }
+    }
+    document.select_single("base[href]").remove();
+    Ok(true)
 }
 
 /// Removes links that prepare for requests which are not made any more.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::document::decode::decode_document;
 use crate::document::html::{describe, escape_attribute, inner_html, outer_html, parse, serialize};
 use crate::error::{Error, Result};
 use crate::scenes::preflight::source;
@@ -16,8 +17,8 @@ pub(crate) fn isolate(html: &str, file: &str, project: &Path) -> Result<Option<S
     if !is_template {
         return Ok(None);
     }
-    if let Ok(index) = std::fs::read_to_string(project.join("index.html")) {
-        let document = parse(&index);
+    if let Ok(index) = std::fs::read(project.join("index.html")) {
+        let document = parse(&decode_document(&index, "index.html").text);
         let hosts = document.select("[data-composition-src]");
         let own = hosts.nodes().iter().find(|host| source(host).as_deref() == Some(file));
         if let (Some(host), Some(body)) = (own, document.body()) {

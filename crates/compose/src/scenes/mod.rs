@@ -1,7 +1,9 @@
 //! Nested compositions: each file that a host names is put into it, with styles and scripts that reach that instance only.
 
+mod compound;
 pub(crate) mod entry;
 pub(crate) mod mount;
+pub(crate) mod page;
 pub(crate) mod preflight;
 pub(crate) mod scene;
 pub(crate) mod script;
@@ -16,7 +18,9 @@ use serde_json::{Map, Value};
 use crate::css::{self, edit};
 use crate::document::html::{escape_attribute, json_in_script};
 use crate::document::rebase::{Base, normalized};
-use crate::document::variables::{Force, bind, bound_elements, custom_properties, values};
+use crate::document::variables::{
+    Force, Problem, bind, bound_elements, custom_properties, unbound, undeclared, values,
+};
 use crate::error::Result;
 use crate::scenes::mount::mount;
 use crate::scenes::scene::{Scene, Script, declared_id, load};
@@ -68,12 +72,15 @@ pub(crate) fn inline(
             instance: names.next(&authored, host.has_attr("data-fw-late")),
             authored,
             root: scene.content.root_id(),
+            page: scene.page.clone(),
         };
         host.remove_attr("data-fw-late");
         mount(&host, &scene, &scope, &src);
         let given = given_values(&host, &mut warnings);
         let instance = values(&scene.variables, &given);
-        bind(&bound_elements(document, Some(&host)), &instance);
+        let bound = bound_elements(document, Some(&host));
+        warnings.extend(variable_warnings(&scene, &bound, &given, &src));
+        bind(&bound, &instance);
         collected.add_variables(
             &host,
             &scope,
@@ -81,7 +88,7 @@ pub(crate) fn inline(
             &given,
             instance,
         );
-        collected.add(&scene, &scope, &src);
+        warnings.extend(collected.add(&scene, &scope, &src));
         for nested in preflight::hosts_in(&host) {
             nested.set_attr("data-fw-late", "");
             queue.push_back(nested);
@@ -145,6 +152,18 @@ impl Names {
     }
 }
 
+/// A style sheet with selectors that reach one instance only. Those that reach nothing are added to `lost`.
+fn scoped_sheet(text: &str, scope: &Scope, lost: &mut Vec<String>) -> String {
+    let sheet = css::parse(text);
+    let mut edits: Vec<_> =
+        sheet.selectors().map(|at| (at.clone(), scope.list(&text[at], lost))).collect();
+    edits.extend(sheet.scopes().map(|at| (at.clone(), scope.scope_prelude(&text[at], lost))));
+    edits.extend(sheet.scoped_selectors().map(|at| (at.clone(), scope.scoped_list(&text[at]))));
+    let inner = sheet.inner_selectors();
+    edits.extend(inner.filter_map(|at| Some((at.clone(), scope.inner_list(&text[at])?))));
+    edit(text, edits)
+}
+
 fn addresses(document: &Document, selector: &str, name: &str) -> BTreeSet<String> {
     let nodes = document.select(selector);
     nodes.nodes().iter().filter_map(|node| node.attr(name)).map(|address| same(&address)).collect()
@@ -172,6 +191,22 @@ fn given_values(host: &NodeRef<'_>, warnings: &mut Vec<String>) -> Map<String, V
     }
 }
 
+/// What is given to a scene, or asked for in it, that it does not declare.
+fn variable_warnings(
+    scene: &Scene,
+    bound: &[NodeRef<'_>],
+    given: &Map<String, Value>,
+    src: &str,
+) -> Vec<String> {
+    let unbound = unbound(bound, &scene.variables, given);
+    let unbound = unbound
+        .into_iter()
+        .map(|Problem { element, reason }| format!("{src}: {element}: {reason}"));
+    let undeclared = undeclared(&scene.variables, given);
+    let undeclared = undeclared.into_iter().map(|reason| format!("{src}: {reason}"));
+    undeclared.chain(unbound).collect()
+}
+
 impl DocumentParts {
     fn add_variables(
         &mut self,
@@ -195,17 +230,16 @@ impl DocumentParts {
         self.variables.insert(scope.instance.clone(), Value::Object(instance));
     }
 
-    fn add(&mut self, scene: &Scene, scope: &Scope, src: &str) {
+    /// Answers warnings.
+    fn add(&mut self, scene: &Scene, scope: &Scope, src: &str) -> Vec<String> {
         for link in &scene.links {
             if self.linked.insert(same(&link.address)) {
                 self.links.push(link.html.clone());
             }
         }
+        let mut lost = Vec::new();
         for style in &scene.styles {
-            let sheet = css::parse(&style.css);
-            let scoped =
-                sheet.selectors().map(|at| (at.clone(), scope.list(&style.css[at]))).collect();
-            let scoped = edit(&style.css, scoped);
+            let scoped = scoped_sheet(&style.css, scope, &mut lost);
             let media = style
                 .media
                 .as_deref()
@@ -228,6 +262,12 @@ impl DocumentParts {
             };
             self.scripts.push(format!("<script{kind}>{text}</script>"));
         }
+        let warning = |selector: &String| {
+            format!(
+                "{src}: the rule of \"{selector}\" is lost: its html or body is not where a nested composition has its page"
+            )
+        };
+        lost.iter().map(warning).collect()
     }
 
     /// Scenes come after the document's own styles and scripts, so that they win over and know of them.

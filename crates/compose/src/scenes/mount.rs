@@ -4,26 +4,10 @@ use dom_query::{Document, NodeRef};
 
 use crate::css;
 use crate::document::html::outer_html;
+use crate::scenes::page::TAKEN_FROM_ROOT;
 use crate::scenes::scene::{Content, Scene};
 use crate::scenes::selector::Scope;
 use crate::timing::js_number;
-
-/// What the root element of a scene says about itself that is the host's to say.
-const TAKEN_FROM_ROOT: [&str; 13] = [
-    "id",
-    "data-composition-id",
-    "data-composition-file",
-    "data-composition-src",
-    "data-root",
-    "data-track-index",
-    "data-layer",
-    "data-start",
-    "data-duration",
-    "data-end",
-    "data-composition-duration",
-    "data-playback-start",
-    "data-playback-rate",
-];
 
 impl Content {
     /// The `id` of the root element, if that becomes the host's inner root.
@@ -47,6 +31,7 @@ pub(crate) fn mount(host: &NodeRef<'_>, scene: &Scene, scope: &Scope, src: &str)
     }
     host.remove_attr("data-composition-src");
     host.set_attr("data-composition-file", src);
+    scene.page.dress(host);
     match &scene.content {
         Content::Whole(html) => {
             let content = Document::fragment(html.as_str());

@@ -111,7 +111,7 @@ fn walk(
             continue;
         }
         let text = match read(project, &src) {
-            Ok(text) => text,
+            Ok(decoded) => decoded.text,
             Err(Error::Nested { problems }) => {
                 refuse(problems);
                 continue;

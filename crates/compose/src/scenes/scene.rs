@@ -5,10 +5,14 @@ use std::path::Path;
 
 use dom_query::{Document, NodeRef};
 
+use crate::document::base;
+use crate::document::decode::{DecodedText, decode_document};
 use crate::document::html::{inner_html, outer_html, parse};
 use crate::document::rebase::Base;
-use crate::document::variables::{Declared, declared};
+use crate::document::variables::{Declared, Problem, declared};
 use crate::error::{Error, Result};
+use crate::scenes::page::Page;
+use crate::site::Site;
 
 /// A file's parts, with every address as the whole document writes it.
 #[derive(Debug)]
@@ -22,6 +26,7 @@ pub(crate) struct Scene {
     pub(crate) links: Vec<Link>,
     pub(crate) scripts: Vec<Script>,
     pub(crate) variables: Vec<Declared>,
+    pub(crate) page: Page,
     pub(crate) warnings: Vec<String>,
 }
 
@@ -58,8 +63,11 @@ pub(crate) enum Script {
 
 /// Reads `src`, a path from the root of the project, for a host with the composition id `host_id`, if it has one.
 pub(crate) fn load(base: Base<'_>, src: &str, host_id: Option<&str>) -> Result<Scene> {
-    let document = parse(&read(base.site.root, src)?);
-    let mut warnings = Vec::new();
+    let DecodedText { text, warning } = read(base.site.root, src)?;
+    let document = parse(&text);
+    let mut warnings: Vec<String> = warning.into_iter().collect();
+    let folder = base::folder(&document, src);
+    let base = Base { site: Site { folder: &folder, ..base.site }, ..base };
     let template = document.select_single("template").nodes().first().copied();
     let body = document.body().ok_or_else(|| problem(src, "has no content"))?;
     let content = match &template {
@@ -89,7 +97,13 @@ pub(crate) fn load(base: Base<'_>, src: &str, host_id: Option<&str>) -> Result<S
     let declared_id = declaring.attr("data-composition-id").unwrap_or_default().to_string();
     let mut carriers = vec![document.html_root()];
     carriers.push(*declaring);
-    let variables = declared(&carriers, src, &mut warnings);
+    let (variables, problems) = declared(&carriers);
+    let told = problems
+        .into_iter()
+        .map(|Problem { element, reason }| format!("{src}: {element}: {reason}"));
+    warnings.extend(told);
+    // What is around a template is another page.
+    let page = if template.is_none() { Page::of(&document) } else { Page::default() };
 
     base.elements(&content);
     let head = document.head();
@@ -101,7 +115,8 @@ pub(crate) fn load(base: Base<'_>, src: &str, host_id: Option<&str>) -> Result<S
         parts.take(&head_elements, template.is_none(), base);
     }
     parts.take(&content, true, base);
-    let Parts { styles, links, scripts } = parts;
+    let Parts { mut styles, links, scripts } = parts;
+    styles.extend(page.inline_styles().map(|css| Style { css: base.css(&css), media: None }));
     let content = match own_root {
         Some(root) => {
             let inside =
@@ -113,24 +128,24 @@ pub(crate) fn load(base: Base<'_>, src: &str, host_id: Option<&str>) -> Result<S
         }
         None => Content::Whole(content.select_single("html").inner_html().to_string()),
     };
-    Ok(Scene { declared_id, content, styles, links, scripts, variables, warnings })
+    Ok(Scene { declared_id, content, styles, links, scripts, variables, page, warnings })
 }
 
 /// The text of a file that a host names.
-pub(crate) fn read(project: &Path, src: &str) -> Result<String> {
+pub(crate) fn read(project: &Path, src: &str) -> Result<DecodedText> {
     let path = project.join(src);
     let real = fs::canonicalize(&path).map_err(|_| problem(src, "does not exist"))?;
     if !real.is_file() {
         return Err(problem(src, "is not a file"));
     }
     let bytes = fs::read(&real).map_err(Error::io("read", &real))?;
-    let text = String::from_utf8(bytes).map_err(|_| problem(src, "is not UTF-8"))?;
-    if text.trim().is_empty() { Err(problem(src, "is empty")) } else { Ok(text) }
+    let decoded = decode_document(&bytes, src);
+    if decoded.text.trim().is_empty() { Err(problem(src, "is empty")) } else { Ok(decoded) }
 }
 
 /// The composition id that a file declares.
 pub(crate) fn declared_id(project: &Path, src: &str) -> Result<String> {
-    let content = content(&read(project, src)?);
+    let content = content(&read(project, src)?.text);
     let root = content.select_single("[data-composition-id]");
     let id = root.attr("data-composition-id").map(|id| id.trim().to_owned());
     id.filter(|id| !id.is_empty()).ok_or_else(|| problem(src, NO_COMPOSITION))
@@ -138,11 +153,12 @@ pub(crate) fn declared_id(project: &Path, src: &str) -> Result<String> {
 
 /// The variables that a file declares.
 pub(crate) fn declared_variables(project: &Path, src: &str) -> Result<Vec<Declared>> {
-    let text = read(project, src)?;
+    let text = read(project, src)?.text;
     let (whole, content) = (parse(&text), content(&text));
     let mut carriers = vec![whole.html_root()];
     carriers.extend(content.select_single("[data-composition-id]").nodes().first());
-    Ok(declared(&carriers, src, &mut Vec::new()))
+    let (variables, _told_when_it_is_mounted) = declared(&carriers);
+    Ok(variables)
 }
 
 /// What of a file's text is mounted: what is in its first template, if it has one.

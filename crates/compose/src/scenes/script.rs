@@ -65,9 +65,15 @@ fn escape_end(source: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenes::page::Page;
 
     fn scope() -> Scope {
-        Scope { instance: "a__hf1".into(), authored: "a".into(), root: Some("r".into()) }
+        Scope {
+            instance: "a__hf1".into(),
+            authored: "a".into(),
+            root: Some("r".into()),
+            page: Page::default(),
+        }
     }
 
     #[test]

@@ -63,8 +63,8 @@ pub(crate) async fn mix(
         let spool = Spool::open(&path)?;
         let parts = parts(need, &source, spool.samples)?;
         track = blocking(move || {
-            for MixPart { slot, supply, offset, envelope } in &parts {
-                track.add(*slot, *supply, &spool, *offset, envelope)?;
+            for MixPart { slot, supply, offset, envelopes } in &parts {
+                track.add(*slot, *supply, &spool, *offset, envelopes)?;
             }
             Ok(track)
         })
@@ -82,7 +82,7 @@ struct MixPart {
     slot: Slot,
     supply: Supply,
     offset: u64,
-    envelope: Envelope,
+    envelopes: [Envelope; 2],
 }
 
 fn parts(need: &Need<'_>, source: &Source, decoded: u64) -> Result<Vec<MixPart>> {
@@ -91,7 +91,7 @@ fn parts(need: &Need<'_>, source: &Source, decoded: u64) -> Result<Vec<MixPart>>
             slot: used.slot,
             supply: need.supply(used, source, decoded)?,
             offset: need.offset(used),
-            envelope: Envelope::new(&used.sound.volume),
+            envelopes: [&used.sound.volume, &used.sound.fade].map(Envelope::new),
         })
     };
     need.uses.iter().map(part).collect()

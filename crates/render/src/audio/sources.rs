@@ -116,7 +116,7 @@ mod tests {
             rate,
             repeat: Repeat::Once,
         };
-        Sound { clip, volume: Volume::Constant(1.0) }
+        Sound { clip, volume: Volume::Constant(1.0), fade: Volume::Constant(1.0) }
     }
 
     /// Each need as file, first sample, samples and rate, with the offsets of its sounds.

@@ -99,7 +99,7 @@ fn sound(file: &Path, start: f64, end: f64, media_start: f64) -> Sound {
         rate: 1.0,
         repeat: Repeat::Once,
     };
-    Sound { clip, volume: Volume::Constant(1.0) }
+    Sound { clip, volume: Volume::Constant(1.0), fade: Volume::Constant(1.0) }
 }
 
 fn looped(sound: Sound) -> Sound {

@@ -74,7 +74,7 @@ impl Track {
         supply: Supply,
         spool: &Spool,
         offset: u64,
-        envelope: &Envelope,
+        envelopes: &[Envelope],
     ) -> Result<()> {
         let mut from = slot.first();
         while from < slot.end() {
@@ -87,7 +87,9 @@ impl Track {
                     read(&spool.file, offset + source, within)
                         .map_err(Error::io("read", &spool.path))?;
                 }
-                envelope.apply(&mut heard, first.at);
+                for envelope in envelopes {
+                    envelope.apply(&mut heard, first.at);
+                }
                 self.mix(first.at, &heard).map_err(Error::io("mix into", &self.path))?;
             }
             from = to;

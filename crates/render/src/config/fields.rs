@@ -98,12 +98,12 @@ impl Fields {
         Ok(())
     }
 
-    pub(super) fn fps(&mut self) -> Result<Fps> {
-        let value = self.take("fps");
+    pub(super) fn fps(&mut self) -> Result<Option<Fps>> {
+        let Some(value) = self.take("fps") else { return Ok(None) };
         let fps = match &value {
-            Some(Value::Number(number)) => number.as_f64().and_then(Fps::from_number),
-            Some(Value::String(text)) => text.parse().ok(),
-            Some(Value::Object(ratio)) => {
+            Value::Number(number) => number.as_f64().and_then(Fps::from_number),
+            Value::String(text) => text.parse().ok(),
+            Value::Object(ratio) => {
                 let part = |name| {
                     ratio.get(name).and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok())
                 };
@@ -111,12 +111,9 @@ impl Fields {
             }
             _ => None,
         };
-        match (fps, value) {
-            (Some(fps), _) => Ok(fps),
-            (None, None) => refuse("fps", format!("is required: one of {}", Fps::SUPPORTED)),
-            (None, Some(value)) => {
-                refuse("fps", format!("must be one of {}, not {value}", Fps::SUPPORTED))
-            }
+        match fps {
+            Some(fps) => Ok(Some(fps)),
+            None => refuse("fps", format!("must be {}, not {value}", Fps::SUPPORTED)),
         }
     }
 

@@ -1,5 +1,7 @@
 //! What a render makes: container, codec and transparency, and which of their combinations there are.
 
+use compose::geometry::{Size, Viewport};
+
 use crate::config::fields::Fields;
 use crate::error::{Result, refuse_config as refuse};
 use crate::frame::Fps;
@@ -81,6 +83,17 @@ pub(crate) enum PixelFormat {
     Rgb,
     /// The picture as Chrome sends it.
     Png,
+}
+
+impl PixelFormat {
+    /// Whether there must be an even number of pixels in each direction: two share their colour in 4:2:0, and `ProRes` takes
+    /// no odd width.
+    fn comes_in_pairs(self) -> bool {
+        match self {
+            Self::Yuv420 | Self::Yuva420 | Self::Yuv444p10 | Self::Yuva444p10 => true,
+            Self::Rgb | Self::Png => false,
+        }
+    }
 }
 
 impl Quality {
@@ -192,8 +205,23 @@ impl Output {
         }
     }
 
-    /// Reads what is to be made, at `fps`, and refuses what does not go together, with what would.
-    pub(super) fn read(fields: &mut Fields, fps: Fps) -> Result<Self> {
+    /// Whether its frames can have this size.
+    pub(crate) fn holds(&self, Size { width, height }: Size) -> bool {
+        !self.pixels().comes_in_pairs() || (width.is_multiple_of(2) && height.is_multiple_of(2))
+    }
+
+    /// The page on which a composition of this size is drawn: where frames of an odd size cannot be encoded, one with a row or
+    /// column more, which shows what is behind the composition.
+    pub(crate) fn page(&self, viewport: Viewport) -> Viewport {
+        if self.holds(viewport.frame()) {
+            return viewport;
+        }
+        let even = |side: u32| side.next_multiple_of(2);
+        Viewport { width: even(viewport.width), height: even(viewport.height), ..viewport }
+    }
+
+    /// Reads what is to be made, and refuses what does not go together, with what would.
+    pub(super) fn read(fields: &mut Fields) -> Result<Self> {
         let format = fields.choice("format", &Format::ALL.map(Format::name))?;
         let format = format.and_then(|name| Format::from_name(&name)).unwrap_or(Format::Mp4);
         let codec = codec(fields, format)?;
@@ -214,11 +242,15 @@ impl Output {
             return refuse("loop", format!("is for gif; a {} is played once", format.name()));
         }
         let cfr = fields.bool("cfr")?.unwrap_or(false);
-        if let Some(reason) = unfit(fps, format) {
-            return refuse("fps", reason);
-        }
         let output = Self { format, codec, alpha, quality, rate, plays: plays.unwrap_or(0), cfr };
         output.refuses_cfr().map_or(Ok(output), |reason| refuse("cfr", reason))
+    }
+
+    /// Why it cannot have this frame rate, if it cannot.
+    pub(super) fn unfit(&self, fps: Fps) -> Option<String> {
+        // A frame is shown for hundredths of a second, and browsers take less than two for ten.
+        let is_unfit = self.format == Format::Gif && fps.as_f64() > 50.0;
+        is_unfit.then(|| format!("a gif has at most 50 frames a second, not {}", fps.named()))
     }
 
     /// Why it cannot be encoded once more, if that is asked for.
@@ -275,23 +307,6 @@ fn rate(fields: &mut Fields, format: Format, codec: Codec) -> Result<RateControl
     }
 }
 
-/// Why a format cannot have a frame rate.
-fn unfit(fps: Fps, format: Format) -> Option<String> {
-    match format {
-        // A frame is shown for hundredths of a second, and browsers take less than two for ten.
-        Format::Gif if fps.as_f64() > 50.0 => {
-            Some(format!("a gif has at most 50 frames a second, not {}", fps.named()))
-        }
-        Format::Gif | Format::PngSequence => None,
-        _ if fps.as_f64() < 23.0 => Some(format!(
-            "{} frames a second are for gif and png-sequence; a {} has 23.976 or more",
-            fps.named(),
-            format.name()
-        )),
-        _ => None,
-    }
-}
-
 /// The slowest and the fastest stream that makes sense, in bits a second.
 const BITS: (f64, f64) = (1e4, 1e9);
 
@@ -315,6 +330,31 @@ pub(crate) fn bits(text: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_of_an_odd_size_is_padded_where_pixels_come_in_pairs() {
+        let output = |format: Format, alpha| Output {
+            format,
+            codec: format.codecs()[0],
+            alpha,
+            quality: Quality::Draft,
+            rate: RateControl::Preset,
+            plays: 0,
+            cfr: false,
+        };
+        let odd = |scale| Viewport { width: 1081, height: 607, scale };
+        let padded = |scale| Viewport { width: 1082, height: 608, scale };
+        for (format, alpha, page, expected) in [
+            (Format::Mp4, Alpha::None, odd(1), padded(1)),
+            (Format::Webm, Alpha::Kept, odd(3), padded(3)),
+            (Format::Mp4, Alpha::None, odd(2), odd(2)),
+            (Format::Mov, Alpha::Kept, odd(1), padded(1)),
+            (Format::PngSequence, Alpha::None, odd(1), odd(1)),
+            (Format::Gif, Alpha::None, odd(1), odd(1)),
+        ] {
+            assert_eq!(output(format, alpha).page(page), expected, "{format:?}");
+        }
+    }
 
     #[test]
     fn a_bit_rate_is_bits_a_second_in_whatever_unit() {

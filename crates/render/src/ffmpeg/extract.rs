@@ -35,8 +35,9 @@ pub(crate) enum Wanted {
 /// Writes the wanted pictures of `source`, of which `picture` is known, to `frame_00001` and so on in `dir`.
 ///
 /// The demuxer goes to the key frame before the moment, and nothing between it and the moment is thrown away: the `fps`
-/// filter needs the picture that is still shown when the window begins. It gives a picture to every slot, by its time and
-/// not by its number, which is right for sources of any and of changing rate.
+/// filter needs the picture that is still shown when the window begins. It gives every slot the last picture whose time is not
+/// after the slot's by more than a millisecond, as a player does, which is right for sources of any and of changing rate. The
+/// clock of a source may be too coarse for a millisecond, so that pictures are first told in microseconds.
 pub(crate) fn command(
     ffmpeg: &Path,
     source: &Path,
@@ -53,7 +54,8 @@ pub(crate) fn command(
     };
     let (from, pacing, count) = match wanted {
         Wanted::Window { from, frames, fps } => {
-            (from, format!("fps={fps}:start_time=0,"), format!("-frames:v {frames}"))
+            let pacing = format!("settb=AVTB,setpts=PTS-1000,fps={fps}:start_time=0:round=up,");
+            (from, pacing, format!("-frames:v {frames}"))
         }
         // Each picture takes the place of the one before.
         Wanted::Last { behind } => (behind, String::new(), "-update 1".to_owned()),
@@ -194,7 +196,7 @@ mod tests {
         assert_eq!(
             printed(&picture(), window, Still::Jpeg, "/f/50%"),
             "ffmpeg -v error -nostdin -noaccurate_seek -ss 2.500000 -i /p/a b.mp4 -map 0:V:0 \
-             -vf fps=30000/1001:start_time=0,zscale=matrixin=709:rangein=limited:primariesin=709:transferin=709:\
+             -vf settb=AVTB,setpts=PTS-1000,fps=30000/1001:start_time=0:round=up,zscale=matrixin=709:rangein=limited:primariesin=709:transferin=709:\
              primaries=709:transfer=709:matrix=170m:range=full,format=yuvj420p -fps_mode passthrough -frames:v 90 \
              -c:v mjpeg -q:v 2 -threads 1 -flags:v +bitexact -fflags +bitexact -f image2 -y /f/50%%/frame_%05d.jpg"
         );

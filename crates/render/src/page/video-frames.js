@@ -1,10 +1,13 @@
-// Runs before the page's own content. Videos are not played: an image beside each shows the frame that the renderer names.
+// Runs before the page's own content. Videos are not played: each shows the frame that the renderer names as its poster, so that
+// the page's selectors, boxes and effects are those of its author. A video whose colours the runtime grades has an image beside
+// it instead, which is what the runtime reads.
 // window.__fwClips lists them; window.__fwVideos is what the bridge calls.
 (() => {
   'use strict';
   const { setTimeout } = window.__HF_VIRTUAL_TIME__.originals;
   const [fetch, Image, { createObjectURL, revokeObjectURL }] = [window.fetch.bind(window), window.Image, URL];
-  // What each clip has: its element, the image beside it, the frame in that, the one due now, and the one that is fetched.
+  // What each clip has: its element, the image that holds its frame, which frame that is, the one due now, and the one that is
+  // fetched.
   const states = window.__fwClips.map((clip) => ({
     clip, video: null, image: null, frame: null, due: null, still: null, next: null, styles: new Map(), callbacks: new Map(), handle: 0,
   }));
@@ -40,7 +43,7 @@
     state.video = video;
     byElement.set(video, state);
     const { clip } = state;
-    silence(video, clip, addressOf(video));
+    silence(video, clip, new URL(clip.src, document.baseURI).href);
     video.setAttribute('poster', posterOf(clip));
     Object.defineProperties(video, {
       videoWidth: { configurable: true, get: () => clip.width },
@@ -61,6 +64,7 @@
       cancelVideoFrameCallback: { configurable: true, value: (handle) => state.callbacks.delete(handle) },
     });
   };
+  const isGraded = (video) => video.hasAttribute('data-color-grading');
   const mediaTime = ({ clip, frame }) => clip.mediaStart + (frame ?? 0) / window.__HF_EXPORT_RENDER_SEEK_CONFIG.fps;
 
   // A sound that has its file in common with a video lost it: it was mixed when the composition was planned.
@@ -147,6 +151,8 @@
     const still = (next && next.frame === due && (await next.still)) || (await fetchStill(number, due));
     state.image.src = still.url;
     await state.image.decode();
+    // What is decoded under the same address is there at once.
+    if (state.video && !isGraded(state.video)) state.video.poster = still.url;
     forget(state.still);
     Object.assign(state, { still, frame: due });
     return true;
@@ -187,12 +193,17 @@
     return exact.map((value, i) => (Math.abs(value - whole[i]) <= 0.5 ? Math.round(value * 64) / 64 : whole[i]));
   };
 
-  // The visibility that the video would have if it were not hidden for its image.
-  const visibilityOf = (video) => {
+  const isInHiddenScene = (video) => {
     for (let host = video.parentElement; host; host = host.parentElement) {
       const isHost = host.matches('[data-composition-id], [data-composition-src], [data-composition-file]');
-      if (isHost && getComputedStyle(host).visibility === 'hidden') return 'hidden';
+      if (isHost && getComputedStyle(host).visibility === 'hidden') return true;
     }
+    return false;
+  };
+
+  // The visibility that the video would have if it were not hidden for its image.
+  const visibilityOf = (video) => {
+    if (isInHiddenScene(video)) return 'hidden';
     if (video.style.visibility) return video.style.visibility;
     video.removeAttribute('data-fw-fed');
     const { visibility } = getComputedStyle(video);
@@ -221,14 +232,22 @@
     return changed;
   };
 
+  // A video without a frame is not there, and whatever is inside a hidden scene is hidden, a visible video too.
+  const reveal = ({ video, due }) => {
+    const isIdle = due === null || isInHiddenScene(video);
+    if (video.hasAttribute('data-fw-idle') === isIdle) return false;
+    video.toggleAttribute('data-fw-idle', isIdle);
+    return true;
+  };
+
   let replaced = false;
   window.__fwVideos = {
-    // Puts an image beside each video, before the first frame.
+    // Gives each video the image that holds its frame, before the first frame.
     async prepare() {
       look(document);
       observer.disconnect();
       const style = document.createElement('style');
-      style.textContent = 'video[data-fw-fed]{visibility:hidden!important}';
+      style.textContent = 'video[data-fw-fed], video[data-fw-idle]{visibility:hidden!important}';
       document.head.append(style);
       await Promise.all(states.filter(({ video }) => video).map(async (state) => {
         const { video, clip } = state;
@@ -239,8 +258,14 @@
         image.className = '__render_frame__';
         image.id = `__render_frame_${clip.id}__`;
         image.alt = '';
-        image.style.cssText = 'all: initial; pointer-events: none';
         state.image = image;
+        if (!isGraded(video)) {
+          // The runtime looks for it by its id, and nothing in the head is displayed.
+          document.head.append(image);
+          video.setAttribute('data-fw-idle', '');
+          return;
+        }
+        image.style.cssText = 'all: initial; pointer-events: none';
         write(state, 'display', 'none');
         video.after(image);
         video.setAttribute('data-fw-fed', '');
@@ -260,12 +285,14 @@
         const { width, height } = state.clip;
         const facts = { mediaTime: mediaTime(state), presentedFrames: state.frame + 1, width, height, presentationTime: time * 1000, expectedDisplayTime: time * 1000 };
         callbacks.forEach((callback) => callback(time * 1000, facts));
+        if (state.video) state.video.dispatchEvent(new Event('timeupdate'));
       });
     },
 
-    // Lays the images over their videos as these are after the seek, and begins to fetch what comes next.
+    // Shows the videos as they are after the seek, and begins to fetch what comes next.
     show(time, nextFrames) {
-      const followed = states.filter(({ video, image }) => video && image).map(follow);
+      const shown = states.filter(({ video, image }) => video && image);
+      const followed = shown.map((state) => (isGraded(state.video) ? follow(state) : reveal(state)));
       if ((replaced || followed.includes(true)) && document.querySelector('canvas')) {
         if (window.__hfReseekGpu) window.__hfReseekGpu(time);
         const grading = window.__hf.colorGrading;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use compose::document::html::{parse, serialize};
 use compose::js_number;
 use compose::media::clip::{Clip, Repeat, Sound, Volume};
-use compose::media::{Kind, Medium, clips, element};
+use compose::media::{Kind, Medium, clips, element, fade};
 use compose::site::Site;
 use compose::timing::resolve::{KnownDurations, TimeMapping, Times, in_point};
 use dom_query::Document;
@@ -230,7 +230,8 @@ impl Media {
                     Some(points) => Volume::Curve(points.clone()),
                     None => Volume::Constant(medium.gain),
                 };
-                played.sounds.push(Sound { clip: clip.clone(), volume });
+                let fade = fade(&document, &medium, &times)?;
+                played.sounds.push(Sound { clip: clip.clone(), volume, fade });
             }
             if matches!(medium.kind, Kind::Video | Kind::Gif) && source.picture.is_some() {
                 refuse_in_point(&document, &medium, source)?;
@@ -284,7 +285,8 @@ fn last_part(stderr: &str) -> &str {
 }
 
 fn check(medium: &Medium, source: &Source) -> Result<()> {
-    let Medium { kind, id: _, element, src: _, file: _, audible: _, gain: _, repeat: _ } = medium;
+    let Medium { kind, id: _, element, src: _, file: _, audible: _, gain: _, fades: _, repeat: _ } =
+        medium;
     match (kind, &source.picture, &source.sound) {
         (Kind::Video | Kind::Gif, None, Some(_)) => Err(compose::Error::MediaKind {
             element: element.clone(),

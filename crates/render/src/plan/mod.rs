@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use compose::document::decode::{DecodedText, decode_document};
 use compose::gather::{GatherOptions, Gathered, gather};
 use compose::geometry::Viewport;
 use compose::media::clip::Sound;
@@ -33,7 +34,7 @@ use crate::config::Settings;
 use crate::config::output::{Alpha, Format};
 use crate::error::{Error, Result};
 use crate::ffmpeg;
-use crate::frame::{FrameRange, slice_chunks};
+use crate::frame::{Fps, FrameRange, slice_chunks};
 use crate::page::PageSource;
 use crate::plan::ask::{AskOptions, VolumeProbe, ask};
 use crate::plan::layout::{Composition, Manifest};
@@ -59,6 +60,7 @@ pub struct Planned {
     pub chunks: Vec<FrameRange>,
     pub total_frames: u32,
     pub duration: f64,
+    pub fps: Fps,
     pub width: u32,
     pub height: u32,
     /// Pixels of a frame per pixel of the page, in both directions.
@@ -83,12 +85,15 @@ pub async fn plan(
     out: &Path,
 ) -> Result<Planned> {
     let compiled = compile(project, settings).await?;
+    let settings = &settings.with_stated_rate(compiled.frame_rate.as_deref())?;
     let Viewport { width, height, .. } = compiled.viewport;
     let scale = match &settings.resolution {
         Some(resolution) => resolution.scale(width, height)?,
         None => 1,
     };
-    let frame_size = Viewport { scale, ..compiled.viewport }.frame();
+    let page = settings.output.page(Viewport { scale, ..compiled.viewport });
+    let (width, height, frame_size) = (page.width, page.height, page.frame());
+    let compiled = Compiled { viewport: Viewport { scale: 1, ..page }, ..compiled };
     let work = make_scratch(out)?;
     let page_dir = work.join(layout::COMPILED);
 
@@ -131,6 +136,7 @@ pub async fn plan(
         plan_hash: String::new(),
         total_frames: frames.len(),
         duration: selection.seconds(settings, duration),
+        fps: settings.fps,
         width,
         height,
         scale,
@@ -147,6 +153,31 @@ pub async fn plan(
     let encoder = encoder_plan(settings, runtime_env, &planned, chunk_size);
     write_meta(out, &composition, &planned.chunks, &videos, &encoder)?;
     finish(tools, settings, planned, out).await
+}
+
+/// Does of planning what says whether `project` can be planned and asks no page, and answers the warnings. `out` must be empty.
+pub async fn preflight(
+    tools: &Tools,
+    net: &Net,
+    project: &Path,
+    settings: &Settings,
+    out: &Path,
+) -> Result<Vec<String>> {
+    let compiled = compile(project, settings).await?;
+    settings.with_stated_rate(compiled.frame_rate.as_deref())?;
+    let Viewport { width, height, .. } = compiled.viewport;
+    if let Some(resolution) = &settings.resolution {
+        resolution.scale(width, height)?;
+    }
+    let work = make_scratch(out)?;
+    let gathered = collect(tools, net, project, settings, &compiled, &work).await?;
+    let media = Media::read(tools, gathered.media).await?;
+    let site = Site { root: &work.join(layout::COMPILED), folder: &compiled.folder };
+    let timed = media.write_times(gathered.html, site);
+    if let Some(seconds) = compiled.duration {
+        media.play(&timed.html, &settings.entry, seconds)?;
+    }
+    Ok([compiled.warnings, gathered.warnings].concat())
 }
 
 fn make_scratch(out: &Path) -> Result<PathBuf> {
@@ -266,17 +297,15 @@ async fn compile(project: &Path, settings: &Settings) -> Result<Compiled> {
     if !entry.is_file() {
         return Err(Error::EntryMissing { entry: settings.entry.clone() });
     }
-    let html = String::from_utf8(fs::read(&entry).map_err(Error::io("read", &entry))?);
-    let html = html.map_err(|error| compose::Error::Composition {
-        file: settings.entry.clone(),
-        element: "the document".to_owned(),
-        reason: format!("is not UTF-8: {}", error.utf8_error()),
-    })?;
+    let bytes = fs::read(&entry).map_err(Error::io("read", &entry))?;
+    let DecodedText { text: html, warning } = decode_document(&bytes, &settings.entry);
     let (from, set) = (project.to_owned(), settings.clone());
     blocking(move || {
         let check = if set.strict_variables { VariableCheck::Strict } else { VariableCheck::Loose };
         let given = Overrides { variables: set.variables.as_ref(), check };
-        Ok(compose::compile(&html, &set.entry, &from, given)?)
+        let mut compiled = compose::compile(&html, &set.entry, &from, given)?;
+        compiled.warnings.extend(warning);
+        Ok(compiled)
     })
     .await
 }
@@ -293,12 +322,16 @@ async fn collect(
     let (project, net, bundle, settings) =
         (project.to_owned(), net.clone(), tools.fonts(), settings.clone());
     let (page_dir, scratch) = (work.join(layout::COMPILED), work.join("arrivals"));
-    let (html, folder) = (compiled.html.clone(), compiled.folder.clone());
+    let machine_fonts = tools.chrome()?.fonts.clone();
+    let (html, folder, viewport) =
+        (compiled.html.clone(), compiled.folder.clone(), compiled.viewport);
     blocking(move || {
         tree::copy_project(&project, &page_dir)?;
         let site = Site { root: &page_dir, folder: &folder };
         let options = GatherOptions {
             bundle: &bundle,
+            machine_fonts: &machine_fonts,
+            viewport,
             net: &net,
             system_fonts: settings.system_fonts,
             missing_fonts: settings.missing_fonts,

@@ -111,13 +111,13 @@ fn summary(
         )));
     }
     let Dimensions { fps_num, fps_den, width, height, format } = manifest.dimensions.clone();
-    let fps = Fps::exact(fps_num, fps_den).filter(|_| {
-        [width, height].iter().all(|side| (16..=MAX_SIDE).contains(side) && side % 2 == 0)
-    });
-    let Some(fps) = fps else {
+    let unfit = || {
         let reason = format!("dimensions {fps_num}/{fps_den} {width}x{height} cannot be rendered");
-        return Err(Error::PlanArtifactInvalid { artifact: layout::PLAN_JSON.into(), reason });
+        Error::PlanArtifactInvalid { artifact: layout::PLAN_JSON.into(), reason }
     };
+    let is_in_range = |side: &u32| (16..=MAX_SIDE).contains(side);
+    let fps = Fps::exact(fps_num, fps_den).filter(|_| [width, height].iter().all(is_in_range));
+    let fps = fps.ok_or_else(unfit)?;
     let factor = encoder.device_scale_factor.unwrap_or(1.0);
     let scale = (1..=MAX_SCALE).find(|scale| (f64::from(*scale) - factor).abs() < f64::EPSILON);
     let Some(scale) = scale.filter(|scale| width.max(height) * scale <= MAX_SIDE) else {
@@ -126,6 +126,9 @@ fn summary(
     };
     let chunks: Vec<_> = chunks.iter().map(|chunk| chunk.range()).collect();
     let output = output::read(&format, encoder)?;
+    if !output.holds(Viewport { width, height, scale }.frame()) {
+        return Err(unfit());
+    }
     let side_outputs =
         output::side_outputs(encoder, &chunks, Viewport { width, height, scale }.frame())?;
     Ok(PlanSummary { manifest, chunks, fps, scale, output, side_outputs })

@@ -52,7 +52,9 @@ pub(crate) fn window(
             return Ok(Some(Window { start, end, media_start, rate, cycle: Some(cycle), frames }));
         }
     }
-    let start = clip.start.max(0.0);
+    // The first moment that is drawn, so that every frame shows what is due at its own moment.
+    let start = fps.seconds(first_frame_at(clip.start.max(0.0), fps));
+    let start = if start < clip.end { start } else { clip.start.max(0.0) };
     let media_start = clip.media_start + (start - clip.start) * clip.rate;
     let needed = position(last, start, clip.rate, fps).floor() + 1.0;
     let there = playable.map_or(f64::INFINITY, |playable| (playable - media_start) * fps.as_f64());
@@ -65,7 +67,16 @@ impl Window {
     /// that a clip that is not on in these is no other kind of clip.
     pub(crate) fn within(self, frames: FrameRange, fps: Fps) -> Self {
         let Self { start, end, media_start, rate, cycle, frames: all } = self;
-        if cycle.is_some() {
+        if let Some(cycle) = cycle {
+            let repetition = |index: u32| {
+                (position(index, start, rate, fps).max(0.0) / (cycle * fps.as_f64())).floor()
+            };
+            let first = repetition(frames.start);
+            // What lies in one repetition is shown as if it were the only one.
+            if (first - repetition(frames.end - 1)).abs() < 0.5 {
+                let alone = Self { start: start + first * cycle / rate, cycle: None, ..self };
+                return alone.within(frames, fps);
+            }
             return self;
         }
         let shown = |index: u32| {
@@ -82,6 +93,11 @@ impl Window {
             frames: rounded(last - first + 1.0).unwrap_or(all),
         }
     }
+}
+
+fn first_frame_at(start: f64, fps: Fps) -> u32 {
+    let frames = (start * fps.as_f64() - 1e-6).ceil();
+    if frames < 1.0 { 0 } else { rounded(frames).unwrap_or(u32::MAX) }
 }
 
 fn last_frame_before(end: f64, fps: Fps) -> Option<u32> {
@@ -148,8 +164,8 @@ mod tests {
             ((-5.0, 15.0, 0.0, 2.0, Loop), (-5.0, 0.0, Some(10.0), 300)),
             // A loop that does not come to its end is none.
             ((0.0, 3.0, 0.0, 1.0, Loop), (0.0, 0.0, None, 90)),
-            // Off the grid: frames 31 to 59 are seen, which begin 0.7 frames into the clip.
-            ((1.01, 2.0, 0.0, 1.0, Once), (1.01, 0.0, None, 29)),
+            // Off the grid: frames 31 to 59 are seen, and the first of them shows its own moment.
+            ((1.01, 2.0, 0.0, 1.0, Once), (31.0 / 30.0, 31.0 / 30.0 - 1.01, None, 29)),
             // A single frame.
             ((0.0, 0.02, 0.0, 1.0, Once), (0.0, 0.0, None, 1)),
         ] {
@@ -187,6 +203,27 @@ mod tests {
         let whole = window(&clip(0.0, 9.0, 0.0, 1.0, Repeat::Once), Some(10.0), FPS, 600);
         let part = whole.unwrap().unwrap().within(FrameRange { start: 60, end: 61 }, FPS);
         assert_eq!((part.start, part.media_start, part.frames), (2.0, 2.0, 1));
+    }
+
+    #[test]
+    fn a_part_of_one_repetition_of_a_loop_needs_no_other() {
+        for rate in [0.5, 1.0, 2.0] {
+            let whole = window(&clip(0.5, 19.0, 0.0, rate, Repeat::Loop), Some(1.0), FPS, 600);
+            let whole = whole.unwrap().unwrap();
+            let cycle = whole.cycle.unwrap() * 30.0;
+            for index in 15..570 {
+                let part = whole.within(FrameRange { start: index, end: index + 1 }, FPS);
+                assert_eq!((part.frames, part.cycle), (1, None), "frame {index}");
+                let shown = position(index, whole.start, rate, FPS) % cycle;
+                let found = part.media_start * 30.0;
+                assert!(
+                    (found - shown.floor()).abs() < 1e-6,
+                    "frame {index}: {found}, not {shown}"
+                );
+            }
+            let over = whole.within(FrameRange { start: 15, end: 570 }, FPS);
+            assert_eq!(over, whole, "all repetitions");
+        }
     }
 
     #[test]

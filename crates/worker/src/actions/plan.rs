@@ -98,7 +98,7 @@ impl PlanEvent {
 }
 
 /// The hosts that planning may reach: all public ones, unless the environment says that there is no way out.
-fn net(env: &BTreeMap<String, String>) -> Net {
+pub(crate) fn net(env: &BTreeMap<String, String>) -> Net {
     match env.get("FRAMEWRIGHT_OFFLINE").map(String::as_str) {
         None | Some("" | "0") => Net::public(),
         Some(_) => Net::offline(),
@@ -142,9 +142,9 @@ impl<S: Store> Worker<'_, S> {
             chunks: u64::try_from(planned.chunks.len()).ok(),
             ..Facts::default()
         };
-        let duration = planned.duration;
+        let (duration, planned_fps) = (planned.duration, planned.fps);
         let places = Places { archive: archive.clone(), audio, locators };
-        let answer = answer(planned, *protocol, places, settings.fps, millis_since(start));
+        let answer = answer(planned, *protocol, places, planned_fps, millis_since(start));
         Ok(Planned { answer, archive, facts, duration })
     }
 

@@ -26,6 +26,7 @@ const EXAMPLES: &str = "Examples:
   bootstrap render my-composition -o overlay.mov --poster 1.5s --preview 540p
   bootstrap render my-composition -o frames --format png-sequence --frames 30..60
   bootstrap still my-composition --at 1.5s -o frame.png
+  bootstrap lint my-composition
   bootstrap render my-composition -o video.mp4 --json --frame-hashes > summary.json
   bootstrap invoke event.json
   bootstrap submit my-composition -o video.mp4
@@ -39,6 +40,10 @@ pub(crate) enum Command {
     Render(Box<RenderArgs>),
     /// Draw one frame of a composition, which is the fast way to see it
     Still(Box<StillArgs>),
+    /// Name everything that is wrong with a composition, with file, line and column, without drawing it
+    ///
+    /// Exit status: 0 nothing is wrong, 1 something is, 2 wrong arguments.
+    Lint(Box<LintArgs>),
     /// Render a composition on a deployed stack: upload it, start the render, watch it, fetch the video
     Submit(Box<SubmitArgs>),
     /// Watch a render of a deployed stack, also one that is over, and fetch its video
@@ -111,6 +116,19 @@ pub(crate) struct StillArgs {
     #[arg(long)]
     pub(crate) alpha: bool,
     /// Print one JSON summary on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) host: HostArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LintArgs {
+    /// The project directory, or the HTML file in it to start from
+    pub(crate) project: PathBuf,
+    #[command(flatten)]
+    pub(crate) page: PageArgs,
+    /// Print one JSON object on stdout: the findings, and how many are errors and warnings
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use compose::document::decode::decode_document;
 use render::config::output::{Codec, Format, Quality};
 use render::frame::{Fps, Moment, Span};
 use serde_json::{Map, Value};
@@ -13,9 +14,9 @@ use crate::error::{Error, Result};
 /// What is drawn.
 #[derive(Debug, Args)]
 pub(crate) struct PageArgs {
-    /// Frames per second: 23.976, 24, 25, 29.97, 30, 48, 50, 59.94, 60 or 120; for pictures and gif also 10, 15 and 20
-    #[arg(long, default_value = "30", value_parser = values::fps)]
-    fps: Fps,
+    /// Frames per second, from 1 to 240: 30, 29.97, 30000/1001 [default: data-fps of the root, else 30]
+    #[arg(long, value_parser = values::fps)]
+    fps: Option<Fps>,
     /// The HTML file to start from, as a path in the project [default: index.html]
     #[arg(long, value_name = "PATH", value_parser = values::text("entryFile"))]
     entry: Option<String>,
@@ -120,16 +121,19 @@ impl Config {
 }
 
 impl PageArgs {
-    pub(crate) fn fps(&self) -> Fps {
-        self.fps
-    }
-
-    /// The part of a config that these options stand for; `entry` is the entry file where none is named.
-    pub(crate) fn config(&self, default_entry: Option<&str>) -> Result<Map<String, Value>> {
+    /// The part of a config that these options stand for; `default_entry` is the entry file where none is named. A frame rate
+    /// that they do not name is the one that the composition in `project` states.
+    pub(crate) fn config(
+        &self,
+        project: &Path,
+        default_entry: Option<&str>,
+    ) -> Result<Map<String, Value>> {
         let Self { fps, entry, output_resolution, variables, strictness } = self;
         let mut config = Config::default();
-        config.set("fps", Some(fps.named()));
-        config.set("entryFile", entry.as_deref().or(default_entry));
+        let entry = entry.as_deref().or(default_entry);
+        let stated = || stated_rate(project, entry.unwrap_or("index.html"));
+        config.set("fps", fps.map(Fps::named).or_else(stated).or(Some(Fps::DEFAULT.named())));
+        config.set("entryFile", entry);
         config.set("outputResolution", output_resolution.as_deref());
         config.set("strictness", strictness.as_deref());
         config.set("variables", variables.read()?);
@@ -143,6 +147,7 @@ impl ConfigArgs {
     /// `output` is called by. Whether its fields go together, [`render::config::Settings`] checks.
     pub(crate) fn config(
         &self,
+        project: &Path,
         default_entry: Option<&str>,
         default_chunk_size: u32,
         output: Option<&Path>,
@@ -166,7 +171,7 @@ impl ConfigArgs {
             chunk_size,
             max_parallel_chunks,
         } = self;
-        let mut config = Config(page.config(default_entry)?);
+        let mut config = Config(page.config(project, default_entry)?);
         config.set("format", format_of(*format, output)?.map(Format::name));
         config.set("codec", codec.map(Codec::name));
         config.set("alpha", alpha.then_some(true).or(no_alpha.then_some(false)));
@@ -185,6 +190,12 @@ impl ConfigArgs {
         config.set("maxParallelChunks", Some(max_parallel_chunks.unwrap_or(256)));
         Ok(config.0)
     }
+}
+
+/// Frames a second as the root of the composition says it. A file that cannot be read is missed when it is planned.
+fn stated_rate(project: &Path, entry: &str) -> Option<String> {
+    let bytes = std::fs::read(project.join(entry)).ok()?;
+    compose::frame_rate(&decode_document(&bytes, entry).text)
 }
 
 /// The format that was asked for, or that of the output's name. They must not contradict each other: a player goes by the name.
@@ -271,7 +282,7 @@ mod tests {
     #[test]
     fn a_value_that_an_option_cannot_have_is_refused_by_the_option() {
         let table = [
-            ("--fps", "31", "must be one of 23.976, 24"),
+            ("--fps", "241", "must be a rate from 1 to 240"),
             ("--entry", "../index.html", "must be a path inside the project"),
             ("--output-resolution", "8k", "must be one of 1080p"),
             ("--strictness", "loose", "must be one of strict, best-effort"),
@@ -314,7 +325,11 @@ mod tests {
             --hdr-mode auto --output-size-limit 5 --chunk-size 7 --max-parallel-chunks 3 --strict-variables";
         let mut args: Vec<_> = args.split_whitespace().collect();
         args.extend(["--variables", r#"{"a": 1}"#]);
-        let config = options(&args).unwrap().config.config(Some("b.html"), 600, None).unwrap();
+        let config = options(&args)
+            .unwrap()
+            .config
+            .config(Path::new(""), Some("b.html"), 600, None)
+            .unwrap();
         let expected = json!({
             "fps": "29.97", "entryFile": "a.html", "outputResolution": "4k", "strictness": "best-effort",
             "format": "webm", "codec": "vp9", "alpha": false, "quality": "high", "crf": 60, "frames": "30..",
@@ -327,7 +342,8 @@ mod tests {
             (&["--bitrate", "8M", "--cfr"][..], json!({"bitrate": "8M", "cfr": true})),
             (&["--format", "gif", "--loop", "3"], json!({"format": "gif", "loop": 3})),
         ] {
-            let mut config = options(args).unwrap().config.config(None, 600, None).unwrap();
+            let mut config =
+                options(args).unwrap().config.config(Path::new(""), None, 600, None).unwrap();
             config.retain(|name, _| expected.get(name).is_some());
             assert_eq!(Value::from(config), expected);
         }

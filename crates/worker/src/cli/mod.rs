@@ -5,6 +5,7 @@ mod config;
 pub(crate) mod floor;
 pub(crate) mod host;
 pub(crate) mod invoke;
+pub(crate) mod lint;
 pub(crate) mod probe;
 pub(crate) mod progress;
 pub(crate) mod render;

@@ -64,7 +64,8 @@ struct Request {
 impl Request {
     fn check(args: &RenderArgs) -> Result<Self> {
         let (project, entry) = project_and_entry(&args.project)?;
-        let config = args.config.config(entry.as_deref(), CHUNK_SIZE, Some(&args.output))?;
+        let config =
+            args.config.config(&project, entry.as_deref(), CHUNK_SIZE, Some(&args.output))?;
         let settings = Settings::parse(&config)?;
         let output = output_path(&args.output, settings.output.format)?;
         check_side_outputs(&settings, &output)?;

@@ -17,7 +17,12 @@ pub(crate) fn report(cli: &Cli, error: &Error) -> ExitCode {
         Command::Still(args) => args.json,
         Command::Submit(args) => args.json,
         Command::Watch(args) => args.json,
-        Command::Invoke(_) | Command::Probe(_) | Command::Floor(_) | Command::Pack { .. } => false,
+        // What is wrong stands in its own JSON.
+        Command::Lint(_)
+        | Command::Invoke(_)
+        | Command::Probe(_)
+        | Command::Floor(_)
+        | Command::Pack { .. } => false,
     };
     if wants_json {
         let mut answer = json!({ "error": { "code": code, "message": message } });

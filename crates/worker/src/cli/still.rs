@@ -62,13 +62,14 @@ impl Request {
                 reason: "a JPEG holds no transparency; .png and .webp do".to_owned(),
             });
         }
-        let mut config = args.page.config(entry.as_deref())?;
+        let mut config = args.page.config(&project, entry.as_deref())?;
         config.extend([
             ("alpha".to_owned(), args.alpha.into()),
             ("format".to_owned(), Format::PngSequence.name().into()),
             ("mute".to_owned(), true.into()),
         ]);
-        let frame = args.page.fps().frame_at(args.at).min(u32::MAX - 1);
+        let fps = Settings::parse(&config)?.fps;
+        let frame = fps.frame_at(args.at).min(u32::MAX - 1);
         config.extend([
             ("poster".to_owned(), format!("{frame}f").into()),
             ("frames".to_owned(), format!("{frame}..{}", frame + 1).into()),

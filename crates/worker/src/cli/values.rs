@@ -35,7 +35,7 @@ pub(super) fn span(text: &str) -> Result<Span, String> {
 }
 
 pub(super) fn fps(text: &str) -> Result<Fps, String> {
-    text.parse().map_err(|()| format!("must be one of {}", Fps::SUPPORTED))
+    text.parse().map_err(|()| format!("must be {}", Fps::SUPPORTED))
 }
 
 /// One of the names of `all`.

@@ -44,7 +44,7 @@ impl Submission {
     pub(super) async fn check(args: &SubmitArgs) -> Result<Self> {
         let (root, entry) = project_and_entry(&args.project)?;
         let given = args.output.as_deref();
-        let mut config = args.config.config(entry.as_deref(), CHUNK_SIZE, given)?;
+        let mut config = args.config.config(&root, entry.as_deref(), CHUNK_SIZE, given)?;
         if let Some(capture) = args.capture {
             config.insert("capture".to_owned(), capture.name().into());
         }

@@ -94,7 +94,7 @@ test('errors of the page are in its status and counted by every seek', async (t)
 test('a seek loads videos, puts the clock at the frame, seeks the page and shows videos, in this order', async (t) => {
   const { bridge, window, run } = await bridged(t, STAGE, OWN);
   bridge.status();
-  bridge.begin(false);
+  bridge.begin(0, false);
   run(`
     const log = (name) => (...args) => { calls.push([name, ...args]); };
     window.__fwVideos = { load: async (...args) => log('load')(...args), show: log('show') };
@@ -157,7 +157,7 @@ test('a page is put at its beginning before it begins, and shows what is hidden 
   bridge.status();
   await bridge.settle();
   assert.deepEqual(plain(run('calls')), [[0, { suppressEvents: true }]]);
-  bridge.begin(false);
+  bridge.begin(0, false);
   run("window.calls.length = 0; window.__player.renderSeek = (at) => calls.push([at, document.getElementById('late').style.display])");
   for (const frame of [4, 5, 11, 12]) {
     late.toggleAttribute('data-hf-clip-hidden', true);
@@ -184,11 +184,11 @@ test('a page of nothing but registered timelines has no history; what else moves
   ]) {
     const { bridge } = await bridged(t, html + STAGE, PLAYER + code);
     bridge.status();
-    assert.deepEqual(plain(bridge.begin(true).history), expected, html + code);
+    assert.deepEqual(plain(bridge.begin(0, true).history), expected, html + code);
   }
   const { bridge } = await bridged(t, STAGE, OWN);
   bridge.status();
-  assert.deepEqual(plain(bridge.begin(true).history), ['a seek of its own']);
+  assert.deepEqual(plain(bridge.begin(0, true).history), ['a seek of its own']);
 });
 
 test('where frames may be left out, timelines are put through what lies between, also backwards', async (t) => {
@@ -200,7 +200,7 @@ test('where frames may be left out, timelines are put through what lies between,
   const { bridge, run } = await bridged(t, STAGE, PLAYER + timelines, { fps: 10 });
   bridge.status();
   await bridge.settle();
-  bridge.begin(true);
+  bridge.begin(0, true);
   const visited = async (at) => {
     run('calls.length = 0');
     await bridge.seek(at);

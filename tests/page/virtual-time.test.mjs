@@ -40,7 +40,7 @@ function page(set = {}) {
   // The page is ready, and is put at frames from then on.
   const begin = () => {
     chrome.now = 4;
-    time.begin();
+    time.begin(0);
   };
   const goTo = (ms) => {
     if (time.place().epoch === null) begin();

@@ -11,7 +11,7 @@ use chromiumoxide::listeners::EventStream;
 use futures::StreamExt;
 use futures::future::{Either, select};
 
-use crate::browser::{Browser, Tick};
+use crate::browser::Browser;
 use crate::error::{Error, Result};
 use crate::frame::Fps;
 
@@ -25,8 +25,8 @@ const HALF_MICROSECOND_MS: f64 = 0.0005;
 const FIRST_START: u64 = 4_000;
 const LATER_START: u64 = 50_000;
 
-/// The page's date when its clock is started, in seconds since 1970. 0 means today to Chrome.
-const FIRST_DATE: f64 = 1e-6;
+/// The date of the page when its clock is started, in seconds since 1970, on the grid. 0 means today to Chrome.
+const FIRST_DATE: f64 = 1e-4;
 
 /// So many tasks may run before Chrome's clock goes on: a page that sends itself messages without end would stop it.
 const MAX_TASKS: i64 = 1_000;
@@ -43,8 +43,19 @@ pub(super) struct VirtualClock {
 
 /// When frame 0 is, in microseconds of a page's clock, if it is ready at `ready`.
 pub(super) fn first_frame_after(ready: u64) -> u64 {
-    if ready <= FIRST_START { FIRST_START } else { (ready + 1).next_multiple_of(LATER_START) }
+    if ready + FIRST_LEAD <= FIRST_START {
+        FIRST_START
+    } else {
+        (ready + FIRST_LEAD).next_multiple_of(LATER_START)
+    }
 }
+
+/// How long before a frame Chrome may draw one that prepares it.
+const LEAD: u64 = GRID;
+pub(super) const LEAD_MS: f64 = 0.1;
+
+/// How long before frame 0 Chrome draws the page for the first time: before the frame that prepares frame 0.
+pub(super) const FIRST_LEAD: u64 = 2 * LEAD;
 
 /// How long after frame 0 frame `index` is, in microseconds on the grid.
 pub(super) fn offset_of(index: u32, fps: Fps) -> u64 {
@@ -153,12 +164,6 @@ impl Browser {
             }),
         }
     }
-
-    /// Draws a frame that nobody sees: scripts, styles and animations go on.
-    pub(super) async fn tick_unseen(&mut self, at: f64, interval: f64) -> Result<()> {
-        self.tick(at, interval, Tick::Unseen).await?;
-        Ok(())
-    }
 }
 
 #[cfg(test)]
@@ -169,10 +174,10 @@ mod tests {
     fn frame_0_does_not_show_how_many_steps_a_page_took_to_get_ready() {
         for (ready, expected) in [
             (0, 4_000),
-            (4_000, 4_000),
-            (4_100, 50_000),
-            (49_900, 50_000),
-            (50_000, 100_000),
+            (3_800, 4_000),
+            (3_900, 50_000),
+            (49_800, 50_000),
+            (49_900, 100_000),
             (700_300, 750_000),
         ] {
             assert_eq!(first_frame_after(ready), expected, "{ready}");

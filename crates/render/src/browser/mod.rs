@@ -46,8 +46,9 @@ use crate::tools::Tools;
 /// How long Chrome may take to start listening. To one command it has the 30 s that the protocol's client allows.
 const LAUNCH_LIMIT: Duration = Duration::from_mins(1);
 
-/// Chrome hangs if its clock, which counts microseconds, repeats or goes back.
-const SMALLEST_STEP_MS: f64 = 0.002;
+/// Chrome hangs if its clock, which counts microseconds, repeats or goes back. Frames of one moment are as close as they can
+/// be: what pages see of the clock is rounded to a tenth of a millisecond, up or down by chance.
+const SMALLEST_STEP_MS: f64 = 0.001;
 /// What Chrome is told of the time between frames that only keep the page going.
 const WAITING_INTERVAL_MS: f64 = 16.0;
 /// How far the page's clock goes on with each of them, in microseconds.
@@ -318,7 +319,8 @@ impl Browser {
 
     /// Draws a frame whose time does not matter.
     async fn tick_soon(&mut self) -> Result<Drawn> {
-        self.tick(0.0, WAITING_INTERVAL_MS, Tick::Advance).await
+        let at = self.ticks_at(self.granted());
+        self.tick(at, WAITING_INTERVAL_MS, Tick::Advance).await
     }
 
     /// Draws one frame at `at` milliseconds, or as soon after the last one as Chrome can tell apart. The one before has

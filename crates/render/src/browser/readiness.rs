@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::browser::Tick;
-use crate::browser::clock::first_frame_after;
+use crate::browser::clock::{FIRST_LEAD, first_frame_after};
 use crate::browser::diagnosis::{why_not_ready, zero_duration};
 use crate::browser::session::{Opened, Session};
 use crate::config::Strictness;
@@ -166,12 +166,13 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Draws the page as it is before frame 0, from where all that moves by itself begins.
+    /// Draws the page as it is before frame 0. All that moves by itself begins with that.
     async fn begin(&mut self) -> Result<Begun> {
         let interval = self.fps.interval_ms();
         self.first_frame = first_frame_after(self.browser.granted());
-        self.grant_until(self.first_frame).await?;
-        let at = self.browser.ticks_at(self.first_frame);
+        let moment = self.first_frame - FIRST_LEAD;
+        self.grant_until(moment).await?;
+        let at = self.browser.ticks_at(moment);
         self.browser.tick(at, interval, Tick::Advance).await?;
         // Rarely, animations do not begin with the first frame.
         for _ in 0..3 {
@@ -181,7 +182,9 @@ impl Session<'_> {
             self.browser.tick(at, interval, Tick::Advance).await?;
         }
         let can_leave_out = !self.server.has_history();
-        let begun = self.browser.evaluate(&page::begin(can_leave_out)).await?;
+        #[expect(clippy::cast_precision_loss, reason = "a few hundred")]
+        let lead = FIRST_LEAD as f64 / 1000.0;
+        let begun = self.browser.evaluate(&page::begin(lead, can_leave_out)).await?;
         self.complete(at).await?;
         Ok(begun)
     }

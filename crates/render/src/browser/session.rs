@@ -8,7 +8,7 @@ use std::time::Duration;
 use compose::geometry::Viewport;
 use serde_json::Value;
 
-use crate::browser::clock::offset_of;
+use crate::browser::clock::{LEAD_MS, offset_of};
 use crate::browser::framebuffer::{Checked, Framebuffer, ReadFault, Reading, Unreadable};
 use crate::browser::requests::Requests;
 use crate::browser::{Browser, Tick};
@@ -217,12 +217,15 @@ impl<'a> Session<'a> {
         Error::CaptureStalled { frame, seconds: self.timeouts.frame.as_secs(), page }
     }
 
-    /// Lets the page go through a frame that nobody sees.
+    /// Lets the page go through a frame that nobody sees, as it would through one that is drawn.
     async fn skip(&mut self, index: u32) -> Result<()> {
         let at = self.go_to(index).await?;
         let seek = page::seek_unseen(self.fps.seconds(index));
         let result = self.evaluate_seek(index, &seek).await?;
-        self.browser.tick_unseen(at, self.fps.interval_ms()).await?;
+        if result.animated {
+            self.browser.tick(at - LEAD_MS, self.fps.interval_ms(), Tick::Unseen).await?;
+        }
+        self.browser.tick(at, self.fps.interval_ms(), Tick::Unseen).await?;
         if result.workers {
             self.tell_workers().await?;
         }
@@ -255,18 +258,18 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Draws the frame again until everything that it shows is there. Returns whether that was necessary.
-    pub(super) async fn complete(&mut self, at: f64) -> Result<bool> {
-        let mut again = false;
-        if self.has_workers {
-            // They get what the page's frame callbacks sent, and what they draw is shown a frame later.
-            for _ in 0..2 {
-                self.tell_workers().await?;
-                self.browser.tick(at, self.fps.interval_ms(), Tick::Advance).await?;
-            }
-            again = true;
+    /// Lets workers draw a frame along: they get what the page's frame callbacks send, and what they draw is shown a frame
+    /// later. Returns the tick at which everything is there.
+    async fn draw_with_workers(&mut self, at: f64) -> Result<f64> {
+        if !self.has_workers {
+            return Ok(at);
         }
-        Ok(again | self.complete_requests(at).await?)
+        for round in [0.0, 1.0] {
+            let at = at + round * LEAD_MS;
+            self.browser.tick(at, self.fps.interval_ms(), Tick::Advance).await?;
+            self.tell_workers().await?;
+        }
+        Ok(at + 2.0 * LEAD_MS)
     }
 
     async fn tell_workers(&mut self) -> Result<()> {
@@ -275,7 +278,8 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    async fn complete_requests(&mut self, at: f64) -> Result<bool> {
+    /// Draws the frame again until everything that it shows is there. Returns whether that was necessary.
+    pub(super) async fn complete(&mut self, at: f64) -> Result<bool> {
         for round in 0.. {
             if !self.requests.has_new() {
                 return Ok(round > 0);
@@ -335,38 +339,59 @@ impl<'a> Session<'a> {
         // A tick that kept a slow seek going may have shown the change already: then the next one proves nothing.
         let is_provable = self.motion == Motion::Watching && self.browser.clock <= ticks;
         let is_check = want.png || self.asked % FRAMES_BETWEEN_CHECKS == 1;
+        if animated {
+            self.prepare_animated(index, at).await?;
+        }
+        let at = self.draw_with_workers(at).await?;
+        let mut png = None;
         if framebuffer.has_fault(ReadFault::Stale) {
             // The frame before is read once more.
+        } else if is_check {
+            // The screenshot is of the very frame that is in memory.
+            png = Some(self.screenshot(index, at).await?);
+            if self.complete(at).await? {
+                png = Some(self.screenshot(index, at).await?);
+            }
+            self.is_still = false;
         } else {
             let has_damage = self.browser.tick(at, interval, Tick::Advance).await?.has_damage
                 | self.complete(at).await?;
             let was_still = std::mem::replace(&mut self.is_still, is_provable && !has_damage);
-            if self.is_still && !is_check && want.reuse == Reuse::Proven {
+            if self.is_still && want.reuse == Reuse::Proven {
                 return Ok(Capture::Unchanged);
             }
-            if animated {
-                // As below: a layer that the browser animates is drawn anew only when it is touched again.
-                self.seek(index).await?;
-            }
             // The first change after a rest makes observers change the page, which screenshots, taken one tick later, show.
-            if animated || (was_still && has_damage) {
+            if was_still && has_damage {
                 self.browser.tick(at, interval, Tick::Advance).await?;
             }
         }
         self.motion = if is_check { Motion::Held } else { Motion::Watching };
-        let checked = if is_check {
-            let pixels = tokio::task::spawn_blocking({
-                let framebuffer = Arc::clone(&framebuffer);
-                move || framebuffer.whole()
-            });
-            let pixels = pixels.await.expect("reading does not panic")?;
-            Some(Checked { pixels, png: self.screenshot(index, at).await? })
-        } else {
-            None
+        let checked = match png {
+            None if !is_check => None,
+            png => {
+                let pixels = tokio::task::spawn_blocking({
+                    let framebuffer = Arc::clone(&framebuffer);
+                    move || framebuffer.whole()
+                });
+                let pixels = pixels.await.expect("reading does not panic")?;
+                let png = match png {
+                    Some(png) => png,
+                    None => self.screenshot(index, at).await?,
+                };
+                Some(Checked { pixels, png })
+            }
         };
         let (reading, read) = Reading::start(framebuffer, checked);
         self.browser.reading = Some(read);
         Ok(Capture::Memory(reading))
+    }
+
+    /// A layer that the browser animates is first shifted by a fraction of a pixel and drawn anew only when it is touched
+    /// again: without this, its edges would depend on the frame before.
+    async fn prepare_animated(&mut self, index: u32, at: f64) -> Result<()> {
+        self.browser.tick(at - LEAD_MS, self.fps.interval_ms(), Tick::Advance).await?;
+        self.seek(index).await?;
+        Ok(())
     }
 
     async fn draw_png(&mut self, index: u32, want: Want) -> Result<Capture> {
@@ -379,20 +404,19 @@ impl<'a> Session<'a> {
         let animated = self.seek(index).await?;
         // A tick that kept a slow seek going may have shown the change already: then the next one proves nothing.
         let is_provable = self.motion == Motion::Watching && self.browser.clock <= ticks;
-        if is_provable || animated || self.has_workers || self.requests.has_new() {
+        if animated {
+            self.prepare_animated(index, at).await?;
+        }
+        let at = self.draw_with_workers(at).await?;
+        if is_provable || self.requests.has_new() {
             let has_damage = self.browser.tick(at, interval, Tick::Advance).await?.has_damage
                 | self.complete(at).await?;
             if is_provable && !has_damage && !want.png {
                 return Ok(Capture::Unchanged);
             }
         }
-        if animated {
-            // A layer that the browser animates is first shifted by a fraction of a pixel and drawn anew only when it is
-            // touched again: without this, its edges would depend on the frame before.
-            self.seek(index).await?;
-        }
         let mut png = self.screenshot(index, at).await?;
-        if self.complete_requests(at).await? {
+        if self.complete(at).await? {
             png = self.screenshot(index, at).await?;
         }
         if want.reuse == Reuse::Never {

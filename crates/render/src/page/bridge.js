@@ -179,19 +179,42 @@
     await until(() => !all().some(isLoading));
   };
 
-  // What the runtime does not seek as Chrome would show it: animations between two frames, those that follow a scroller, and
-  // those that it leaves alone and that begin with their clip: those of pseudo-elements and of SVG. A clip is
-  // in the page before it is shown.
   const animationsOf = (root) => (root.getAnimations ? root.getAnimations() : []);
-  const seekClipAnimations = (time) => {
+
+  // The runtime seeks the animations of the document. One that begins later (with a class, by a script, as a transition) it
+  // counts from when it comes to see it, which may be a frame early or late: the difference is kept.
+  const known = new WeakSet();
+  const offsets = new WeakMap();
+  // Elements whose animations begin with their clip.
+  const inClips = new WeakSet();
+  const findClipAnimations = () => {
+    for (const element of document.querySelectorAll('*')) {
+      const { animationName } = getComputedStyle(element);
+      if (animationName && animationName !== 'none') inClips.add(element);
+    }
+  };
+  const beginsWithClip = ({ effect }) => effect && inClips.has(effect.target) && !effect.pseudoElement;
+  // Where the animations that began since the last frame are by the clock.
+  const newAnimations = () => {
+    const now = window.__HF_VIRTUAL_TIME__.timelineTime();
+    const found = new Map();
+    for (const animation of animationsOf(document)) {
+      if (known.has(animation)) continue;
+      known.add(animation);
+      if (animation.timeline !== document.timeline || animation.playState !== 'running' || beginsWithClip(animation)) continue;
+      found.set(animation, animation.startTime === null ? 0 : (now - animation.startTime) * animation.playbackRate);
+    }
+    return found;
+  };
+  // What the runtime does not seek as Chrome would show it: besides those, animations that follow a scroller, and those of
+  // pseudo-elements and of SVG that begin with their clip. A clip is in the page before it is shown.
+  const correctAnimations = (time, begun) => {
     for (const animation of animationsOf(document)) {
       const { target, pseudoElement } = animation.effect || {};
-      const begun = window.__HF_VIRTUAL_TIME__.between(animation);
-      if (begun && animation.playState === 'paused' && animation.currentTime !== null) {
-        begun.first ??= time * 1000;
-        animation.currentTime -= begun.first - begun.before;
-      }
-      if (animation.timeline && !(animation.timeline instanceof DocumentTimeline)) {
+      const isPaused = animation.playState === 'paused' && animation.currentTime !== null;
+      if (isPaused && begun.has(animation)) offsets.set(animation, begun.get(animation) - animation.currentTime);
+      if (isPaused && offsets.get(animation)) animation.currentTime += offsets.get(animation);
+      if (animation.timeline && animation.timeline !== document.timeline) {
         // It follows a scroller; the runtime stops it as one that follows the time.
         if (animation.playState === 'paused') animation.play();
         continue;
@@ -360,18 +383,22 @@
       return currentTime !== null && Math.abs(currentTime - window.__HF_VIRTUAL_TIME__.originals.performanceNow()) < 0.25;
     },
 
-    // Frame 0 is now, and has been shown: what moves by itself begins here. Answers why frames cannot be left out, if they
-    // cannot, and whether what moves was seen to begin.
-    begin(canLeaveOut) {
+    // Frame 0 is in `lead` milliseconds: what moves by itself begins then. Answers why frames cannot be left out, if they
+    // cannot.
+    begin(lead, canLeaveOut) {
       const clock = window.__HF_VIRTUAL_TIME__;
-      clock.begin();
+      clock.begin(lead);
       for (const view of views(window)) {
-        if (view !== window) view.__HF_VIRTUAL_TIME__.begin(clock.place());
+        if (view !== window) view.__HF_VIRTUAL_TIME__.begin(lead, clock.place());
         for (const svg of view.document.querySelectorAll('svg')) if (!svg.ownerSVGElement) svg.setCurrentTime(0);
       }
-      for (const animation of allAnimations()) {
-        if (animation.playState === 'running' && animation.currentTime > 0.05) animation.currentTime = 0;
+      for (const view of views(window)) {
+        const start = Math.round((view.__HF_VIRTUAL_TIME__.timelineTime() + lead) * 10) / 10;
+        for (const animation of [view.document, ...shadowRoots(view)].flatMap(animationsOf)) {
+          if (animation.playState === 'running' && animation.timeline === view.document.timeline) animation.startTime = start;
+        }
       }
+      if (driver === 'player') findClipAnimations();
       const reasons = history();
       mayJump = canLeaveOut && reasons.length === 0;
       before = clock.counts();
@@ -386,8 +413,9 @@
       if (mayJump && frame !== lastFrame) walkTo(frame);
       if (window.__fwVideos && frames) await window.__fwVideos.load(time, frames);
       for (const view of views(window)) view.__HF_VIRTUAL_TIME__.enter(ms);
+      const begun = driver === 'player' && !mayJump ? newAnimations() : new Map();
       seekPage(frame, time);
-      if (driver === 'player') seekClipAnimations(time);
+      if (driver === 'player') correctAnimations(time, begun);
       if (window.__fwVideos && frames) window.__fwVideos.show(time, nextFrames);
       // Text that appears in this frame asks for its font when it is laid out.
       void document.documentElement.offsetHeight;

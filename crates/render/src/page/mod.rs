@@ -116,9 +116,9 @@ pub(crate) struct Begun {
     pub(crate) warnings: Vec<String>,
 }
 
-/// Makes this moment frame 0. Answers [`Begun`].
-pub(crate) fn begin(can_leave_out: bool) -> String {
-    format!("__fw.begin({can_leave_out})")
+/// Says that frame 0 is in `lead` milliseconds. Answers [`Begun`].
+pub(crate) fn begin(lead: f64, can_leave_out: bool) -> String {
+    format!("__fw.begin({}, {can_leave_out})", json!(lead))
 }
 
 /// Seconds of every registered timeline, by composition.

@@ -109,19 +109,26 @@
   let isAsked = false;
   let isHeld = true;
   let flushedAt = null;
+  // Whether a frame has been entered, and whether its callbacks have run.
+  let hasEntered = false;
+  let hasFlushed = false;
   const ask = () => {
     if (isAsked || queue.size === 0) return;
     isAsked = true;
     originals.requestAnimationFrame(onFrame);
   };
-  const onFrame = () => {
+  const onFrame = (tick) => {
     isAsked = false;
     const at = shared();
-    if ((isHeld && (epoch === null || at < epoch)) || at === flushedAt) {
+    // A frame that prepares one is drawn a little before its time.
+    const isEarly = originals.performanceNow() - tick > 0.05;
+    const isAgain = hasEntered ? hasFlushed : flushedAt !== null && at - flushedAt < 1;
+    if ((isHeld && (epoch === null || at < epoch)) || isEarly || isAgain) {
       ask();
       return;
     }
     flushedAt = at;
+    hasFlushed = true;
     seed(time());
     // What callbacks request while they run waits for the next frame, as in a browser.
     due = queue;
@@ -159,19 +166,28 @@
   window.requestIdleCallback = (callback) => window.setTimeout(() => callback({ didTimeout: false, timeRemaining: () => 10 }), 1);
   window.cancelIdleCallback = (id) => window.clearTimeout(id);
 
-  // Timers that the page has set and that have not run.
+  // Timers that the page has set and that have not run, by the number that the page knows. Those that are set while it gets
+  // ready are set anew when it begins: how long that took must not show.
   const timers = new Map();
+  const nativeClear = window.clearTimeout;
   const watchTimer = (name, repeats) => {
     const original = window[name];
     if (typeof original !== 'function') return;
-    window[name] = function (callback, ...rest) {
-      if (typeof callback !== 'function') return original.call(window, callback, ...rest);
-      const ours = isOurs(2);
-      const id = original.call(window, function (...args) {
+    window[name] = function (callback, delay, ...rest) {
+      if (typeof callback !== 'function' || isOurs(2)) return original.call(window, callback, delay, ...rest);
+      const run = function (...args) {
         if (!repeats) timers.delete(id);
         return callback.apply(this, args);
-      }, ...rest);
-      if (!ours) timers.set(id, true);
+      };
+      const set = (wait) => original.call(window, run, wait, ...rest);
+      const id = set(delay);
+      timers.set(id, {
+        native: id,
+        start() {
+          nativeClear.call(window, this.native);
+          this.native = set(delay);
+        },
+      });
       return id;
     };
   };
@@ -181,8 +197,8 @@
     const original = window[name];
     if (typeof original !== 'function') continue;
     window[name] = (id) => {
+      original.call(window, timers.has(id) ? timers.get(id).native : id);
       timers.delete(id);
-      original.call(window, id);
     };
   }
 
@@ -299,17 +315,6 @@
     note(`unhandled rejection: ${event.reason && event.reason.message ? event.reason.message : event.reason}`);
   });
 
-  // Animations that a script begins between two frames start with the next one; the runtime counts them from the one before.
-  const between = new WeakMap();
-  if (typeof Element === 'function' && Element.prototype.animate) {
-    const { animate } = Element.prototype;
-    Element.prototype.animate = function (...args) {
-      const animation = animate.apply(this, args);
-      if (epoch !== null && time() !== frame) between.set(animation, { before: frame, first: null });
-      return animation;
-    };
-  }
-
   // Shadow roots that scripts cannot reach from outside may animate, too.
   const roots = new Set();
   if (typeof Element === 'function' && Element.prototype.attachShadow) {
@@ -328,22 +333,29 @@
     undriven,
     seed,
     getTime: time,
+    // Now, on the document's own timeline.
+    timelineTime: () => Math.round(originals.performanceNow() * 10) / 10,
     place: () => ({ epoch, frame }),
     // Lets frame callbacks run before the page is ready.
     release() {
       isHeld = false;
       ask();
     },
-    // Frame 0 is now, or when `of` says.
-    begin(of = null) {
-      ({ epoch, frame } = of || { epoch: shared(), frame: 0 });
+    // Frame 0 is in `lead` milliseconds, or when `of` says.
+    begin(lead, of = null) {
+      ({ epoch, frame } = of || { epoch: Math.round((shared() + lead) * 10) / 10, frame: 0 });
       seed(0);
       ask();
     },
     // The frame that is drawn next, in milliseconds: the clock is there already, to a tenth of a millisecond.
     enter(ms) {
+      if (ms !== frame || !hasEntered) hasFlushed = false;
       frame = ms;
       seed(ms);
+      if (hasEntered) return;
+      // The page saw a clock that stood at 0: its timers count from frame 0.
+      hasEntered = true;
+      for (const timer of timers.values()) timer.start();
     },
     // Why what this document shows may depend on more than the moment: an empty list if nothing is known.
     history() {
@@ -355,7 +367,7 @@
     // Tells the workers which frame is drawn; done when all of them have drawn it. False without workers.
     async tellWorkers() {
       const all = [...workers];
-      const ms = time();
+      const ms = frame;
       await Promise.all(all.map((entry) => new Promise((answered) => {
         entry.answered = answered;
         entry.worker.addEventListener('error', answered, { once: true });
@@ -365,7 +377,6 @@
     },
     hasWorkers: () => workers.size > 0,
     counts: () => [made.size, queue.size, timers.size],
-    between: (animation) => between.get(animation),
     shadowRoots: () => [...roots].map((root) => root.deref()).filter(Boolean),
   };
 })();

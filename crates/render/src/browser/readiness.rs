@@ -101,7 +101,8 @@ impl Session<'_> {
                 return Err(zero_duration(&status));
             }
             let ready = self.timeouts.ready;
-            if waited > ready || (passed > ready && waited > REAL_GRACE.min(ready)) {
+            let is_over = passed > ready && waited > REAL_GRACE.min(ready) && !status.busy;
+            if waited > ready || is_over {
                 if status.driver.is_some()
                     && status.render_ready
                     && status.duration.is_some_and(|d| d > 0.0)
@@ -110,8 +111,8 @@ impl Session<'_> {
                 }
                 return Err(self.not_ready(why_not_ready(&status)));
             }
-            if status.href.is_empty() {
-                // Chrome is still setting up the document, for which its clock needs to go on only now and then.
+            if status.href.is_empty() || status.working {
+                // Chrome is still setting up the document, or works for it: its clock needs to go on only now and then.
                 looks_in_vain += 1;
                 if looks_in_vain % GRANT_EVERY == 1 {
                     self.grant(LOADING_STEPS[0].1).await?;

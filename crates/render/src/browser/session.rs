@@ -200,6 +200,9 @@ impl<'a> Session<'a> {
                     Err(_elapsed) => return Err(self.stalled(skipped).await),
                 }
                 self.drawn = Some(skipped);
+                // What has changed is not drawn yet, so that the next frame proves nothing.
+                self.motion = Motion::Moving;
+                self.is_still = false;
             }
         }
         match tokio::time::timeout(self.timeouts.frame, self.draw(index, want)).await {
@@ -258,18 +261,27 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Lets workers draw a frame along: they get what the page's frame callbacks send, and what they draw is shown a frame
-    /// later. Returns the tick at which everything is there.
-    async fn draw_with_workers(&mut self, at: f64) -> Result<f64> {
-        if !self.has_workers {
-            return Ok(at);
+    /// Draws what has to be drawn before the frame itself. Returns the frame's tick, and whether anything has changed.
+    async fn draw_ahead(&mut self, index: u32, at: f64, animated: bool) -> Result<(f64, bool)> {
+        let interval = self.fps.interval_ms();
+        let mut has_damage = false;
+        if animated {
+            // A layer that the browser animates is first shifted by a fraction of a pixel and drawn anew only when it is
+            // touched again: without this, its edges would depend on the frame before.
+            let early = self.browser.tick(at - LEAD_MS, interval, Tick::Advance).await?;
+            has_damage |= early.has_damage;
+            self.seek(index).await?;
         }
+        if !self.has_workers {
+            return Ok((at, has_damage));
+        }
+        // Workers get what the page's frame callbacks send, and what they draw is shown a frame later.
         for round in [0.0, 1.0] {
-            let at = at + round * LEAD_MS;
-            self.browser.tick(at, self.fps.interval_ms(), Tick::Advance).await?;
+            let early = self.browser.tick(at + round * LEAD_MS, interval, Tick::Advance).await?;
+            has_damage |= early.has_damage;
             self.tell_workers().await?;
         }
-        Ok(at + 2.0 * LEAD_MS)
+        Ok((at + 2.0 * LEAD_MS, has_damage))
     }
 
     async fn tell_workers(&mut self) -> Result<()> {
@@ -339,10 +351,7 @@ impl<'a> Session<'a> {
         // A tick that kept a slow seek going may have shown the change already: then the next one proves nothing.
         let is_provable = self.motion == Motion::Watching && self.browser.clock <= ticks;
         let is_check = want.png || self.asked % FRAMES_BETWEEN_CHECKS == 1;
-        if animated {
-            self.prepare_animated(index, at).await?;
-        }
-        let at = self.draw_with_workers(at).await?;
+        let (at, was_damaged) = self.draw_ahead(index, at, animated).await?;
         let mut png = None;
         if framebuffer.has_fault(ReadFault::Stale) {
             // The frame before is read once more.
@@ -354,7 +363,8 @@ impl<'a> Session<'a> {
             }
             self.is_still = false;
         } else {
-            let has_damage = self.browser.tick(at, interval, Tick::Advance).await?.has_damage
+            let has_damage = was_damaged
+                | self.browser.tick(at, interval, Tick::Advance).await?.has_damage
                 | self.complete(at).await?;
             let was_still = std::mem::replace(&mut self.is_still, is_provable && !has_damage);
             if self.is_still && want.reuse == Reuse::Proven {
@@ -386,14 +396,6 @@ impl<'a> Session<'a> {
         Ok(Capture::Memory(reading))
     }
 
-    /// A layer that the browser animates is first shifted by a fraction of a pixel and drawn anew only when it is touched
-    /// again: without this, its edges would depend on the frame before.
-    async fn prepare_animated(&mut self, index: u32, at: f64) -> Result<()> {
-        self.browser.tick(at - LEAD_MS, self.fps.interval_ms(), Tick::Advance).await?;
-        self.seek(index).await?;
-        Ok(())
-    }
-
     async fn draw_png(&mut self, index: u32, want: Want) -> Result<Capture> {
         let interval = self.fps.interval_ms();
         if self.motion == Motion::Held {
@@ -404,12 +406,10 @@ impl<'a> Session<'a> {
         let animated = self.seek(index).await?;
         // A tick that kept a slow seek going may have shown the change already: then the next one proves nothing.
         let is_provable = self.motion == Motion::Watching && self.browser.clock <= ticks;
-        if animated {
-            self.prepare_animated(index, at).await?;
-        }
-        let at = self.draw_with_workers(at).await?;
+        let (at, was_damaged) = self.draw_ahead(index, at, animated).await?;
         if is_provable || self.requests.has_new() {
-            let has_damage = self.browser.tick(at, interval, Tick::Advance).await?.has_damage
+            let has_damage = was_damaged
+                | self.browser.tick(at, interval, Tick::Advance).await?.has_damage
                 | self.complete(at).await?;
             if is_provable && !has_damage && !want.png {
                 return Ok(Capture::Unchanged);

@@ -337,6 +337,8 @@
         renderReady: driver === 'own' || Boolean(window.__renderReady),
         duration: Number.isFinite(number) ? number : null,
         infinite: number === Infinity,
+        working: views(window).some((view) => view.__HF_VIRTUAL_TIME__.isWorking()),
+        busy: views(window).some((view) => view.__HF_VIRTUAL_TIME__.isBusy()),
         missing: driver === 'own' ? [] : missingTimelines(),
         errors: allErrors(),
         undriven: views(window).flatMap((view) => view.__HF_VIRTUAL_TIME__.undriven),

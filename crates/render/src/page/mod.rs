@@ -77,6 +77,10 @@ pub(crate) struct Status {
     pub(crate) render_ready: bool,
     pub(crate) duration: Option<f64>,
     pub(crate) infinite: bool,
+    /// Whether Chrome compiles or decodes something for it.
+    pub(crate) working: bool,
+    /// Whether it may wait for something that its clock says nothing of, such as a worker.
+    pub(crate) busy: bool,
     pub(crate) missing: Vec<String>,
     pub(crate) errors: Vec<String>,
     /// What no clock reaches.
@@ -87,7 +91,7 @@ pub(crate) struct Status {
 /// Before the bridge is there, the errors so far are all there is to say.
 pub(crate) const STATUS: &str = "window.__fw ? __fw.status() : window.__HF_VIRTUAL_TIME__ \
     ? { href: location.href, loaded: document.readyState === 'complete', driver: null, renderReady: false, duration: 0, \
-        infinite: false, missing: [], errors: __HF_VIRTUAL_TIME__.errors, undriven: __HF_VIRTUAL_TIME__.undriven, startupError: null } \
+        infinite: false, working: __HF_VIRTUAL_TIME__.isWorking(), busy: __HF_VIRTUAL_TIME__.isBusy(), missing: [], errors: __HF_VIRTUAL_TIME__.errors, undriven: __HF_VIRTUAL_TIME__.undriven, startupError: null } \
     : null";
 
 /// Starts to wait for every pixel that has to be loaded, which may take longer than one command may.

@@ -259,6 +259,33 @@
       },
     });
   }
+  // Work outside of the page's clock, which passes faster than ours while the page gets ready: it is waited for.
+  let inFlight = 0;
+  let hasServiceWorker = false;
+  const watchWork = (owner, ...names) => {
+    for (const name of names) {
+      const original = owner && owner[name];
+      if (typeof original !== 'function') continue;
+      owner[name] = function (...args) {
+        const work = original.apply(this, args);
+        const done = () => { inFlight -= 1; };
+        inFlight += 1;
+        Promise.resolve(work).then(done, done);
+        return work;
+      };
+    }
+  };
+  watchWork(window.WebAssembly, 'compile', 'instantiate', 'compileStreaming', 'instantiateStreaming');
+  watchWork(window.BaseAudioContext && BaseAudioContext.prototype, 'decodeAudioData');
+  watchWork(window, 'createImageBitmap');
+  if (typeof ServiceWorkerContainer === 'function') {
+    const { register } = ServiceWorkerContainer.prototype;
+    ServiceWorkerContainer.prototype.register = function (...args) {
+      hasServiceWorker = true;
+      return register.apply(this, args);
+    };
+  }
+
   // What no clock reaches, by name; the renderer says what to do instead.
   const undriven = [];
   if (typeof SharedWorker === 'function') {
@@ -375,6 +402,8 @@
       })));
       return all.length > 0;
     },
+    isWorking: () => inFlight > 0,
+    isBusy: () => inFlight > 0 || hasServiceWorker || workers.size > 0,
     hasWorkers: () => workers.size > 0,
     counts: () => [made.size, queue.size, timers.size],
     shadowRoots: () => [...roots].map((root) => root.deref()).filter(Boolean),

@@ -28,6 +28,9 @@ const LOADING_STEPS: [(u64, u64); 4] =
 const DRAW_AFTER: u64 = 50_000;
 const SETTLE_WITHOUT_FRAMES: Duration = Duration::from_millis(250);
 
+/// What a page is waited for is told when it takes longer than this.
+const TELL_AFTER: Duration = Duration::from_secs(4);
+
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 /// So many looks in vain until the clock goes on a little.
 const GRANT_EVERY: u32 = 25;
@@ -50,9 +53,9 @@ impl Session<'_> {
         let loading = self.browser.navigate(&url);
         let status = self.wait_until_ready(&url).await?;
         drop(loading);
-        let mut warnings: Vec<_> = status
-            .missing
-            .iter()
+        // A page that never speaks of timelines moves by other means.
+        let missing = status.missing.iter().filter(|_| self.server.may_register_timelines());
+        let mut warnings: Vec<_> = missing
             .map(|id| format!("composition \"{id}\" registered no timeline in window.__timelines"))
             .collect();
         if self.server.alpha() == Alpha::Kept {
@@ -79,6 +82,7 @@ impl Session<'_> {
     async fn wait_until_ready(&mut self, url: &str) -> Result<Status> {
         let start = Instant::now();
         let mut looks_in_vain = 0_u32;
+        let mut is_told = false;
         loop {
             let status = match self.browser.evaluate::<Option<Status>>(page::STATUS).await {
                 Ok(Some(status)) if is_page(&status.href, url) => status,
@@ -91,6 +95,12 @@ impl Session<'_> {
             self.refuse_early(&status)?;
             if self.is_ready(&status) {
                 return Ok(status);
+            }
+            if start.elapsed() > TELL_AFTER && !is_told {
+                is_told = true;
+                let reason = why_not_ready(&status);
+                let limit = self.timeouts.ready.as_secs();
+                tracing::warn!(reason, limit_seconds = limit, "still waiting for the page");
             }
             let passed = Duration::from_micros(self.browser.granted());
             let waited = start.elapsed();

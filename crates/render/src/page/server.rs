@@ -14,10 +14,9 @@ use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode, Uri};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::config::output::Alpha;
@@ -81,16 +80,15 @@ struct Site {
     requests: Mutex<(u64, String)>,
     registers_timelines: AtomicBool,
     has_history: AtomicBool,
-    /// Which pages' fonts are loaded, by the token that each makes up.
-    loaded_fonts: watch::Sender<Vec<String>>,
 }
 
 /// How many different requests without an answer are remembered; a page can make up any number.
 const MAX_NAMED: usize = 200;
 const MAX_NAME_BYTES: usize = 120;
 
-/// How long the scripts of a body wait for fonts.
-const FONTS_LIMIT: Duration = Duration::from_secs(5);
+/// After how long the script that waits for fonts looks again.
+const FONTS_SCRIPT: &str = "/__framewright/fonts.js";
+const FONTS_DELAY: Duration = Duration::from_millis(4);
 
 /// Where those scripts are served; no project has a folder of this name.
 const SCRIPTS: &str = "/__framewright/";
@@ -135,7 +133,6 @@ impl Server {
             requests: Mutex::default(),
             registers_timelines: AtomicBool::new(false),
             has_history: AtomicBool::new(false),
-            loaded_fonts: watch::Sender::default(),
         });
         let task = tokio::spawn(accept(listener, Arc::clone(&site)));
         Ok(Self { address, site, task })
@@ -290,8 +287,8 @@ impl Site {
         if request.method() != Method::GET && request.method() != Method::HEAD {
             return empty(StatusCode::METHOD_NOT_ALLOWED);
         }
-        if let Some(response) = self.fonts(request.uri()).await {
-            return response;
+        if request.uri().path().ends_with(FONTS_SCRIPT) && request.uri().query().is_some() {
+            tokio::time::sleep(FONTS_DELAY).await;
         }
         if let Some(source) =
             request.uri().path().strip_prefix(SCRIPTS).and_then(|name| self.injection.script(name))
@@ -319,31 +316,6 @@ impl Site {
             });
             empty(StatusCode::NOT_FOUND)
         })
-    }
-
-    /// Answers the script that the parser of a page waits for as soon as that page says that its fonts are there.
-    async fn fonts(&self, uri: &Uri) -> Option<Response<Full<Bytes>>> {
-        let token = || uri.query().unwrap_or_default().to_owned();
-        match uri.path().strip_prefix(SCRIPTS)? {
-            "fonts-are-there" => {
-                self.loaded_fonts.send_modify(|tokens| tokens.push(token()));
-                Some(empty(StatusCode::NO_CONTENT))
-            }
-            "after-fonts.js" => {
-                let (token, mut tokens) = (token(), self.loaded_fonts.subscribe());
-                let there = tokens.wait_for(|tokens| tokens.contains(&token));
-                // A font that does not come is not waited for longer than a page's own rules would.
-                let _late = tokio::time::timeout(FONTS_LIMIT, there).await;
-                let mut response = Response::new(Full::new(Bytes::from_static(
-                    b"document.currentScript.remove();",
-                )));
-                response
-                    .headers_mut()
-                    .insert(header::CONTENT_TYPE, HeaderValue::from_static(JAVASCRIPT));
-                Some(response)
-            }
-            _ => None,
-        }
     }
 
     fn note(&self, unserved: Unserved) {

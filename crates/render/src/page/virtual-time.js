@@ -145,8 +145,9 @@
   };
 
   // Who asked for something that lets a page depend on its history: our own scripts, the runtime among them, do not count.
+  let isWatched = true;
   const isOurs = (depth) => {
-    if (epoch !== null) return false;
+    if (!isWatched) return false;
     const caller = (new Error().stack || '').split('\n')[depth + 1] || '';
     return caller.includes('/__framewright/');
   };
@@ -405,7 +406,11 @@
     isWorking: () => inFlight > 0,
     isBusy: () => inFlight > 0 || hasServiceWorker || workers.size > 0,
     hasWorkers: () => workers.size > 0,
-    counts: () => [made.size, queue.size, timers.size],
+    // Nothing is left out of this page: it no longer matters what it asks for.
+    stopWatching() {
+      isWatched = false;
+    },
+    counts: () => [made.size, [...queue.values()].filter(({ ours }) => !ours).length, timers.size],
     shadowRoots: () => [...roots].map((root) => root.deref()).filter(Boolean),
   };
 })();

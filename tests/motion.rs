@@ -110,6 +110,10 @@ fn what_moves_by_a_clock_of_its_own_is_refused_by_name_and_a_warning_where_that_
         ("<img src=moving.svg>", "/moving.svg"),
         ("<p style='height:9px;background:url(moving.svg)'></p>", "/moving.svg"),
         ("<script>new SharedWorker('shared.js')</script>", "SharedWorker (shared.js)"),
+        (
+            "<script>navigator.serviceWorker.register('shared.js')</script>",
+            "a service worker (shared.js)",
+        ),
         ("<script>(async () => { for (;;) await fetch('data.txt'); })()</script>", "data.txt"),
     ] {
         page(inner);

@@ -88,6 +88,7 @@ test('errors of the page are in its status and counted by every seek', async (t)
   window.__HF_VIRTUAL_TIME__.errors.push('x is not defined (/a.js:1:2)');
   assert.deepEqual(plain(bridge.status().errors), ['x is not defined (/a.js:1:2)']);
   bridge.status();
+  bridge.begin(0, false);
   assert.equal((await bridge.seek(0)).errors, 1);
 });
 
@@ -116,6 +117,8 @@ test('a seek waits for fonts and the runtime', async (t) => {
   const page = await bridged(t, STAGE, OWN);
   const { bridge, run } = page;
   bridge.status();
+  await assert.rejects(() => bridge.seek(0), /has left its document/);
+  bridge.begin(0, false);
   assert.equal((await bridge.seek(0)).animated, false);
   run(`
     let done; document.fonts.status = 'loading'; document.fonts.ready = new Promise((resolve) => { done = resolve; });
@@ -179,6 +182,7 @@ test('a page of nothing but registered timelines has no history; what else moves
     ['<style>p::before { animation-name: x }</style>', timeline(tween), ['a CSS animation of p::before']],
     ['<svg><animate /></svg>', timeline(tween), ['<animate>']],
     ['<img src="data:image/gif;base64,AA">', timeline(tween), ['a picture that may be animated']],
+    ['', `${timeline(tween)} window.__hfAnime = [{}]; window.__hfLottie = [{}];`, ['Anime animations']],
     ['', `${timeline(tween)} setTimeout(() => {}, 1e6)`, ['a timer']],
     ['', `${timeline(tween)} window.gsap = { globalTimeline: { getChildren: () => [...__timelines.main.getChildren(), { totalDuration: () => 2 }] } };`, ['a tween outside of the registered timelines']],
   ]) {

@@ -124,6 +124,7 @@
     else window.__hf.seek(seconds);
   };
 
+  let hasBegun = false;
   // Whether frames may be left out, because nothing but registered timelines moves here: those are put through the frames in
   // which a tween begins or ends.
   let mayJump = false;
@@ -287,6 +288,10 @@
     if (canSleep) ticker.wake();
     found.push(...historyInSheets(), ...historyInTimelines());
     if (allAnimations().some((animation) => animation.playState === 'running')) found.push('an animation of the browser');
+    // Libraries that take values from what was shown before; Lottie players are put at any frame.
+    for (const name of ['__hfAnime', '__hfThree', '__hfD3', '__hfMapbox', '__hfMaplibre', '__hfLeaflet', '__hfGoogleMaps']) {
+      if (window[name] && window[name].length !== 0) found.push(`${name.slice(4)} animations`);
+    }
     const moving = document.querySelector(MOVING_ELEMENTS);
     if (moving) found.push(`<${moving.localName}>`);
     const { activeElement } = document;
@@ -389,6 +394,7 @@
     // cannot.
     begin(lead, canLeaveOut) {
       const clock = window.__HF_VIRTUAL_TIME__;
+      hasBegun = true;
       clock.begin(lead);
       for (const view of views(window)) {
         if (view !== window) view.__HF_VIRTUAL_TIME__.begin(lead, clock.place());
@@ -411,6 +417,7 @@
     // Puts the page at `time` seconds, to which Chrome's clock has been put already, with the given frames of videos.
     // `frames` is null for a frame that nobody sees.
     async seek(time, frames = [], nextFrames = []) {
+      if (!hasBegun) throw new Error('the page has left its document for another one, or loaded it again');
       const ms = time * 1000;
       const frame = Math.round(time * FRAMES_PER_SECOND());
       if (mayJump && frame !== lastFrame) walkTo(frame);

@@ -262,7 +262,6 @@
   }
   // Work outside of the page's clock, which passes faster than ours while the page gets ready: it is waited for.
   let inFlight = 0;
-  let hasServiceWorker = false;
   const watchWork = (owner, ...names) => {
     for (const name of names) {
       const original = owner && owner[name];
@@ -279,16 +278,16 @@
   watchWork(window.WebAssembly, 'compile', 'instantiate', 'compileStreaming', 'instantiateStreaming');
   watchWork(window.BaseAudioContext && BaseAudioContext.prototype, 'decodeAudioData');
   watchWork(window, 'createImageBitmap');
-  if (typeof ServiceWorkerContainer === 'function') {
-    const { register } = ServiceWorkerContainer.prototype;
-    ServiceWorkerContainer.prototype.register = function (...args) {
-      hasServiceWorker = true;
-      return register.apply(this, args);
-    };
-  }
 
   // What no clock reaches, by name; the renderer says what to do instead.
   const undriven = [];
+  if (typeof ServiceWorkerContainer === 'function') {
+    const { register } = ServiceWorkerContainer.prototype;
+    ServiceWorkerContainer.prototype.register = function (...args) {
+      noteIn(undriven, `a service worker (${String(args[0]).slice(0, 80)})`);
+      return register.apply(this, args);
+    };
+  }
   if (typeof SharedWorker === 'function') {
     window.SharedWorker = new Proxy(SharedWorker, {
       construct(target, args, self) {
@@ -404,7 +403,7 @@
       return all.length > 0;
     },
     isWorking: () => inFlight > 0,
-    isBusy: () => inFlight > 0 || hasServiceWorker || workers.size > 0,
+    isBusy: () => inFlight > 0 || workers.size > 0,
     hasWorkers: () => workers.size > 0,
     // Nothing is left out of this page: it no longer matters what it asks for.
     stopWatching() {

@@ -132,7 +132,7 @@ fn what_moves_by_a_clock_of_its_own_is_refused_by_name_and_a_warning_where_that_
     }
     page("<img src=moving.svg>");
     let summary = bench.render(&project, &["--strictness", "best-effort"]);
-    let warnings = json!(summary["warnings"]).to_string();
+    let warnings = json!(summary["chunks"]).to_string();
     assert!(warnings.contains("/moving.svg moves by a clock of its own"), "{warnings}");
 }
 
@@ -148,7 +148,7 @@ fn dialogs_are_answered_and_named() {
          setTimeout(() => { confirm('late'); p.style.background = '#00f'; }, 500)</script></body></html>";
     fs::write(project.join("index.html"), html).unwrap();
     let summary = bench.render(&project, &[]);
-    let warnings = json!(summary["warnings"]).to_string();
+    let warnings = json!(summary["chunks"]).to_string();
     for text in ["hello", "go on?", "name"] {
         assert!(warnings.contains(text), "{text}: {warnings}");
     }

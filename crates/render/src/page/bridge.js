@@ -410,7 +410,8 @@
       const reasons = history();
       mayJump = canLeaveOut && reasons.length === 0;
       before = clock.counts();
-      if (!mayJump) for (const view of views(window)) view.__HF_VIRTUAL_TIME__.stopWatching();
+      if (mayJump) clock.freeze();
+      else for (const view of views(window)) view.__HF_VIRTUAL_TIME__.stopWatching();
       return { history: reasons, warnings: views(window).flatMap((view) => view.__HF_VIRTUAL_TIME__.warnings) };
     },
 

@@ -34,6 +34,8 @@
   let epoch = null;
   // The frame that is being drawn, in milliseconds, exactly.
   let frame = 0;
+  // Whether Chrome's clock stands still, since nothing moves by it: then the frame is all there is to tell.
+  let isFrozen = false;
   const parent = parentClock();
   if (parent) {
     ({ epoch, frame } = parent.place());
@@ -42,6 +44,7 @@
   }
   const time = () => {
     if (epoch === null) return 0;
+    if (isFrozen) return frame;
     const passed = Math.round((shared() - epoch) * 10) / 10;
     return Math.abs(passed - frame) < 0.15 ? frame : Math.max(0, passed);
   };
@@ -408,6 +411,9 @@
     // Nothing is left out of this page: it no longer matters what it asks for.
     stopWatching() {
       isWatched = false;
+    },
+    freeze() {
+      isFrozen = true;
     },
     counts: () => [made.size, [...queue.values()].filter(({ ours }) => !ours).length, timers.size],
     shadowRoots: () => [...roots].map((root) => root.deref()).filter(Boolean),

@@ -157,8 +157,8 @@ fn a_page_that_leaves_ends_the_render() {
     let cloud = Cloud::new(Setup::default());
     for (away, codes) in [
         ("http://169.254.169.254/", &["PAGE_ASSET_MISSING", "PAGE_SCRIPT_ERROR"][..]),
-        ("/index.html?again", &["PAGE_SCRIPT_ERROR", "PAGE_ASSET_MISSING"]),
-        ("about:blank", &["PAGE_SCRIPT_ERROR"]),
+        ("/index.html?again", &["PAGE_SCRIPT_ERROR", "PAGE_ASSET_MISSING", "CAPTURE_STALLED"]),
+        ("about:blank", &["PAGE_SCRIPT_ERROR", "CAPTURE_STALLED"]),
         // Chrome does not even try: the page stays and is drawn.
         ("file:///proc/self/environ", &["none"]),
     ] {

@@ -304,7 +304,7 @@ impl Browser {
                     return Ok(done);
                 }
                 Either::Right((drawn, _)) => drawn?,
-            };
+            }
         }
     }
 

@@ -130,6 +130,10 @@ impl Session<'_> {
                 tokio::time::sleep(LOOK_AGAIN).await;
             } else {
                 self.go_on_loading().await?;
+                if !status.loaded {
+                    // Its clock has only a few steps until frame 0.
+                    tokio::time::sleep(2 * LOOK_AGAIN).await;
+                }
             }
         }
     }

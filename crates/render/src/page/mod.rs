@@ -70,6 +70,7 @@ fn video_frames(tracks: &[VideoTrack]) -> String {
 /// What [`STATUS`] answers.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "the page answers each question by itself")]
 pub(crate) struct Status {
     pub(crate) href: String,
     pub(crate) loaded: bool,

@@ -100,6 +100,7 @@ fn what_moves_by_a_clock_of_its_own_is_refused_by_name_and_a_warning_where_that_
     .unwrap();
     fs::write(project.join("still.svg"), "<svg xmlns='http://www.w3.org/2000/svg'/>").unwrap();
     fs::write(project.join("shared.js"), "onconnect = () => {};").unwrap();
+    fs::write(project.join("data.txt"), "x").unwrap();
     let page = |inner: &str| {
         let html = format!(
             "<!doctype html><html><body><div data-composition-id=a data-width=320 data-height=180 data-duration=0.2 \
@@ -111,6 +112,7 @@ fn what_moves_by_a_clock_of_its_own_is_refused_by_name_and_a_warning_where_that_
         ("<img src=moving.svg>", "/moving.svg"),
         ("<p style='height:9px;background:url(moving.svg)'></p>", "/moving.svg"),
         ("<script>new SharedWorker('shared.js')</script>", "SharedWorker (shared.js)"),
+        ("<script>(async () => { for (;;) await fetch('data.txt'); })()</script>", "data.txt"),
         (
             "<script>navigator.serviceWorker.register('shared.js')</script>",
             "a service worker (shared.js)",

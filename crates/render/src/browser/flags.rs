@@ -26,8 +26,10 @@ const FLAGS: &[&str] = &[
     "--disable-new-content-rendering-timeout",
     "--disable-image-animation-resync",
     "--enable-surface-synchronization",
-    // Every frame is composited whole: one that is clipped to what changed may differ at antialiased edges.
+    // Every frame is composited whole, and every tile drawn whole: one that is clipped to what changed may differ at
+    // antialiased edges.
     "--ui-disable-partial-swap",
+    "--disable-partial-raster",
     // WebGL in software and the same everywhere; compositing without it, which is faster and leaves no stale layers.
     "--use-gl=angle",
     "--use-angle=swiftshader",

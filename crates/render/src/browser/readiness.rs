@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::browser::Tick;
 use crate::browser::clock::{FIRST_LEAD, first_frame_after};
 use crate::browser::diagnosis::{why_not_ready, zero_duration};
-use crate::browser::session::{Opened, Session};
+use crate::browser::session::{Opened, Session, asks_without_end, endless_requests};
 use crate::config::Strictness;
 use crate::config::output::Alpha;
 use crate::error::{Error, Result};
@@ -61,7 +61,11 @@ impl Session<'_> {
         if self.server.alpha() == Alpha::Kept {
             self.browser.set_transparent().await?;
         }
-        self.settle().await?;
+        let server = self.server;
+        tokio::select! {
+            settled = self.settle() => settled?,
+            path = asks_without_end(server) => return Err(endless_requests(&path)),
+        }
         let Begun { history, warnings: said } = self.begin().await?;
         tracing::debug!(?history, "what frames depend on beside their time");
         self.history = history;

@@ -83,9 +83,8 @@ pub(crate) enum Capture {
 /// What one frame shows may ask for more, and that again; so often.
 const MAX_ROUNDS: u32 = 50;
 
-/// While the page's clock goes on by one step, it may ask for so many files. How often that is looked at.
-const MAX_REQUESTS_OF_A_STEP: u64 = 2_000;
-const MAX_REQUESTS_OF_A_FRAME: u64 = 500;
+/// While the page's clock stands, one file may be asked for so often, by all browsers together. How often that is looked at.
+const MAX_REQUESTS_OF_A_FILE: u64 = 200;
 const LOOK_FOR_REQUESTS: Duration = Duration::from_millis(100);
 /// So long after the server's last answer, Chrome has told of it.
 const QUIET_AFTER: Duration = Duration::from_millis(200);
@@ -249,19 +248,9 @@ impl<'a> Session<'a> {
     /// Lets the page's clock go on until a moment. It stands still while requests are under way, so that a page that never
     /// stops asking would never get there.
     pub(super) async fn grant_until(&mut self, moment: u64) -> Result<()> {
-        let (server, before) = (self.server, self.server.requests().0);
-        let asks_on = async {
-            loop {
-                tokio::time::sleep(LOOK_FOR_REQUESTS).await;
-                let (count, path) = server.requests();
-                if count - before > MAX_REQUESTS_OF_A_STEP {
-                    return path;
-                }
-            }
-        };
         tokio::select! {
             granted = self.browser.grant_until(moment) => granted,
-            path = asks_on => Err(endless_requests(&path)),
+            path = asks_without_end(self.server) => Err(endless_requests(&path)),
         }
     }
 
@@ -296,7 +285,14 @@ impl<'a> Session<'a> {
 
     /// Draws the frame again until everything that it shows is there. Returns whether that was necessary.
     pub(super) async fn complete(&mut self, at: f64) -> Result<bool> {
-        let before = self.server.requests().0;
+        let server = self.server;
+        tokio::select! {
+            completed = self.complete_requests(at) => completed,
+            path = asks_without_end(server) => Err(endless_requests(&path)),
+        }
+    }
+
+    async fn complete_requests(&mut self, at: f64) -> Result<bool> {
         for round in 0.. {
             if !self.requests.has_new() {
                 return Ok(round > 0);
@@ -309,10 +305,6 @@ impl<'a> Session<'a> {
                 // Chrome does not tell when the script of a worker has come.
                 if self.server.is_quiet() {
                     self.requests.forget();
-                }
-                let (count, path) = self.server.requests();
-                if count - before > MAX_REQUESTS_OF_A_FRAME {
-                    return Err(endless_requests(&path));
                 }
             }
             self.last_asked = asked.or(self.last_asked.take());
@@ -526,7 +518,21 @@ impl<'a> Session<'a> {
     }
 }
 
-fn endless_requests(asked: &str) -> Error {
+/// Ends with the path that is asked for again and again while a page's clock stands.
+pub(super) async fn asks_without_end(server: &Server) -> String {
+    tokio::time::sleep(LOOK_FOR_REQUESTS).await;
+    let before = server.requests();
+    loop {
+        tokio::time::sleep(LOOK_FOR_REQUESTS).await;
+        let since = |path: &String, count: u64| count - before.get(path).copied().unwrap_or(0);
+        let mut counts = server.requests().into_iter();
+        if let Some((path, _)) = counts.find(|(path, n)| since(path, *n) > MAX_REQUESTS_OF_A_FILE) {
+            return path;
+        }
+    }
+}
+
+pub(super) fn endless_requests(asked: &str) -> Error {
     Error::PageMotion {
         what: format!("a script that asks for files without end, such as {asked},"),
         remedy: "ask for each file once, before the first frame",

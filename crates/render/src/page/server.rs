@@ -1,6 +1,7 @@
 //! The loopback server a page is loaded from, which is also the only way out that Chrome has: what is not here is refused
 //! and remembered.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -76,8 +77,8 @@ struct Site {
     unserved: Mutex<Vec<Unserved>>,
     blocked: AtomicU64,
     open_requests: AtomicUsize,
-    /// How many requests there were, and the path of the last.
-    requests: Mutex<(u64, String)>,
+    /// How often each path was asked for.
+    requests: Mutex<HashMap<String, u64>>,
     registers_timelines: AtomicBool,
     has_history: AtomicBool,
 }
@@ -85,6 +86,8 @@ struct Site {
 /// How many different requests without an answer are remembered; a page can make up any number.
 const MAX_NAMED: usize = 200;
 const MAX_NAME_BYTES: usize = 120;
+/// Requests for so many different paths are counted.
+const MAX_COUNTED: usize = 10_000;
 
 /// After how long the script that waits for fonts looks again.
 const FONTS_SCRIPT: &str = "/__framewright/fonts.js";
@@ -180,8 +183,8 @@ impl Server {
         self.site.blocked.load(Ordering::Relaxed)
     }
 
-    /// How many requests there were so far, and the path of the last.
-    pub(crate) fn requests(&self) -> (u64, String) {
+    /// How often each path was asked for so far.
+    pub(crate) fn requests(&self) -> HashMap<String, u64> {
         self.site.requests.lock().expect("nothing panics while counting").clone()
     }
 
@@ -231,7 +234,11 @@ async fn answer(
     let _open = OpenRequest::of(&site);
     {
         let mut requests = site.requests.lock().expect("nothing panics while counting");
-        *requests = (requests.0 + 1, shortened(request.uri().path()));
+        let path = shortened(request.uri().path());
+        // A page can make up any number of names.
+        if requests.len() < MAX_COUNTED || requests.contains_key(&path) {
+            *requests.entry(path).or_default() += 1;
+        }
     }
     Ok(site.respond(&request).await)
 }

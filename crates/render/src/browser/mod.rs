@@ -1,5 +1,6 @@
 //! One headless Chrome with one page, driven over CDP: it draws when it is told to, and is gone when this is dropped.
 
+mod advance;
 mod clock;
 mod diagnosis;
 mod flags;

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::browser::Tick;
+use crate::browser::advance::{asks_without_end, endless_requests};
 use crate::browser::clock::{FIRST_LEAD, first_frame_after};
 use crate::browser::diagnosis::{why_not_ready, zero_duration};
-use crate::browser::session::{Opened, Session, asks_without_end, endless_requests};
+use crate::browser::session::{Opened, Session};
 use crate::config::Strictness;
 use crate::config::output::Alpha;
 use crate::error::{Error, Result};

@@ -8,7 +8,6 @@ use std::time::Duration;
 use compose::geometry::Viewport;
 use serde_json::Value;
 
-use crate::browser::clock::{LEAD_MS, offset_of};
 use crate::browser::framebuffer::{Checked, Framebuffer, ReadFault, Reading, Unreadable};
 use crate::browser::requests::Requests;
 use crate::browser::{Browser, Tick};
@@ -80,15 +79,6 @@ pub(crate) enum Capture {
     Unchanged,
 }
 
-/// What one frame shows may ask for more, and that again; so often.
-const MAX_ROUNDS: u32 = 50;
-
-/// While the page's clock stands, one file may be asked for so often, by all browsers together. How often that is looked at.
-const MAX_REQUESTS_OF_A_FILE: u64 = 200;
-const LOOK_FOR_REQUESTS: Duration = Duration::from_millis(100);
-/// So long after the server's last answer, Chrome has told of it.
-const QUIET_AFTER: Duration = Duration::from_millis(200);
-
 /// So many frames of one browser are read from memory until one is compared with a screenshot again.
 const FRAMES_BETWEEN_CHECKS: u32 = 120;
 
@@ -105,9 +95,7 @@ pub(crate) struct Session<'a> {
     pub(super) first_frame: u64,
     /// Why frames depend on the frames before them: with a reason, none is left out.
     pub(super) history: Vec<String>,
-    has_workers: bool,
-    /// One of the addresses that a frame waited for.
-    last_asked: Option<String>,
+    pub(super) has_workers: bool,
     framebuffer: Option<Arc<Framebuffer>>,
     last_png: String,
     motion: Motion,
@@ -159,7 +147,6 @@ impl<'a> Session<'a> {
             first_frame: 0,
             history: Vec::new(),
             has_workers: false,
-            last_asked: None,
             server,
             fps,
             timeouts,
@@ -218,100 +205,6 @@ impl<'a> Session<'a> {
             None => self.collect_page_errors().await,
         };
         Error::CaptureStalled { frame, seconds: self.timeouts.frame.as_secs(), page }
-    }
-
-    /// Lets the page go through a frame that nobody sees, as it would through one that is drawn.
-    async fn skip(&mut self, index: u32) -> Result<()> {
-        let at = self.go_to(index).await?;
-        let seek = page::seek_unseen(self.fps.seconds(index));
-        let result = self.evaluate_seek(index, &seek).await?;
-        if result.animated {
-            self.browser.tick(at - LEAD_MS, self.fps.interval_ms(), Tick::Unseen).await?;
-        }
-        self.browser.tick(at, self.fps.interval_ms(), Tick::Unseen).await?;
-        if result.workers {
-            self.tell_workers().await?;
-        }
-        Ok(())
-    }
-
-    /// Lets the page's clock go on until frame `index`, and returns the frame's tick.
-    async fn go_to(&mut self, index: u32) -> Result<f64> {
-        let moment = self.first_frame + offset_of(index, self.fps);
-        // Where nothing moves by the clock, the page is told the time, and Chrome need not get there.
-        if !self.history.is_empty() {
-            self.grant_until(moment).await?;
-        }
-        Ok(self.browser.ticks_at(moment))
-    }
-
-    /// Lets the page's clock go on until a moment. It stands still while requests are under way, so that a page that never
-    /// stops asking would never get there.
-    pub(super) async fn grant_until(&mut self, moment: u64) -> Result<()> {
-        tokio::select! {
-            granted = self.browser.grant_until(moment) => granted,
-            path = asks_without_end(self.server) => Err(endless_requests(&path)),
-        }
-    }
-
-    /// Draws what has to be drawn before the frame itself. Returns the frame's tick, and whether anything has changed.
-    async fn draw_ahead(&mut self, index: u32, at: f64, animated: bool) -> Result<(f64, bool)> {
-        let interval = self.fps.interval_ms();
-        let mut has_damage = false;
-        if animated {
-            // A layer that the browser animates is first shifted by a fraction of a pixel and drawn anew only when it is
-            // touched again: without this, its edges would depend on the frame before.
-            let early = self.browser.tick(at - LEAD_MS, interval, Tick::Advance).await?;
-            has_damage |= early.has_damage;
-            self.seek(index).await?;
-        }
-        if !self.has_workers {
-            return Ok((at, has_damage));
-        }
-        // Workers get what the page's frame callbacks send, and what they draw is shown a frame later.
-        for round in [0.0, 1.0] {
-            let early = self.browser.tick(at + round * LEAD_MS, interval, Tick::Advance).await?;
-            has_damage |= early.has_damage;
-            self.tell_workers().await?;
-        }
-        Ok((at + 2.0 * LEAD_MS, has_damage))
-    }
-
-    async fn tell_workers(&mut self) -> Result<()> {
-        let told = self.browser.evaluate::<bool>(page::WORKERS);
-        self.browser.granting(told).await??;
-        Ok(())
-    }
-
-    /// Draws the frame again until everything that it shows is there. Returns whether that was necessary.
-    pub(super) async fn complete(&mut self, at: f64) -> Result<bool> {
-        let server = self.server;
-        tokio::select! {
-            completed = self.complete_requests(at) => completed,
-            path = asks_without_end(server) => Err(endless_requests(&path)),
-        }
-    }
-
-    async fn complete_requests(&mut self, at: f64) -> Result<bool> {
-        for round in 0.. {
-            if !self.requests.has_new() {
-                return Ok(round > 0);
-            }
-            if round == MAX_ROUNDS {
-                break;
-            }
-            let asked = self.requests.open().next().map(str::to_owned);
-            while tokio::time::timeout(QUIET_AFTER, self.requests.until_quiet()).await.is_err() {
-                // Chrome does not tell when the script of a worker has come.
-                if self.server.is_quiet() {
-                    self.requests.forget();
-                }
-            }
-            self.last_asked = asked.or(self.last_asked.take());
-            self.browser.evaluate::<bool>(page::TAKE_IN).await?;
-            self.browser.tick(at, self.fps.interval_ms(), Tick::Advance).await?;
-        }
-        Err(endless_requests(&self.last_asked.take().unwrap_or_default()))
     }
 
     /// What the page reported, asked of a page that may be stuck in a script.
@@ -433,7 +326,7 @@ impl<'a> Session<'a> {
     }
 
     /// Returns whether the browser itself animates anything on the page.
-    async fn seek(&mut self, index: u32) -> Result<bool> {
+    pub(super) async fn seek(&mut self, index: u32) -> Result<bool> {
         let tracks = self.server.tracks();
         let due = frames_at(tracks, index, self.fps);
         let next = frames_at(tracks, index.saturating_add(self.stride), self.fps);
@@ -441,7 +334,7 @@ impl<'a> Session<'a> {
         Ok(self.evaluate_seek(index, &script).await?.animated)
     }
 
-    async fn evaluate_seek(&mut self, index: u32, script: &str) -> Result<SeekResult> {
+    pub(super) async fn evaluate_seek(&mut self, index: u32, script: &str) -> Result<SeekResult> {
         let during = || format!("at frame {index}");
         let seek = self.browser.evaluate::<SeekResult>(script);
         let mut seek = std::pin::pin!(seek);
@@ -515,27 +408,6 @@ impl<'a> Session<'a> {
             }
             None => Ok(()),
         }
-    }
-}
-
-/// Ends with the path that is asked for again and again while a page's clock stands.
-pub(super) async fn asks_without_end(server: &Server) -> String {
-    tokio::time::sleep(LOOK_FOR_REQUESTS).await;
-    let before = server.requests();
-    loop {
-        tokio::time::sleep(LOOK_FOR_REQUESTS).await;
-        let since = |path: &String, count: u64| count - before.get(path).copied().unwrap_or(0);
-        let mut counts = server.requests().into_iter();
-        if let Some((path, _)) = counts.find(|(path, n)| since(path, *n) > MAX_REQUESTS_OF_A_FILE) {
-            return path;
-        }
-    }
-}
-
-pub(super) fn endless_requests(asked: &str) -> Error {
-    Error::PageMotion {
-        what: format!("a script that asks for files without end, such as {asked},"),
-        remedy: "ask for each file once, before the first frame",
     }
 }
 

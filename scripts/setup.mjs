@@ -118,19 +118,24 @@ function vendor() {
 }
 
 fs.mkdirSync(tools, { recursive: true });
-const missing = lock.packages.filter((pkg) => !installed(pkg));
-const queue = [...missing];
 const failures = [];
-const worker = async () => {
-  for (let pkg = queue.shift(); pkg; pkg = queue.shift()) {
-    try {
-      await install(pkg);
-    } catch (error) {
-      failures.push(`setup: ${pkg.name} ${pkg.version}: ${error.stderr || error.message}`);
+async function installMissing(packages) {
+  const queue = packages.filter((pkg) => !installed(pkg));
+  const worker = async () => {
+    for (let pkg = queue.shift(); pkg; pkg = queue.shift()) {
+      try {
+        await install(pkg);
+      } catch (error) {
+        failures.push(`setup: ${pkg.name} ${pkg.version}: ${error.stderr || error.message}`);
+      }
     }
-  }
-};
-await Promise.all(Array.from({ length: 4 }, worker));
+  };
+  await Promise.all(Array.from({ length: 4 }, worker));
+}
+// A package replaces its whole directory, so what lies inside another package's directory is installed after that one.
+const isInside = (pkg) => lock.packages.some((other) => pkg.dir.startsWith(`${other.dir}/`));
+await installMissing(lock.packages.filter((pkg) => !isInside(pkg)));
+await installMissing(lock.packages.filter(isInside));
 await installPageTests().catch((error) => failures.push(`setup: tests/page/package-lock.json: ${error.stderr || error.message}`));
 if (failures.length > 0) {
   console.error(failures.join('\n'));

@@ -87,9 +87,6 @@ impl Session<'_> {
             let early = self.browser.tick(at - LEAD_MS, interval, Tick::Advance).await?;
             has_damage |= early.has_damage;
         }
-        if twice {
-            self.browser.evaluate::<Option<()>>(page::REPAINT).await?;
-        }
         if animated {
             // A layer that the browser animates is first shifted by a fraction of a pixel and drawn anew only when it is
             // touched again: without this, its edges would depend on the frame before.

@@ -5,8 +5,7 @@
 // that a frame would depend on the frames before it. A whole number of pixels does not count: the layer moves along.
 //
 // A layer whose scale changes is rasterized anew, and the edges of its first frame at that scale depend on the scale that it
-// had before. window.__fwRepaint() answers whether there is such a layer: then the frame is to be drawn twice, with
-// window.__fwRepaint.again() in between.
+// had before. window.__fwRepaint() answers whether there is such a layer: then the frame is to be drawn twice.
 window.__fwRepaint = (() => {
   'use strict';
   // Twice what Chrome allows, since it compares with the last position that it noticed, and a margin for rounding.
@@ -17,6 +16,7 @@ window.__fwRepaint = (() => {
   const PROPERTY = 'dynamic-range-limit';
   const VALUES = ['standard', 'no-limit'];
 
+  const requestFrame = window.__HF_VIRTUAL_TIME__.originals.requestAnimationFrame;
   const seen = new WeakMap();
   let isFirst = true;
   const repaint = (element, state) => {
@@ -75,8 +75,26 @@ window.__fwRepaint = (() => {
     if (kept.length < hints.length) element.style.setProperty('will-change', [...kept, 'filter'].join(), 'important');
   };
 
-  // What was drawn at another scale in the frame before.
-  let scaled = [];
+  // Draws the whole page again, with little effort: a pixel of its own that cannot be seen gets another colour.
+  const OPACITIES = [0.01, 0.02];
+  const pixel = document.createElement('framewright-redraw');
+  const important = (style) => Object.entries(style).map(([name, value]) => `${name}: ${value} !important`).join(';');
+  pixel.style.cssText = important({
+    all: 'initial', position: 'fixed', left: 0, top: 0, width: '1px', height: '1px', 'z-index': 2147483647,
+    contain: 'strict', 'pointer-events': 'none', 'will-change': 'opacity', 'background-color': 'rgb(0 0 0 / 0.003)',
+  });
+  let redraws = 0;
+  const redraw = () => {
+    redraws += 1;
+    pixel.style.setProperty('opacity', OPACITIES[redraws % 2], 'important');
+  };
+  const redrawInNextFrameButOne = () => {
+    if (!pixel.isConnected) document.documentElement.append(pixel);
+    requestFrame(() => requestFrame(redraw));
+  };
+
+  // Whether anything is drawn at another scale than in the frame before.
+  let isRescaled = false;
 
   // Whether the element has moved too little. `view` is where its document is in the page.
   const lookAt = (element, view) => {
@@ -96,7 +114,7 @@ window.__fwRepaint = (() => {
     if (isStill) return false;
     if (before.grown > 0 && isScaled(element)) {
       dropHint(element);
-      scaled.push(element);
+      isRescaled = true;
     }
     if (isTiny(before, [0, 0])) return true;
     // What moves along with a layer may have moved in that layer by as little.
@@ -129,25 +147,18 @@ window.__fwRepaint = (() => {
     const { x, y } = seen.get(iframe);
     const root = inner.documentElement;
     if (isLate) repaint(root, stateOf(root));
-    if (scaled.includes(iframe)) scaled.push(root);
     walk(inner, { x, y });
   };
 
-  const look = () => {
+  return () => {
     const root = document.documentElement;
     frame += 1;
-    scaled = [];
+    isRescaled = isFirst;
     walk(document, { x: 0, y: 0 });
     // How the page stood when it was drawn while it was loading is not known.
-    if (isFirst) {
-      repaint(root, stateOf(root));
-      scaled = [root];
-    }
+    if (isFirst) repaint(root, stateOf(root));
     isFirst = false;
-    return scaled.length > 0;
+    if (isRescaled) redrawInNextFrameButOne();
+    return isRescaled;
   };
-  look.again = () => {
-    for (const element of scaled) repaint(element, stateOf(element));
-  };
-  return look;
 })();

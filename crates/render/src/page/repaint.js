@@ -75,7 +75,8 @@ window.__fwRepaint = (() => {
     if (kept.length < hints.length) element.style.setProperty('will-change', [...kept, 'filter'].join(), 'important');
   };
 
-  // Draws the whole page again, with little effort: a pixel of its own that cannot be seen gets another colour.
+  // Draws the whole page again, with little effort: a pixel gets another opacity. It adds nothing to what is below it, since it
+  // is the least that Chrome draws at all, and a hundredth of that.
   const OPACITIES = [0.01, 0.02];
   const pixel = document.createElement('framewright-redraw');
   const important = (style) => Object.entries(style).map(([name, value]) => `${name}: ${value} !important`).join(';');

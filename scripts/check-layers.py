@@ -23,7 +23,7 @@ LAYERS = {
     ],
     "render": [
         ["error"],
-        ["blocking", "frame", "process"],
+        ["blocking", "frame", "process", "told"],
         ["config", "tools", "video_track"],
         ["side_output"],
         ["ffmpeg", "page"],

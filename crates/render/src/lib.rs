@@ -9,7 +9,7 @@
 //!     ↓                  ↓
 //!   config  tools  side_output  video_track    values: what was asked for, and what there is
 //!     ↓
-//!   process  frame  blocking  error            ground: know nothing of the above
+//!   process  frame  blocking  told  error      ground: know nothing of the above
 //! ```
 //!
 //! What can be known of a composition without a browser is read by the crate `compose`, below all of this. Imports go down only;
@@ -62,6 +62,7 @@ pub mod config;
 pub mod frame;
 pub mod plan;
 pub mod still;
+pub mod told;
 pub mod tools;
 
 pub use browser::framebuffer::ReadFault;

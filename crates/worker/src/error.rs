@@ -133,6 +133,9 @@ pub(crate) enum Error {
     NotAllowed { field: String, uri: String, reason: &'static str },
     #[error("{argument}: {reason}")]
     Argument { argument: String, reason: String },
+    /// An option of the command line whose value cannot be had with this composition or these other options.
+    #[error("{option}: {reason}")]
+    Option { option: String, reason: String, code: Code },
     #[error("errors: {errors}, warnings: {warnings}")]
     Lint { errors: usize, warnings: usize },
     #[error("{pack} cannot be unpacked")]
@@ -179,6 +182,7 @@ impl Error {
             Self::Protocol { .. } => Code::PlanProtocolUnsupported,
             Self::NotAllowed { .. } => Code::S3UriNotAllowed,
             Self::Argument { .. } => Code::ArgumentInvalid,
+            Self::Option { code, .. } => *code,
             Self::Lint { .. } => Code::CompositionInvalid,
             Self::Setting { .. } => Code::ConfigInvalid,
             Self::Pack { source, .. } if is_full(source) => Code::DiskFull,
@@ -210,6 +214,15 @@ impl Error {
         match self {
             Self::OfExecution { execution, .. } => Some(execution),
             _ => None,
+        }
+    }
+
+    /// Whether the command line has to be written in another way.
+    pub(crate) fn is_of_arguments(&self) -> bool {
+        match self {
+            Self::Argument { .. } | Self::Option { .. } => true,
+            Self::OfExecution { error, .. } => error.is_of_arguments(),
+            _ => false,
         }
     }
 

@@ -14,23 +14,32 @@ pub(crate) use crate::cli::submit_args::{DeploymentArgs, SubmitArgs, WatchArgs};
 
 /// Renders HyperFrames compositions to video, frame by frame: on this machine, or on a deployed stack.
 #[derive(Debug, Parser)]
-#[command(name = "bootstrap", version, about, max_term_width = 100, after_help = EXAMPLES)]
+#[command(
+    name = "framewright",
+    bin_name = "framewright",
+    version,
+    about,
+    max_term_width = 100,
+    after_help = EXAMPLES
+)]
 pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) talk: TalkArgs,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
 const EXAMPLES: &str = "Examples:
-  bootstrap render my-composition -o video.mp4
-  bootstrap render my-composition -o video.mp4 --fps 60 --quality high
-  bootstrap render my-composition -o overlay.mov --poster 1.5s --preview 540p
-  bootstrap render my-composition -o frames --format png-sequence --frames 30..60
-  bootstrap still my-composition --at 1.5s -o frame.png
-  bootstrap lint my-composition
-  bootstrap render my-composition -o video.mp4 --json --frame-hashes > summary.json
-  bootstrap invoke event.json
-  bootstrap submit my-composition -o video.mp4
-  bootstrap watch arn:aws:states:us-east-1:123456789012:execution:framewright:render-1 -o video.mp4
+  framewright render my-composition -o video.mp4
+  framewright render my-composition -o video.mp4 --fps 60 --quality high
+  framewright render my-composition -o overlay.mov --poster 1.5s --preview 540p
+  framewright render my-composition -o frames --format png-sequence --frames 30..60
+  framewright still my-composition --at 1.5s -o frame.png
+  framewright lint my-composition
+  framewright render my-composition -o video.mp4 --json --frame-hashes > summary.json
+  framewright invoke event.json
+  framewright submit my-composition -o video.mp4
+  framewright watch arn:aws:states:us-east-1:123456789012:execution:framewright:render-1 -o video.mp4
 
 Exit status: 0 done, 1 failed (the code is in the message), 2 wrong arguments, 130 stopped.";
 
@@ -69,13 +78,68 @@ pub(crate) enum Command {
     },
 }
 
+/// How much is said on stderr, by every command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Messages")]
+pub(crate) struct TalkArgs {
+    /// Print warnings and errors only: no progress, and no line about what was made
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Also print what the page writes to its console, and what the program does
+    #[arg(short, long, global = true)]
+    verbose: bool,
+    /// The least important log lines that are printed [default: warn, with --verbose info]
+    #[arg(long, global = true, value_name = "LEVEL")]
+    pub(crate) log_level: Option<LogLevel>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verbosity {
+    Quiet,
+    Normal,
+    Verbose,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+impl TalkArgs {
+    pub(crate) fn verbosity(&self) -> Verbosity {
+        match (self.quiet, self.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (false, true) => Verbosity::Verbose,
+            (false, false) => Verbosity::Normal,
+        }
+    }
+}
+
+impl LogLevel {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct RenderArgs {
     /// The project directory, or the HTML file in it to start from
     pub(crate) project: PathBuf,
-    /// The video to make, or a directory for a png-sequence; it appears only when it is complete
+    /// The video to make, or a directory for a png-sequence; it appears only when it is complete. - is stdout
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
+    #[command(flatten)]
+    pub(crate) overwrite: OverwriteArgs,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
     /// Browsers that draw at the same time [default: from cores and memory]
@@ -98,6 +162,17 @@ pub(crate) struct RenderArgs {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) host: HostArgs,
+}
+
+/// What to do about an output that is there already.
+#[derive(Debug, Args)]
+pub(crate) struct OverwriteArgs {
+    /// Replace the output without a question
+    #[arg(short, long, conflicts_with = "no_clobber")]
+    pub(crate) force: bool,
+    /// Refuse to replace an output
+    #[arg(long)]
+    pub(crate) no_clobber: bool,
 }
 
 #[derive(Debug, Args)]

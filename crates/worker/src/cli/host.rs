@@ -97,9 +97,3 @@ pub(crate) fn print(value: &Value) -> Result<()> {
 pub(crate) fn line(text: &str) {
     let _nobody_reads = writeln!(std::io::stderr(), "{text}");
 }
-
-pub(crate) fn print_warnings(warnings: &[String]) {
-    for warning in warnings {
-        line(&format!("warning: {warning}"));
-    }
-}

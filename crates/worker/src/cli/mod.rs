@@ -1,7 +1,8 @@
 //! The command line: its arguments, and what each command does on this machine.
 
 pub(crate) mod args;
-mod config;
+pub(crate) mod config;
+pub(crate) mod events;
 pub(crate) mod floor;
 pub(crate) mod host;
 pub(crate) mod invoke;
@@ -11,6 +12,9 @@ pub(crate) mod progress;
 pub(crate) mod render;
 pub(crate) mod report;
 pub(crate) mod signals;
+pub(crate) mod status;
 pub(crate) mod still;
 mod submit_args;
+mod target;
+pub(crate) mod terminal;
 mod values;

@@ -1,4 +1,4 @@
-//! `bootstrap render`: the actions of the cloud on this machine, one after the other over a local directory.
+//! `framewright render`: the actions of the cloud on this machine, one after the other over a local directory.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -15,13 +15,15 @@ use crate::actions::protocol::{PlanLocation, Protocol};
 use crate::actions::render_chunk::RenderChunkEvent;
 use crate::actions::worker::Worker;
 use crate::cli::args::RenderArgs;
+use crate::cli::config::{of_options, settings};
 use crate::cli::host::{
-    environment, line, open_toolbox, options, print, print_warnings, project_and_entry, scratch,
-    uri,
+    environment, open_toolbox, options, print, project_and_entry, scratch, uri,
 };
 use crate::cli::progress::Meter;
-use crate::error::Result;
-use crate::output::{check_side_outputs, output_path};
+use crate::cli::status::bytes;
+use crate::cli::target::{Target, explain_failure};
+use crate::cli::terminal::Terminal;
+use crate::error::{Error, Result};
 use crate::time::millis_since;
 use crate::workdir::WorkDir;
 
@@ -29,26 +31,31 @@ use crate::workdir::WorkDir;
 const CHUNK_SIZE: u32 = 600;
 
 /// Renders a project to a video.
-pub(crate) async fn render(args: &RenderArgs) -> Result<()> {
-    let meter = if args.json { Meter::silent() } else { Meter::for_stderr() };
-    let rendered = render_with(args, &meter).await;
+pub(crate) async fn render(args: &RenderArgs, terminal: &Terminal) -> Result<()> {
+    let request = Request::check(args)?;
+    request.target.confirm(&args.overwrite, terminal).await?;
+    let meter = if args.json { Meter::silent(terminal) } else { Meter::start(terminal) };
+    let rendered = render_with(args, &request, &meter, terminal).await.map_err(of_options);
     meter.finish();
-    let summary = rendered?;
+    let entry = Some(request.settings.entry.as_str());
+    let summary =
+        rendered.inspect_err(|error| explain_failure(&args.project, entry, error, terminal))?;
     if args.json {
         return print(&summary);
     }
     let seconds = summary["stages"]["totalMs"].as_f64().unwrap_or_default() / 1000.0;
-    line(&format!(
-        "{}: {} frames, {}x{}, {} s, rendered in {seconds:.1} s",
+    terminal.note(&format!(
+        "{}: {} frames, {}x{}, {} s, {}, rendered in {seconds:.1} s",
         args.output.display(),
         summary["frames"],
         summary["width"],
         summary["height"],
-        summary["duration"]
+        summary["duration"],
+        bytes(summary["bytes"].as_u64().unwrap_or_default()),
     ));
     for side_output in ["poster", "preview"] {
         if let Some(path) = summary[side_output].as_str() {
-            line(&format!("{path}: {side_output}"));
+            terminal.note(&format!("{path}: {side_output}"));
         }
     }
     Ok(())
@@ -58,7 +65,7 @@ pub(crate) async fn render(args: &RenderArgs) -> Result<()> {
 struct Request {
     project: PathBuf,
     settings: Settings,
-    output: PathBuf,
+    target: Target,
 }
 
 impl Request {
@@ -66,16 +73,26 @@ impl Request {
         let (project, entry) = project_and_entry(&args.project)?;
         let config =
             args.config.config(&project, entry.as_deref(), CHUNK_SIZE, Some(&args.output))?;
-        let settings = Settings::parse(&config)?;
-        let output = output_path(&args.output, settings.output.format)?;
-        check_side_outputs(&settings, &output)?;
-        Ok(Self { project, settings, output })
+        let settings = settings(&config)?;
+        let target = Target::check(&args.output, &settings)?;
+        if target == Target::Stdout && args.json {
+            return Err(Error::Argument {
+                argument: "--json".to_owned(),
+                reason: "goes to stdout, and so does the video with --output -".to_owned(),
+            });
+        }
+        Ok(Self { project, settings, target })
     }
 }
 
-async fn render_with(args: &RenderArgs, meter: &Meter) -> Result<Value> {
+async fn render_with(
+    args: &RenderArgs,
+    request: &Request,
+    meter: &Meter,
+    terminal: &Terminal,
+) -> Result<Value> {
     let start = Instant::now();
-    let Request { project, settings, output } = Request::check(args)?;
+    let Request { project, settings, target } = request;
     let format = settings.output.format;
     let scratch = scratch(&args.host);
     let toolbox = open_toolbox(&args.host, &scratch)?;
@@ -89,17 +106,17 @@ async fn render_with(args: &RenderArgs, meter: &Meter) -> Result<Value> {
     };
     let worker =
         Worker { store: &LocalStore, toolbox: &toolbox, env: &env, scratch: bench.path(), options };
-    let prefix = uri(bench.path())?;
+    let (prefix, output) = (uri(bench.path())?, target.file(bench.path()));
 
-    meter.stage("planning", &project.display().to_string());
+    meter.stage("planning");
     let event = PlanEvent {
-        project: uri(&project)?,
+        project: uri(project)?,
         output_prefix: prefix.clone(),
-        settings,
+        settings: settings.clone(),
         protocol: Protocol::V1,
     };
     let planned = worker.plan(&event).await?;
-    print_warnings(&planned.answer.warnings);
+    terminal.warnings(&planned.answer.warnings);
 
     meter.frames(planned.answer.total_frames);
     let rendering = Instant::now();
@@ -112,10 +129,10 @@ async fn render_with(args: &RenderArgs, meter: &Meter) -> Result<Value> {
         format,
     };
     let (chunks, reports) =
-        render_chunks(&worker, event, planned.answer.chunk_count, meter).await?;
+        render_chunks(&worker, event, planned.answer.chunk_count, (meter, terminal)).await?;
     let chunks_ms = millis_since(rendering);
 
-    meter.stage("assembling", &format!("{} chunks", chunks.len()));
+    meter.stage("assembling");
     let assembling = Instant::now();
     let event = AssembleEvent {
         plan,
@@ -133,7 +150,9 @@ async fn render_with(args: &RenderArgs, meter: &Meter) -> Result<Value> {
         "assembleMs": millis_since(assembling),
         "totalMs": millis_since(start),
     });
-    summary(&output, &planned, &reports, &assembled, options, &stages)
+    target.deliver(&output)?;
+    let named = if *target == Target::Stdout { Path::new("-") } else { &output };
+    summary(named, &planned, &reports, &assembled, options, &stages)
 }
 
 /// Renders all chunks of a plan. Warnings are printed as they come.
@@ -141,14 +160,14 @@ async fn render_chunks(
     worker: &Worker<'_, LocalStore>,
     first: RenderChunkEvent,
     count: usize,
-    meter: &Meter,
+    (meter, terminal): (&Meter, &Terminal),
 ) -> Result<(Vec<Uri>, Vec<ChunkReport>)> {
     let (mut chunks, mut reports) = (Vec::new(), Vec::new());
     for chunk_index in 0..u32::try_from(count).unwrap_or(u32::MAX) {
-        meter.stage("rendering", &format!("chunk {} of {count}", chunk_index + 1));
+        meter.stage("rendering");
         let event = RenderChunkEvent { chunk_index, ..first.clone() };
         let rendered = worker.render_new_chunk(&event).await?;
-        print_warnings(&rendered.report.warnings);
+        terminal.warnings(&rendered.report.warnings);
         chunks.push(rendered.uri);
         reports.push(rendered.report);
     }

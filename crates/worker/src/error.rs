@@ -133,6 +133,13 @@ pub(crate) enum Error {
     NotAllowed { field: String, uri: String, reason: &'static str },
     #[error("{argument}: {reason}")]
     Argument { argument: String, reason: String },
+    #[error(
+        "Chrome, FFmpeg and fonts are not found: there is no tools directory beside {}, no .tools above it, none above {}, and \
+         neither --tools nor FRAMEWRIGHT_TOOLS names one; run scripts/setup.sh, or unpack a release",
+        program.display(),
+        here.display()
+    )]
+    NoTools { program: PathBuf, here: PathBuf },
     /// An option of the command line whose value cannot be had with this composition or these other options.
     #[error("{option}: {reason}")]
     Option { option: String, reason: String, code: Code },
@@ -182,6 +189,7 @@ impl Error {
             Self::Protocol { .. } => Code::PlanProtocolUnsupported,
             Self::NotAllowed { .. } => Code::S3UriNotAllowed,
             Self::Argument { .. } => Code::ArgumentInvalid,
+            Self::NoTools { .. } => Code::ToolMissing,
             Self::Option { code, .. } => *code,
             Self::Lint { .. } => Code::CompositionInvalid,
             Self::Setting { .. } => Code::ConfigInvalid,

@@ -63,6 +63,11 @@ async fn run(cli: &Cli, terminal: &Terminal) -> Result<()> {
         Command::Lint(args) => signals.unless_stopped(Box::pin(cli::lint::lint(args, terminal))).await,
         Command::Invoke(args) => signals.unless_stopped(Box::pin(cli::invoke::invoke(args, terminal))).await,
         Command::Probe(args) => signals.unless_stopped(Box::pin(cli::probe::probe(args))).await,
+        Command::Doctor(args) => {
+            signals.unless_stopped(Box::pin(cli::doctor::doctor(args, terminal))).await
+        }
+        Command::Completions { shell } => cli::manual::completions(*shell),
+        Command::Man { dir } => cli::manual::man(dir),
         Command::Floor(args) => signals.unless_stopped(cli::floor::floor(args)).await,
         Command::Pack { from, to, level } => tools::pack::pack(from, to, *level),
         Command::Submit(args) => Box::pin(submit::submit(args, signals, terminal)).await,

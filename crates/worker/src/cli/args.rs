@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 use render::ReadFault;
 use render::config::CaptureMode;
 use render::frame::Moment;
@@ -18,7 +19,6 @@ pub(crate) use crate::cli::submit_args::{DeploymentArgs, SubmitArgs, WatchArgs};
     name = "framewright",
     bin_name = "framewright",
     version,
-    about,
     max_term_width = 100,
     after_help = EXAMPLES
 )]
@@ -43,6 +43,11 @@ const EXAMPLES: &str = "Examples:
 
 Exit status: 0 done, 1 failed (the code is in the message), 2 wrong arguments, 130 stopped.";
 
+const COMPLETIONS: &str = "Examples:
+  framewright completions bash > ~/.local/share/bash-completion/completions/framewright
+  framewright completions zsh > \"${fpath[1]}/_framewright\"
+  framewright completions fish > ~/.config/fish/completions/framewright.fish";
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Render a composition to a video: plan, every chunk, assemble
@@ -59,11 +64,24 @@ pub(crate) enum Command {
     Watch(WatchArgs),
     /// Handle one plan, renderChunk or assemble event and print its answer
     Invoke(InvokeArgs),
+    /// Look at this machine: tools, cores, memory, fonts, how frames are captured, and what to fix
+    ///
+    /// Exit status: 0 it can render, 1 it cannot, 2 wrong arguments, or a tool is missing.
+    Doctor(DoctorArgs),
     /// Draw a known frame and say whether this machine can render
     ///
     /// Prints a JSON verdict. Exit status: 0 it can, 1 it cannot (the verdict says why), 2 there was nothing to try:
     /// wrong arguments, or a tool is missing.
     Probe(ProbeArgs),
+    /// Print what a shell needs to complete the commands and options
+    #[command(after_help = COMPLETIONS)]
+    Completions {
+        shell: Shell,
+    },
+    /// Write manual pages, one for each command, into a directory
+    Man {
+        dir: PathBuf,
+    },
     /// Measure what Chrome alone takes per frame, for scripts/bench.sh
     #[command(hide = true)]
     Floor(FloorArgs),
@@ -228,6 +246,15 @@ pub(crate) struct ProbeArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Print one JSON object on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) host: HostArgs,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct FloorArgs {
     /// A directory with an index.html
     pub(crate) page: PathBuf,
@@ -244,7 +271,7 @@ pub(crate) struct FloorArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct HostArgs {
-    /// The pinned tools, as scripts/setup.sh leaves them [default: tools beside this program, or .tools here]
+    /// The pinned tools [default: tools beside this program, else .tools in a directory above it or above the current one]
     #[arg(long, value_name = "DIR", env = "FRAMEWRIGHT_TOOLS")]
     pub(crate) tools: Option<PathBuf>,
     /// Where work directories are made [default: the system's temporary directory]

@@ -2,11 +2,13 @@
 
 pub(crate) mod args;
 pub(crate) mod config;
+pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod floor;
 pub(crate) mod host;
 pub(crate) mod invoke;
 pub(crate) mod lint;
+pub(crate) mod manual;
 pub(crate) mod probe;
 pub(crate) mod progress;
 pub(crate) mod render;

@@ -22,6 +22,9 @@ pub(crate) fn report(cli: &Cli, terminal: &Terminal, error: &Error) -> ExitCode 
         Command::Lint(_)
         | Command::Invoke(_)
         | Command::Probe(_)
+        | Command::Doctor(_)
+        | Command::Completions { .. }
+        | Command::Man { .. }
         | Command::Floor(_)
         | Command::Pack { .. } => false,
     };
@@ -35,7 +38,7 @@ pub(crate) fn report(cli: &Cli, terminal: &Terminal, error: &Error) -> ExitCode 
     terminal.labelled(Label::Error, &format!("{code}: {message}"));
     ExitCode::from(match (&cli.command, error.code()) {
         (_, Code::Cancelled) => 130,
-        (Command::Probe(_), code) => probe::status(code),
+        (Command::Probe(_) | Command::Doctor(_), code) => probe::status(code),
         _ if error.is_of_arguments() => 2,
         _ => 1,
     })

@@ -27,7 +27,7 @@ LAYERS = {
         ["config", "tools", "video_track"],
         ["side_output"],
         ["ffmpeg", "page"],
-        ["browser", "still", "verify"],
+        ["browser", "overview", "still", "verify"],
         ["audio", "capture", "video"],
         ["plan"],
         ["chunk"],

@@ -5,7 +5,7 @@
 //!     ↓          ↓       ↓
 //!   capture  audio  video                      domain: what to do
 //!     ↓          ↓       ↓
-//!   browser → page   ffmpeg  verify  still     tools: the only ones that start a process or serve a file
+//!   browser → page   ffmpeg  verify  still  overview   tools: the only ones that start a process or serve a file
 //!     ↓                  ↓
 //!   config  tools  side_output  video_track    values: what was asked for, and what there is
 //!     ↓
@@ -60,6 +60,7 @@ pub mod assemble;
 pub mod chunk;
 pub mod config;
 pub mod frame;
+pub mod overview;
 pub mod plan;
 pub mod still;
 pub mod told;

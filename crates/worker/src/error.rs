@@ -143,6 +143,9 @@ pub(crate) enum Error {
     /// An option of the command line whose value cannot be had with this composition or these other options.
     #[error("{option}: {reason}")]
     Option { option: String, reason: String, code: Code },
+    /// Rows of a batch whose errors are printed.
+    #[error("{failed} of {total} rows failed; run the same command again to render those")]
+    Batch { failed: usize, total: usize },
     #[error("errors: {errors}, warnings: {warnings}")]
     Lint { errors: usize, warnings: usize },
     #[error("{pack} cannot be unpacked")]
@@ -190,6 +193,7 @@ impl Error {
             Self::NotAllowed { .. } => Code::S3UriNotAllowed,
             Self::Argument { .. } => Code::ArgumentInvalid,
             Self::NoTools { .. } => Code::ToolMissing,
+            Self::Batch { .. } => Code::RenderFailed,
             Self::Option { code, .. } => *code,
             Self::Lint { .. } => Code::CompositionInvalid,
             Self::Setting { .. } => Code::ConfigInvalid,

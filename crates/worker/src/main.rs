@@ -58,14 +58,23 @@ fn is_on_lambda() -> bool {
 async fn run(cli: &Cli, terminal: &Terminal) -> Result<()> {
     let mut signals = Signals::install();
     match &cli.command {
-        Command::Render(args) => signals.unless_stopped(Box::pin(cli::render::render(args, terminal))).await,
-        Command::Still(args) => signals.unless_stopped(Box::pin(cli::still::still(args, terminal))).await,
-        Command::Lint(args) => signals.unless_stopped(Box::pin(cli::lint::lint(args, terminal))).await,
-        Command::Invoke(args) => signals.unless_stopped(Box::pin(cli::invoke::invoke(args, terminal))).await,
+        Command::Render(args) => {
+            signals.unless_stopped(Box::pin(cli::render::render(args, terminal))).await
+        }
+        Command::Still(args) => {
+            signals.unless_stopped(Box::pin(cli::still::still(args, terminal))).await
+        }
+        Command::Lint(args) => {
+            signals.unless_stopped(Box::pin(cli::lint::lint(args, terminal))).await
+        }
+        Command::Invoke(args) => {
+            signals.unless_stopped(Box::pin(cli::invoke::invoke(args, terminal))).await
+        }
         Command::Probe(args) => signals.unless_stopped(Box::pin(cli::probe::probe(args))).await,
         Command::Doctor(args) => {
             signals.unless_stopped(Box::pin(cli::doctor::doctor(args, terminal))).await
         }
+        Command::New { dir } => cli::new::new(dir, terminal),
         Command::Completions { shell } => cli::manual::completions(*shell),
         Command::Man { dir } => cli::manual::man(dir),
         Command::Floor(args) => signals.unless_stopped(cli::floor::floor(args)).await,

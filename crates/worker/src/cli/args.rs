@@ -1,6 +1,6 @@
 //! What a command line may say.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
@@ -30,6 +30,7 @@ pub(crate) struct Cli {
 }
 
 const EXAMPLES: &str = "Examples:
+  framewright new my-composition
   framewright render my-composition -o video.mp4
   framewright render my-composition -o video.mp4 --fps 60 --quality high
   framewright render my-composition -o overlay.mov --poster 1.5s --preview 540p
@@ -50,6 +51,11 @@ const COMPLETIONS: &str = "Examples:
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Make a small composition that renders, to start from
+    New {
+        /// The directory to make
+        dir: PathBuf,
+    },
     /// Render a composition to a video: plan, every chunk, assemble
     Render(Box<RenderArgs>),
     /// Draw one frame of a composition, which is the fast way to see it
@@ -75,13 +81,9 @@ pub(crate) enum Command {
     Probe(ProbeArgs),
     /// Print what a shell needs to complete the commands and options
     #[command(after_help = COMPLETIONS)]
-    Completions {
-        shell: Shell,
-    },
+    Completions { shell: Shell },
     /// Write manual pages, one for each command, into a directory
-    Man {
-        dir: PathBuf,
-    },
+    Man { dir: PathBuf },
     /// Measure what Chrome alone takes per frame, for scripts/bench.sh
     #[command(hide = true)]
     Floor(FloorArgs),
@@ -154,8 +156,18 @@ pub(crate) struct RenderArgs {
     /// The project directory, or the HTML file in it to start from
     pub(crate) project: PathBuf,
     /// The video to make, or a directory for a png-sequence; it appears only when it is complete. - is stdout
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) output: PathBuf,
+    #[arg(short, long, value_name = "FILE", required_unless_present = "plan_only")]
+    output: Option<PathBuf>,
+    /// Render once for each row of this file, into the directory that --output names. A row is a JSON object with `output`, the
+    /// name of its video, and `variables`. What is rendered already and has not changed is kept, unless --force is given
+    #[arg(long, value_name = "JSONL", conflicts_with_all = ["plan_only", "variables", "variables_file", "report"])]
+    pub(crate) batch: Option<PathBuf>,
+    /// Draw only a few frames, and say how many frames and chunks there are, and what a render takes here and on Lambda
+    #[arg(long)]
+    pub(crate) plan_only: bool,
+    /// Write a page about the render: its frames, where the time went, what was verified
+    #[arg(long, value_name = "HTML", conflicts_with = "plan_only")]
+    pub(crate) report: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) overwrite: OverwriteArgs,
     #[command(flatten)]
@@ -180,6 +192,13 @@ pub(crate) struct RenderArgs {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) host: HostArgs,
+}
+
+impl RenderArgs {
+    /// The output, which is only left out where nothing is made.
+    pub(crate) fn output(&self) -> &Path {
+        self.output.as_deref().unwrap_or(Path::new(""))
+    }
 }
 
 /// What to do about an output that is there already.

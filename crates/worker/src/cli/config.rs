@@ -273,7 +273,9 @@ fn format_of(asked: Option<Format>, output: Option<&Path>) -> Result<Option<Form
         }
         (Some(format), _) | (None, Some(format)) => Ok(Some(format)),
         (None, None) => {
-            let Some(output) = output.filter(|output| *output != Path::new("-")) else { return Ok(None) };
+            let Some(output) = output.filter(|output| *output != Path::new("-")) else {
+                return Ok(None);
+            };
             let ending = output.extension().and_then(|ending| ending.to_str());
             match ending.map(str::to_ascii_lowercase).as_deref() {
                 Some(ending @ ("png" | "jpg" | "jpeg" | "webp")) => refused(format!(
@@ -286,7 +288,8 @@ fn format_of(asked: Option<Format>, output: Option<&Path>) -> Result<Option<Form
                     "ends with .{ending}, which is no format; name it .mp4, .mov, .webm or .gif, or add --format"
                 )),
                 None => refused(
-                    "has no extension; name it .mp4, .mov, .webm or .gif, or add --format".to_owned(),
+                    "has no extension; name it .mp4, .mov, .webm or .gif, or add --format"
+                        .to_owned(),
                 ),
             }
         }

@@ -125,7 +125,11 @@ fn machine() -> Finding {
     if cores > 1 {
         Finding::good("cores", found)
     } else {
-        Finding::poor("cores", found, "drawing and encoding share one core; two are nearly twice as fast")
+        Finding::poor(
+            "cores",
+            found,
+            "drawing and encoding share one core; two are nearly twice as fast",
+        )
     }
 }
 
@@ -174,16 +178,18 @@ fn programs(proof: &Proof) -> Vec<Finding> {
     let Proof { chrome, renderer, ffmpeg, ffprobe: _, size, png_bytes: _, png_reason: _ } = proof;
     let first_line = |text: &str| text.lines().next().unwrap_or_default().to_owned();
     vec![
-        Finding::good("Chrome", format!("{chrome}; it drew {}x{} pixels as it must", size.0, size.1)),
+        Finding::good(
+            "Chrome",
+            format!("{chrome}; it drew {}x{} pixels as it must", size.0, size.1),
+        ),
         Finding::good("WebGL", renderer.clone()),
         Finding::good("FFmpeg", first_line(ffmpeg)),
     ]
 }
 
 fn fonts(tools: &Tools) -> Finding {
-    let families = std::fs::read_dir(tools.fonts()).map_or(0, |entries| {
-        entries.flatten().filter(|entry| entry.path().is_dir()).count()
-    });
+    let families = std::fs::read_dir(tools.fonts())
+        .map_or(0, |entries| entries.flatten().filter(|entry| entry.path().is_dir()).count());
     if families == 0 {
         let remedy = "run scripts/setup.sh; without them every family is fetched from Google Fonts";
         return Finding::poor("fonts", "no bundled families".to_owned(), remedy);
@@ -193,7 +199,10 @@ fn fonts(tools: &Tools) -> Finding {
 
 fn capture(reason: Option<PngReason>) -> Finding {
     let Some(reason) = reason else {
-        return Finding::good("capture", "framebuffer: frames are read from Chrome's memory".to_owned());
+        return Finding::good(
+            "capture",
+            "framebuffer: frames are read from Chrome's memory".to_owned(),
+        );
     };
     let remedy = match reason {
         PngReason::Refused => {

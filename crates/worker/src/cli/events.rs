@@ -34,9 +34,8 @@ pub(crate) fn install(talk: &TalkArgs, terminal: &Terminal) {
         (None, None, Verbosity::Verbose) => EnvFilter::new(own("info")),
     };
     let to = terminal.clone();
-    let lines = tracing_subscriber::fmt::layer()
-        .with_ansi(false)
-        .with_writer(move || LogLines(to.clone()));
+    let lines =
+        tracing_subscriber::fmt::layer().with_ansi(false).with_writer(move || LogLines(to.clone()));
     let lines = if is_plain {
         lines.without_time().with_target(false).with_filter(filter).boxed()
     } else {

@@ -117,7 +117,10 @@ fn bar(status: &Arc<Mutex<Status>>) -> ProgressBar {
 /// Columns of the terminal.
 fn width() -> usize {
     let size = rustix::termios::tcgetwinsize(std::io::stderr());
-    size.ok().map(|size| usize::from(size.ws_col)).filter(|width| *width > 0).unwrap_or(DEFAULT_WIDTH)
+    size.ok()
+        .map(|size| usize::from(size.ws_col))
+        .filter(|width| *width > 0)
+        .unwrap_or(DEFAULT_WIDTH)
 }
 
 impl Lines {
@@ -172,6 +175,8 @@ pub(crate) struct Meter {
     display: Display,
     done: AtomicU32,
     total: AtomicU32,
+    /// When the encoder had each frame.
+    arrivals: Mutex<Vec<Instant>>,
 }
 
 impl Meter {
@@ -184,7 +189,12 @@ impl Meter {
     }
 
     fn on(display: Display) -> Self {
-        Self { display, done: AtomicU32::new(0), total: AtomicU32::new(0) }
+        Self {
+            display,
+            done: AtomicU32::new(0),
+            total: AtomicU32::new(0),
+            arrivals: Mutex::default(),
+        }
     }
 
     pub(crate) fn stage(&self, name: &'static str) {
@@ -206,6 +216,11 @@ impl Meter {
         self.display.finish();
     }
 
+    /// When the encoder had each of the frames that are done.
+    pub(crate) fn arrivals(&self) -> Vec<Instant> {
+        locked(&self.arrivals).clone()
+    }
+
     fn count(&self) -> Count {
         Count {
             done: u64::from(self.done.load(Ordering::Relaxed)),
@@ -220,6 +235,7 @@ impl Progress for Meter {
     fn begin(&self, _frames_of_one_chunk: u32) {}
 
     fn frame_done(&self) {
+        locked(&self.arrivals).push(Instant::now());
         let done = u64::from(self.done.fetch_add(1, Ordering::Relaxed) + 1);
         self.display.update(|status| {
             // Drawing began with the last thing that was waited for.

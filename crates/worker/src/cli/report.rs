@@ -23,6 +23,7 @@ pub(crate) fn report(cli: &Cli, terminal: &Terminal, error: &Error) -> ExitCode 
         | Command::Invoke(_)
         | Command::Probe(_)
         | Command::Doctor(_)
+        | Command::New { .. }
         | Command::Completions { .. }
         | Command::Man { .. }
         | Command::Floor(_)

@@ -45,13 +45,7 @@ pub(crate) enum Unit {
 
 impl Status {
     pub(crate) fn new(stage: &'static str) -> Self {
-        Self {
-            stage,
-            since: Instant::now(),
-            activity: None,
-            count: None,
-            details: String::new(),
-        }
+        Self { stage, since: Instant::now(), activity: None, count: None, details: String::new() }
     }
 
     /// One line of at most `width` characters.
@@ -279,12 +273,9 @@ mod tests {
 
     #[test]
     fn bytes_have_two_or_three_digits() {
-        for (count, text) in [
-            (999, "999 B"),
-            (1_500, "1.5 kB"),
-            (25_000_000, "25 MB"),
-            (3_100_000_000, "3.1 GB"),
-        ] {
+        for (count, text) in
+            [(999, "999 B"), (1_500, "1.5 kB"), (25_000_000, "25 MB"), (3_100_000_000, "3.1 GB")]
+        {
             assert_eq!(bytes(count), text);
         }
     }

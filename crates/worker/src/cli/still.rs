@@ -23,8 +23,8 @@ use crate::cli::host::{
     environment, open_toolbox, options, print, project_and_entry, scratch, uri,
 };
 use crate::cli::progress::Meter;
-use crate::cli::terminal::Terminal;
 use crate::cli::target::explain_failure;
+use crate::cli::terminal::Terminal;
 use crate::error::{Error, Result};
 use crate::output::output_path;
 use crate::time::millis_since;
@@ -35,7 +35,8 @@ pub(crate) async fn still(args: &StillArgs, terminal: &Terminal) -> Result<()> {
     let meter = if args.json { Meter::silent(terminal) } else { Meter::start(terminal) };
     let drawn = draw(args, terminal, &meter).await;
     meter.finish();
-    let summary = drawn.inspect_err(|error| explain_failure(&args.project, None, error, terminal))?;
+    let summary =
+        drawn.inspect_err(|error| explain_failure(&args.project, None, error, terminal))?;
     if args.json {
         return print(&summary);
     }

@@ -35,7 +35,9 @@ impl Target {
             return Err(refused("is stdout, and a png-sequence is a directory"));
         }
         if settings.poster.is_some() || settings.preview.is_some() {
-            return Err(refused("is stdout, beside which there is no place for --poster or --preview"));
+            return Err(refused(
+                "is stdout, beside which there is no place for --poster or --preview",
+            ));
         }
         if io::stdout().is_terminal() {
             return Err(refused("is stdout, which is a terminal; send it to a file or a pipe"));

@@ -89,6 +89,11 @@ impl Terminal {
         }
     }
 
+    /// The warnings that are printed.
+    pub(crate) fn warned(&self) -> Vec<String> {
+        locked(&self.0.warned).iter().cloned().collect()
+    }
+
     /// Keeps a warning for the case that the command fails.
     pub(crate) fn hold_warning(&self, warning: String) {
         locked(&self.0.held).push(warning);

@@ -11,4 +11,4 @@ project="$1"
 out="$2"
 shift 2
 program="$("$root/scripts/program.sh")"
-exec "$program" render "$project" --output "$out" "$@"
+exec "$program" render "$project" --output "$out" --tools "$root/.tools" "$@"

@@ -358,11 +358,11 @@ mod tests {
     }
 
     #[test]
-    fn every_code_is_explained_in_the_readme_with_what_a_retry_does() {
-        let readme = include_str!("../../../README.md");
+    fn every_code_is_explained_in_docs_errors_md_with_what_a_retry_does() {
+        let table = include_str!("../../../docs/errors.md");
         for code in Code::ALL {
-            let row = readme.lines().find(|line| line.starts_with(&format!("| `{code}` |")));
-            let row = row.unwrap_or_else(|| panic!("{code} is not in README.md"));
+            let row = table.lines().find(|line| line.starts_with(&format!("| `{code}` |")));
+            let row = row.unwrap_or_else(|| panic!("{code} is not in docs/errors.md"));
             let retry = match code.retry() {
                 Retry::Never => "| no |",
                 Retry::Transient => "| yes |",

@@ -4,6 +4,8 @@ pub(crate) mod args;
 mod batch;
 pub(crate) mod config;
 pub(crate) mod doctor;
+#[cfg(test)]
+mod documented;
 mod estimate;
 pub(crate) mod events;
 pub(crate) mod floor;

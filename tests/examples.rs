@@ -56,11 +56,8 @@ fn the_programs_in_python_and_typescript_render_on_a_stack() {
 fn the_readme_s_composition_renders_without_a_warning() {
     let bench = Bench::new();
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let blocks: Vec<&str> = readme
-        .split("```html\n")
-        .skip(1)
-        .map(|block| block.split("```").next().unwrap())
-        .collect();
+    let blocks: Vec<&str> =
+        readme.split("```html\n").skip(1).map(|block| block.split("```").next().unwrap()).collect();
     let project = bench.path("readme");
     fs::create_dir_all(project.join("scenes")).unwrap();
     fs::write(project.join("index.html"), blocks[0]).unwrap();
@@ -87,7 +84,8 @@ fn the_readme_s_composition_renders_without_a_warning() {
 #[test]
 fn a_new_composition_renders_with_its_sound() {
     let bench = Bench::new();
-    let made = run(Command::new(env!("CARGO_BIN_EXE_bootstrap")).arg("new").arg(bench.path("first")));
+    let made =
+        run(Command::new(env!("CARGO_BIN_EXE_bootstrap")).arg("new").arg(bench.path("first")));
     assert_eq!(made.status, Some(0), "{}", made.stderr);
     let summary = bench.render(&bench.path("first"), &["--frames", "0..60"]);
     assert_eq!((&summary["frames"], &summary["warnings"]), (&json!(60), &json!([])));

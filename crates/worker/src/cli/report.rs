@@ -14,7 +14,8 @@ use crate::error::{Code, Error};
 pub(crate) fn report(cli: &Cli, terminal: &Terminal, error: &Error) -> ExitCode {
     let (code, message) = (error.code().name(), error.chain());
     let wants_json = match &cli.command {
-        Command::Render(args) => args.json,
+        // A batch has said it in its own JSON.
+        Command::Render(args) => args.json && !matches!(error, Error::Batch { .. }),
         Command::Still(args) => args.json,
         Command::Submit(args) => args.json,
         Command::Watch(args) => args.json,

@@ -31,7 +31,7 @@ LAYERS = {
         ["audio", "capture", "video"],
         ["plan"],
         ["chunk"],
-        ["assemble"],
+        ["assemble", "player"],
     ],
     "store": [
         ["blocking", "uri"],

@@ -1,7 +1,7 @@
 //! The work: a project becomes a plan, each chunk of a plan a video, and the videos one. Local paths in, local paths out.
 //!
 //! ```text
-//!   assemble → chunk → plan                    use cases: one public function each
+//!   player, assemble → chunk → plan            use cases: one public function each
 //!     ↓          ↓       ↓
 //!   capture  audio  video                      domain: what to do
 //!     ↓          ↓       ↓
@@ -62,6 +62,7 @@ pub mod config;
 pub mod frame;
 pub mod overview;
 pub mod plan;
+pub mod player;
 pub mod still;
 pub mod told;
 pub mod tools;

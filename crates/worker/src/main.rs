@@ -64,6 +64,9 @@ async fn run(cli: &Cli, terminal: &Terminal) -> Result<()> {
         Command::Still(args) => {
             signals.unless_stopped(Box::pin(cli::still::still(args, terminal))).await
         }
+        Command::Preview(args) => {
+            signals.unless_stopped(Box::pin(cli::preview::preview(args, terminal))).await
+        }
         Command::Lint(args) => {
             signals.unless_stopped(Box::pin(cli::lint::lint(args, terminal))).await
         }

@@ -37,6 +37,7 @@ const EXAMPLES: &str = "Examples:
   framewright render my-composition -o frames --format png-sequence --frames 30..60
   framewright still my-composition --at 1.5s -o frame.png
   framewright lint my-composition
+  framewright preview my-composition
   framewright render my-composition -o video.mp4 --json --frame-hashes > summary.json
   framewright invoke event.json
   framewright submit my-composition -o video.mp4
@@ -60,6 +61,8 @@ pub(crate) enum Command {
     Render(Box<RenderArgs>),
     /// Draw one frame of a composition, which is the fast way to see it
     Still(Box<StillArgs>),
+    /// Show the frames of a composition in a browser, exactly as a render has them, and follow its files
+    Preview(Box<PreviewArgs>),
     /// Name everything that is wrong with a composition, with file, line and column, without drawing it
     ///
     /// Exit status: 0 nothing is wrong, 1 something is, 2 wrong arguments.
@@ -230,6 +233,19 @@ pub(crate) struct StillArgs {
     /// Print one JSON summary on stdout
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) host: HostArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PreviewArgs {
+    /// The project directory, or the HTML file in it to start from
+    pub(crate) project: PathBuf,
+    /// The port on this machine's loopback address; 0 is any that is free
+    #[arg(long, default_value_t = 0)]
+    pub(crate) port: u16,
+    #[command(flatten)]
+    pub(crate) page: PageArgs,
     #[command(flatten)]
     pub(crate) host: HostArgs,
 }

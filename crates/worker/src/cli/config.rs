@@ -1,5 +1,6 @@
 //! The options that make the config of a plan event: what a render is to be like, wherever it runs.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -122,6 +123,33 @@ impl Config {
 }
 
 impl PageArgs {
+    /// The HTML file to start from.
+    pub(crate) fn entry(&self) -> &str {
+        self.entry.as_deref().unwrap_or("index.html")
+    }
+
+    /// The same options as words of a command line.
+    pub(crate) fn words(&self) -> Vec<OsString> {
+        let Self { fps, entry, output_resolution, variables, strictness } = self;
+        let VariableArgs { variables, variables_file, strict_variables } = variables;
+        let variables = variables.as_ref().map(|map| Value::from(map.clone()).to_string());
+        let given: [(&str, Option<OsString>); 6] = [
+            ("--fps", fps.map(|fps| fps.named().into())),
+            ("--entry", entry.as_ref().map(Into::into)),
+            ("--output-resolution", output_resolution.as_ref().map(Into::into)),
+            ("--strictness", strictness.as_ref().map(Into::into)),
+            ("--variables", variables.map(Into::into)),
+            ("--variables-file", variables_file.as_ref().map(Into::into)),
+        ];
+        let mut words: Vec<OsString> = given
+            .into_iter()
+            .filter_map(|(name, value)| Some([name.into(), value?]))
+            .flatten()
+            .collect();
+        words.extend(strict_variables.then(|| "--strict-variables".into()));
+        words
+    }
+
     /// The part of a config that these options stand for; `default_entry` is the entry file where none is named. A frame rate
     /// that they do not name is the one that the composition in `project` states.
     pub(crate) fn config(

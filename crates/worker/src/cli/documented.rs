@@ -103,6 +103,19 @@ fn every_config_field_has_its_row_and_no_other() {
     let known: BTreeSet<String> = known.split(", ").map(str::to_owned).collect();
     assert!(known.len() > 20, "{known:?}");
     assert_eq!(rows(&configuration(), "## Config fields"), known);
+    let schema = fs::read_to_string(root().join("docs/config.schema.json")).unwrap();
+    let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
+    let properties = schema["properties"].as_object().unwrap();
+    assert_eq!(properties.keys().cloned().collect::<BTreeSet<_>>(), known);
+    // Every value of a list is taken for its field, whatever else it may need.
+    for (field, property) in properties {
+        for value in property["enum"].as_array().into_iter().flatten() {
+            let config = json!({ "fps": 30, field: value });
+            let error = Settings::parse(config.as_object().unwrap()).err().map(|error| error.to_string());
+            let error = error.unwrap_or_default();
+            assert!(!error.contains("must be one of"), "{field}: {value}: {error}");
+        }
+    }
 }
 
 /// Variables of the environment that are named in the sources of the program.

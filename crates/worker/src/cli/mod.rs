@@ -15,6 +15,7 @@ pub(crate) mod invoke;
 pub(crate) mod lint;
 pub(crate) mod manual;
 pub(crate) mod new;
+pub(crate) mod preview;
 pub(crate) mod probe;
 pub(crate) mod progress;
 pub(crate) mod render;

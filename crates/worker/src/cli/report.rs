@@ -21,6 +21,7 @@ pub(crate) fn report(cli: &Cli, terminal: &Terminal, error: &Error) -> ExitCode 
         Command::Watch(args) => args.json,
         // What is wrong stands in its own JSON.
         Command::Lint(_)
+        | Command::Preview(_)
         | Command::Invoke(_)
         | Command::Probe(_)
         | Command::Doctor(_)

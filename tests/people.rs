@@ -344,3 +344,45 @@ fn a_report_opens_in_a_browser_and_shows_what_the_summary_says() {
     in_chrome("report.mjs", &[page, &expected.to_string()]);
     bench.assert_no_scratch();
 }
+
+const BAR: &str = r#"<!doctype html><html><body style="margin:0">
+<div data-composition-id=main data-width=128 data-height=96 data-duration=1 data-fps=30 style="background:#f00">
+<div data-composition-id=scene data-composition-src=scenes/bar.html data-start=0 data-duration=1
+  style="position:absolute;left:0;top:0;width:128px;height:96px"></div>
+</div></body></html>"#;
+
+const BAR_SCENE: &str = r#"<html><body><style>
+#bar { position: absolute; left: 0; top: 0; height: 96px; background: #00f; animation: grow 1s linear both }
+@keyframes grow { from { width: 0 } to { width: 30px } }
+</style><div data-composition-id=scene data-width=128 data-height=96><div id=bar data-start=0></div></div></body></html>"#;
+
+#[test]
+fn a_preview_shows_exact_frames_and_follows_the_project() {
+    let bench = Bench::new();
+    let project = bench.path("bar");
+    fs::create_dir_all(project.join("scenes")).unwrap();
+    fs::write(project.join("index.html"), BAR).unwrap();
+    fs::write(project.join("scenes/bar.html"), BAR_SCENE).unwrap();
+    let mut child = bench
+        .bootstrap("preview")
+        .arg(&project)
+        .current_dir(bench.path(""))
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stderr.take().unwrap()));
+    let url = lines.next().unwrap().unwrap().strip_prefix("preview: ").unwrap().to_owned();
+    let rest = std::thread::spawn(move || lines.map_while(Result::ok).collect::<Vec<_>>());
+    let driven =
+        std::panic::catch_unwind(|| in_chrome("preview.mjs", &[&url, project.to_str().unwrap()]));
+    let id = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
+    let status = child.wait().unwrap();
+    let said = rest.join().unwrap();
+    assert!(driven.is_ok(), "{said:?}");
+    assert_eq!(status.code(), Some(130), "{said:?}");
+    let frames = crate::harness::Frames::decode(&bench.path("bar.mp4"), 128, 96);
+    assert_eq!(frames.count(), 30);
+    bench.assert_no_scratch();
+}

@@ -11,7 +11,7 @@ use render::frame::{Fps, Moment, Span};
 use serde_json::{Map, Value};
 
 use crate::cli::values;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 
 /// What is drawn.
 #[derive(Debug, Args)]
@@ -159,6 +159,13 @@ impl PageArgs {
     ) -> Result<Map<String, Value>> {
         let Self { fps, entry, output_resolution, variables, strictness } = self;
         let mut config = Config::default();
+        if let Some(entry) = entry.as_deref().filter(|entry| !project.join(entry).is_file()) {
+            return Err(Error::Option {
+                option: format!("--entry {entry}"),
+                reason: "the project has no such file".to_owned(),
+                code: Code::EntryMissing,
+            });
+        }
         let entry = entry.as_deref().or(default_entry);
         let stated = || stated_rate(project, entry.unwrap_or("index.html"));
         config.set("fps", fps.map(Fps::named).or_else(|| rate_to_ask_for(stated())));
@@ -464,11 +471,10 @@ mod tests {
             --hdr-mode auto --output-size-limit 5 --chunk-size 7 --max-parallel-chunks 3 --strict-variables";
         let mut args: Vec<_> = args.split_whitespace().collect();
         args.extend(["--variables", r#"{"a": 1}"#]);
-        let config = options(&args)
-            .unwrap()
-            .config
-            .config(Path::new(""), Some("b.html"), 600, None)
-            .unwrap();
+        let project = tempfile::tempdir().unwrap();
+        std::fs::write(project.path().join("a.html"), "").unwrap();
+        let parsed = options(&args).unwrap();
+        let config = parsed.config.config(project.path(), Some("b.html"), 600, None).unwrap();
         let expected = json!({
             "fps": "29.97", "entryFile": "a.html", "outputResolution": "4k", "strictness": "best-effort",
             "format": "webm", "codec": "vp9", "alpha": false, "quality": "high", "crf": 60, "frames": "30..",

@@ -119,9 +119,7 @@ fn as_json(findings: &[Finding]) -> Value {
 
 fn machine() -> Finding {
     let (cores, workers) = (cores(), default_workers());
-    let browsers = if workers == 1 { "1 browser" } else { "browsers" };
-    let browsers = if workers == 1 { browsers.to_owned() } else { format!("{workers} {browsers}") };
-    let found = format!("{cores}, of which a render uses {browsers}");
+    let found = format!("{cores}; at most {workers} browsers draw at a time");
     if cores > 1 {
         Finding::good("cores", found)
     } else {

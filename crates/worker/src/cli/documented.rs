@@ -111,7 +111,8 @@ fn every_config_field_has_its_row_and_no_other() {
     for (field, property) in properties {
         for value in property["enum"].as_array().into_iter().flatten() {
             let config = json!({ "fps": 30, field: value });
-            let error = Settings::parse(config.as_object().unwrap()).err().map(|error| error.to_string());
+            let error =
+                Settings::parse(config.as_object().unwrap()).err().map(|error| error.to_string());
             let error = error.unwrap_or_default();
             assert!(!error.contains("must be one of"), "{field}: {value}: {error}");
         }

@@ -1,12 +1,11 @@
 //! How far something is: one line that is drawn anew on a terminal, plain lines otherwise.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use render::chunk::Progress;
 
 use crate::cli::args::Verbosity;
@@ -25,23 +24,19 @@ fn line_interval(running: Duration) -> Duration {
     })
 }
 
-/// Terminals that tell no width are as wide as most.
-const DEFAULT_WIDTH: usize = 80;
-
 /// Progress of something that has stages, on stderr.
 #[derive(Debug)]
 pub(crate) struct Display {
     terminal: Terminal,
     status: Arc<Mutex<Status>>,
-    lines: Option<Lines>,
-    is_shown: bool,
+    ticker: Option<Ticker>,
 }
 
-/// What writes plain lines, until this is dropped.
+/// The thread that writes, until this is dropped.
 #[derive(Debug)]
-struct Lines {
-    /// Dropped to end the thread.
-    wake: Option<Sender<()>>,
+struct Ticker {
+    /// Told of a new stage, and dropped to end the thread.
+    news: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -49,7 +44,7 @@ impl Display {
     /// Shows nothing but the lines of [`Display::say`].
     pub(crate) fn silent(terminal: &Terminal) -> Self {
         let status = Arc::new(Mutex::new(Status::new("")));
-        Self { terminal: terminal.clone(), status, lines: None, is_shown: false }
+        Self { terminal: terminal.clone(), status, ticker: None }
     }
 
     /// Shows `stage` and what comes after it.
@@ -58,13 +53,14 @@ impl Display {
             return Self::silent(terminal);
         }
         let status = Arc::new(Mutex::new(Status::new(stage)));
-        let (bar, lines) = if terminal.is_terminal() {
-            (Some(bar(&status)), None)
-        } else {
-            (None, Some(Lines::start(terminal.clone(), Arc::clone(&status))))
-        };
-        terminal.show(Arc::clone(&status), bar);
-        Self { terminal: terminal.clone(), status, lines, is_shown: true }
+        terminal.show(Arc::clone(&status));
+        let (news, told) = channel();
+        let (to, shown) = (terminal.clone(), Arc::clone(&status));
+        let thread = std::thread::spawn(move || {
+            if to.is_terminal() { draw_line(&to, &told) } else { write_lines(&to, &shown, &told) }
+        });
+        let ticker = Some(Ticker { news: Some(news), thread: Some(thread) });
+        Self { terminal: terminal.clone(), status, ticker }
     }
 
     /// Writes a line that stays.
@@ -79,18 +75,17 @@ impl Display {
         change(&mut status);
         let is_new = status.stage != before;
         drop(status);
-        if let Some(lines) = self.lines.as_ref().filter(|_| is_new) {
-            lines.wake();
+        if let Some(ticker) = self.ticker.as_ref().filter(|_| is_new) {
+            ticker.tell();
         }
     }
 
     /// Takes the line of progress away, so that what follows starts on a line of its own.
     pub(crate) fn finish(&self) {
-        if self.is_shown {
+        if self.ticker.is_some() {
+            // A stage without a name is not written.
+            locked(&self.status).stage = "";
             self.terminal.clear();
-        }
-        if let Some(lines) = &self.lines {
-            lines.wake();
         }
     }
 }
@@ -98,73 +93,58 @@ impl Display {
 impl Drop for Display {
     fn drop(&mut self) {
         self.finish();
+        drop(self.ticker.take());
     }
 }
 
-fn bar(status: &Arc<Mutex<Status>>) -> ProgressBar {
-    let status = Arc::clone(status);
-    let shown = move |_: &ProgressState, out: &mut dyn std::fmt::Write| {
-        let text = locked(&status).bar(Instant::now(), width().saturating_sub(1));
-        let _fits = out.write_str(&text);
-    };
-    let style = ProgressStyle::with_template("{status}").expect("the template is well-formed");
-    let bar = ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr());
-    bar.set_style(style.with_key("status", shown));
-    bar.enable_steady_tick(TICK);
-    bar
-}
-
-/// Columns of the terminal.
-fn width() -> usize {
-    let size = rustix::termios::tcgetwinsize(std::io::stderr());
-    size.ok()
-        .map(|size| usize::from(size.ws_col))
-        .filter(|width| *width > 0)
-        .unwrap_or(DEFAULT_WIDTH)
-}
-
-impl Lines {
-    fn start(terminal: Terminal, status: Arc<Mutex<Status>>) -> Self {
-        let (wake, woken) = channel();
-        let start = Instant::now();
-        let thread = std::thread::spawn(move || {
-            let mut last = (String::new(), "");
-            loop {
-                let (text, stage) = {
-                    let status = locked(&status);
-                    (status.line(Instant::now()), status.stage)
-                };
-                if text != last.0 && !stage.is_empty() {
-                    terminal.line(&text);
-                    last = (text, stage);
-                }
-                let until = Instant::now() + line_interval(start.elapsed());
-                loop {
-                    let left = until.saturating_duration_since(Instant::now());
-                    match woken.recv_timeout(left) {
-                        Err(RecvTimeoutError::Disconnected) => return,
-                        Err(RecvTimeoutError::Timeout) => break,
-                        Ok(()) if locked(&status).stage != last.1 => break,
-                        Ok(()) => {}
-                    }
-                }
-            }
-        });
-        Self { wake: Some(wake), thread: Some(thread) }
-    }
-
-    fn wake(&self) {
-        if let Some(wake) = &self.wake {
-            let _it_has_ended = wake.send(());
+impl Ticker {
+    fn tell(&self) {
+        if let Some(news) = &self.news {
+            let _it_has_ended = news.send(());
         }
     }
 }
 
-impl Drop for Lines {
+impl Drop for Ticker {
     fn drop(&mut self) {
-        drop(self.wake.take());
+        drop(self.news.take());
         if let Some(thread) = self.thread.take() {
             let _it_has_ended = thread.join();
+        }
+    }
+}
+
+/// Draws the line of progress again and again.
+fn draw_line(terminal: &Terminal, told: &Receiver<()>) {
+    loop {
+        terminal.draw();
+        if told.recv_timeout(TICK) == Err(RecvTimeoutError::Disconnected) {
+            return;
+        }
+    }
+}
+
+/// Writes a line for each stage, and others from time to time.
+fn write_lines(terminal: &Terminal, status: &Mutex<Status>, told: &Receiver<()>) {
+    let start = Instant::now();
+    let mut last = (String::new(), "");
+    loop {
+        let (text, stage) = {
+            let status = locked(status);
+            (status.line(Instant::now()), status.stage)
+        };
+        if text != last.0 && !stage.is_empty() {
+            terminal.line(&text);
+        }
+        last = (text, stage);
+        let until = Instant::now() + line_interval(start.elapsed());
+        loop {
+            match told.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => break,
+                Ok(()) if locked(status).stage != last.1 => break,
+                Ok(()) => {}
+            }
         }
     }
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Instant;
 
 use clap::builder::styling::{AnsiColor, Style};
-use indicatif::ProgressBar;
 
 use crate::cli::args::Verbosity;
 use crate::cli::status::Status;
@@ -20,9 +20,7 @@ struct Inner {
     is_terminal: bool,
     has_colours: bool,
     verbosity: Verbosity,
-    /// The line of progress that is shown now.
-    bar: Mutex<Option<ProgressBar>>,
-    status: Mutex<Option<Arc<Mutex<Status>>>>,
+    progress: Mutex<ProgressLine>,
     /// Warnings that are printed, each of them once.
     warned: Mutex<BTreeSet<String>>,
     /// Warnings of planning that are printed only if it fails: else its answer has them.
@@ -30,6 +28,23 @@ struct Inner {
     /// Lines of the page's console that were shown: several browsers run the same page.
     said: Mutex<BTreeSet<String>>,
 }
+
+/// The line that is drawn anew, below those that stay.
+#[derive(Debug, Default)]
+struct ProgressLine {
+    status: Option<Arc<Mutex<Status>>>,
+    /// What of it is on the screen.
+    drawn: Option<String>,
+}
+
+/// To the start of the line, which is emptied.
+const CLEAR_LINE: &str = "\r\x1b[2K";
+
+/// Columns that stay free: a line that fills its row would be left behind when the terminal writes `^C` after it.
+const FREE_COLUMNS: usize = 3;
+
+/// Terminals that tell no width are as wide as most.
+const DEFAULT_WIDTH: usize = 80;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Label {
@@ -47,8 +62,7 @@ impl Terminal {
             is_terminal,
             has_colours: is_terminal && !is_dumb && !is_set("NO_COLOR"),
             verbosity,
-            bar: Mutex::default(),
-            status: Mutex::default(),
+            progress: Mutex::default(),
             warned: Mutex::default(),
             held: Mutex::default(),
             said: Mutex::default(),
@@ -113,37 +127,62 @@ impl Terminal {
         }
     }
 
+    /// Writes above the line of progress.
     pub(super) fn write(&self, bytes: &[u8]) {
-        let write = || {
-            let _nobody_reads = std::io::stderr().write_all(bytes);
-        };
-        match &*locked(&self.0.bar) {
-            Some(bar) => bar.suspend(write),
-            None => write(),
+        let mut progress = locked(&self.0.progress);
+        let mut all = Vec::new();
+        if progress.drawn.take().is_some() {
+            all.extend(CLEAR_LINE.as_bytes());
         }
+        all.extend(bytes);
+        emit(&all);
     }
 
-    /// Puts a line of progress below the others; `bar` is `None` where lines are written instead.
-    pub(super) fn show(&self, status: Arc<Mutex<Status>>, bar: Option<ProgressBar>) {
-        *locked(&self.0.status) = Some(status);
-        *locked(&self.0.bar) = bar;
+    /// Whose progress is shown; it is drawn by [`Terminal::draw`].
+    pub(super) fn show(&self, status: Arc<Mutex<Status>>) {
+        locked(&self.0.progress).status = Some(status);
+    }
+
+    /// Draws the line of progress, if it is not what is on the screen.
+    pub(super) fn draw(&self) {
+        let mut progress = locked(&self.0.progress);
+        let Some(status) = &progress.status else { return };
+        let text = locked(status).bar(Instant::now(), width().saturating_sub(FREE_COLUMNS));
+        if progress.drawn.as_ref() != Some(&text) {
+            emit(format!("{CLEAR_LINE}{text}").as_bytes());
+            progress.drawn = Some(text);
+        }
     }
 
     /// Takes the line of progress away.
     pub(super) fn clear(&self) {
-        *locked(&self.0.status) = None;
-        if let Some(bar) = locked(&self.0.bar).take() {
-            bar.finish_and_clear();
+        let mut progress = locked(&self.0.progress);
+        progress.status = None;
+        if progress.drawn.take().is_some() {
+            emit(CLEAR_LINE.as_bytes());
         }
     }
 
     /// Changes what the line of progress says, if there is one.
     pub(super) fn change(&self, change: impl FnOnce(&mut Status)) {
-        let status = locked(&self.0.status).clone();
+        let status = locked(&self.0.progress).status.clone();
         if let Some(status) = status {
             change(&mut locked(&status));
         }
     }
+}
+
+/// In one piece, so that nothing of another thread comes between. If nobody reads it, the command goes on.
+fn emit(bytes: &[u8]) {
+    let mut stderr = std::io::stderr().lock();
+    let _nobody_reads = stderr.write_all(bytes).and_then(|()| stderr.flush());
+}
+
+/// Columns of the terminal.
+fn width() -> usize {
+    let size = rustix::termios::tcgetwinsize(std::io::stderr());
+    let columns = size.ok().map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0);
+    columns.unwrap_or(DEFAULT_WIDTH)
 }
 
 impl Label {

@@ -70,7 +70,7 @@ pub(crate) async fn doctor(args: &DoctorArgs, terminal: &Terminal) -> Result<()>
         }
         Err(error) => {
             let code = error.code();
-            let remedy = format!("see docs/errors.md#{}", code.name().to_ascii_lowercase());
+            let remedy = format!("docs/errors.md says what to do about {code}");
             findings.push(Finding::bad("rendering", format!("{code}: {}", error.chain()), &remedy));
         }
     }

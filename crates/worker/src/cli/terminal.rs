@@ -91,7 +91,7 @@ impl Terminal {
 
     /// A line with a label before it.
     pub(crate) fn labelled(&self, label: Label, text: &str) {
-        self.line(&format!("{}: {text}", label.shown(self.0.has_colours)));
+        self.line(&format!("{}: {}", label.shown(self.0.has_colours), harmless(text)));
     }
 
     /// Prints warnings that are not printed yet.
@@ -121,7 +121,7 @@ impl Terminal {
     /// Shows a line of the page's console, unless it was shown.
     pub(crate) fn page_says(&self, level: &str, text: &str) {
         let is_wanted = level == "error" || self.0.verbosity == Verbosity::Verbose;
-        let line = format!("page {level}: {text}");
+        let line = format!("page {level}: {}", harmless(text).replace('\n', " "));
         if is_wanted && locked(&self.0.said).insert(line.clone()) {
             self.line(&line);
         }
@@ -200,6 +200,12 @@ impl Label {
     }
 }
 
+/// What a page says, without the characters that a terminal takes for commands.
+fn harmless(text: &str) -> String {
+    let is_command = |c: char| c.is_control() && c != '\n' && c != '\t';
+    text.chars().map(|c| if is_command(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
 pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().expect("nothing panics while holding it")
 }
@@ -216,5 +222,22 @@ impl Write for LogLines {
 
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_commands_no_terminal() {
+        assert_eq!(harmless("a\tb\nc"), "a\tb\nc");
+        assert_eq!(harmless("\u{1b}[2J\rx\u{9b}1m"), "\u{fffd}[2J\u{fffd}x\u{fffd}1m");
+    }
+
+    #[test]
+    fn a_label_has_a_colour_only_where_colours_are_wanted() {
+        assert_eq!(Label::Error.shown(false), "error");
+        assert!(Label::Error.shown(true).contains("\u{1b}["));
     }
 }

@@ -197,7 +197,8 @@ fn every_link_of_the_documentation_leads_to_a_file_and_a_heading() {
 /// The anchor of a heading, as the usual hosts make it.
 fn anchor(line: &str) -> Option<String> {
     let title = line.strip_prefix('#')?.trim_start_matches('#').strip_prefix(' ')?;
-    let kept = title.to_lowercase().chars().filter_map(|c| match c {
+    let title = title.to_lowercase();
+    let kept = title.chars().filter_map(|c| match c {
         ' ' => Some('-'),
         c if c.is_alphanumeric() || c == '-' || c == '_' => Some(c),
         _ => None,

@@ -265,7 +265,7 @@ mod tests {
         }
         assert_eq!(
             status.bar(now, 79),
-            "rendering [================                ] 300/600 frames  6 s left  50 frames/s"
+            "rendering [==============              ] 300/600 frames  6 s left  50 frames/s"
         );
         assert_eq!(status.bar(now, 46), "rendering [====    ] 300/600 frames  6 s left");
         assert_eq!(status.bar(now, 30), "rendering  300/600 frames");

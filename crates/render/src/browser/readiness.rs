@@ -288,9 +288,9 @@ fn why_missing(path: &str) -> &'static str {
     let left_out = |part: &str| compose::tree::SKIPPED.contains(&part);
     let mut parts = path.trim_start_matches('/').split('/');
     if parts.clone().any(|part| part == "node_modules") {
-        "lies in node_modules, which is not rendered with the project: copy the file beside the HTML, and refer to it there"
+        "lies in node_modules, which is left out of a render: copy the file beside the HTML, and refer to it there"
     } else if parts.next().is_some_and(left_out) {
-        "lies in a directory of build products, which is not rendered with the project: copy the file beside the HTML, and refer \
+        "lies in a directory of build products, which is left out of a render: copy the file beside the HTML, and refer \
          to it there"
     } else {
         "is not in the project"

@@ -11,8 +11,8 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::args::RenderArgs;
 use crate::cli::host::print;
-use crate::cli::render::{Request, render_request};
 use crate::cli::terminal::{Label, Terminal};
+use crate::cli::video::{Request, render_request};
 use crate::error::{Error, Result};
 
 /// The record of what was rendered, in the directory of the videos: one JSON object in each line.

@@ -36,7 +36,7 @@ pub(crate) struct PageArgs {
 pub(crate) struct ConfigArgs {
     #[command(flatten)]
     page: PageArgs,
-    /// The kind of file [default: as the output is called, else mp4]
+    /// The kind of file [default: inferred from the output's extension]
     #[arg(long, value_parser = values::format())]
     format: Option<Format>,
     /// h264 or h265 in mp4; the others have one each: prores in mov, vp9 in webm [default: h264]

@@ -17,11 +17,11 @@ use crate::cli::host::{
     environment, open_toolbox, options, print, project_and_entry, scratch, uri,
 };
 use crate::cli::progress::Meter;
-use crate::cli::render::CHUNK_SIZE;
 use crate::cli::sample;
 use crate::cli::status::time;
 use crate::cli::target::explain_failure;
 use crate::cli::terminal::Terminal;
+use crate::cli::video::CHUNK_SIZE;
 use crate::error::Result;
 use crate::resources::cores;
 use crate::workdir::WorkDir;

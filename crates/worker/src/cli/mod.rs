@@ -29,3 +29,4 @@ mod submit_args;
 mod target;
 pub(crate) mod terminal;
 mod values;
+mod video;

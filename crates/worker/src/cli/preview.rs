@@ -14,16 +14,17 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use crate::cli::args::{Cli, Command, PreviewArgs};
-use crate::cli::host::project_and_entry;
+use crate::cli::host::{find_tools, project_and_entry};
 use crate::cli::preview::engine::Engine;
 use crate::cli::preview::server::Server;
 use crate::cli::preview::state::{RenderJob, Shared};
-use crate::cli::render::{Request, render_request};
 use crate::cli::terminal::Terminal;
+use crate::cli::video::{Request, render_request};
 use crate::error::{Error, Result};
 
 pub(crate) async fn preview(args: &PreviewArgs, terminal: &Terminal) -> Result<()> {
     let (project, _entry) = project_and_entry(&args.project)?;
+    find_tools(&args.host)?;
     let bad = |error: std::io::Error| Error::Argument {
         argument: format!("--port {}", args.port),
         reason: format!("cannot be listened on: {error}"),

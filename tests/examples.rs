@@ -96,5 +96,6 @@ fn a_new_composition_renders_with_its_sound() {
         .unwrap();
     assert_eq!(String::from_utf8(streams.stdout).unwrap(), "video\naudio\n");
     let frames = crate::harness::Frames::decode(&bench.path("out.mp4"), 1280, 720);
-    assert_eq!(frames.pixel(50, 960, 172), [252, 163, 17].map(|level: u8| level), "the disc");
+    let disc = frames.pixel(50, 960, 172);
+    assert!(crate::harness::distance(disc, [252, 163, 17]) < 5, "the disc: {disc:?}");
 }

@@ -163,7 +163,7 @@ fn a_project_is_rendered_on_a_stack_watched_and_fetched() {
     assert_eq!(run.status, Some(0), "{}", run.stderr);
     assert_eq!(fs::read(stack.path("out.mp4")).unwrap(), b"the video");
     for said in [
-        "uploading: ",
+        "uploading",
         "first is started: arn:aws:states:us-east-1:123456789012:execution:framewright:first",
         "planning: ",
         "warning: a letter has no font",

@@ -104,6 +104,7 @@ fn at_a_terminal(stack: &Stack, answer: Option<&[u8]>) -> (Option<i32>, String) 
     let mut child = stack
         .bootstrap(&["submit", "project", "-o", "out.mp4"])
         .env("TERM", "xterm")
+        .env("NO_COLOR", "1")
         .stdin(side())
         .stderr(side())
         .spawn()

@@ -161,16 +161,8 @@ pub(crate) struct RenderArgs {
     /// The video to make, or a directory for a png-sequence; it appears only when it is complete. - is stdout
     #[arg(short, long, value_name = "FILE", required_unless_present = "plan_only")]
     output: Option<PathBuf>,
-    /// Render once for each row of this file, into the directory that --output names. A row is a JSON object with `output`, the
-    /// name of its video, and `variables`. What is rendered already and has not changed is kept, unless --force is given
-    #[arg(long, value_name = "JSONL", conflicts_with_all = ["plan_only", "variables", "variables_file", "report"])]
-    pub(crate) batch: Option<PathBuf>,
-    /// Draw only a few frames, and say how many frames and chunks there are, and what a render takes here and on Lambda
-    #[arg(long)]
-    pub(crate) plan_only: bool,
-    /// Write a page about the render: its frames, where the time went, what was verified
-    #[arg(long, value_name = "HTML", conflicts_with = "plan_only")]
-    pub(crate) report: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) extent: ExtentArgs,
     #[command(flatten)]
     pub(crate) overwrite: OverwriteArgs,
     #[command(flatten)]
@@ -195,6 +187,21 @@ pub(crate) struct RenderArgs {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) host: HostArgs,
+}
+
+/// What is made of the composition: one video, many, or none.
+#[derive(Debug, Args)]
+pub(crate) struct ExtentArgs {
+    /// Render once for each row of this file, into the directory that --output names. A row is a JSON object with `output`, the
+    /// name of its video, and `variables`. What is rendered already and has not changed is kept, unless --force is given
+    #[arg(long, value_name = "JSONL", conflicts_with_all = ["plan_only", "variables", "variables_file", "report"])]
+    pub(crate) batch: Option<PathBuf>,
+    /// Draw only a few frames, and say how many frames and chunks there are, and what a render takes here and on Lambda
+    #[arg(long)]
+    pub(crate) plan_only: bool,
+    /// Write a page about the render: its frames, where the time went, what was verified
+    #[arg(long, value_name = "HTML", conflicts_with = "plan_only")]
+    pub(crate) report: Option<PathBuf>,
 }
 
 impl RenderArgs {

@@ -173,16 +173,16 @@ fn read(file: &Path) -> Result<Vec<Row>> {
 fn digest_of_project(args: &RenderArgs) -> Result<String> {
     let (project, entry) = crate::cli::host::project_and_entry(&args.project)?;
     let config = args.config.config(&project, entry.as_deref(), 1, None)?;
-    let mut text = Value::from(config).to_string();
+    let mut parts = vec![Value::from(config).to_string()];
     let failed = |source| Error::Io { action: "list", path: project.display().to_string(), source };
     let files =
         compose::tree::files(&project).map_err(|error| Error::from(render::Error::from(error)))?;
     for file in files {
         let found = fs::metadata(project.join(&file)).map_err(failed)?;
         let changed = found.modified().map_err(failed)?;
-        text += &format!("\0{file}\0{}\0{changed:?}", found.len());
+        parts.push(format!("{file}\0{}\0{changed:?}", found.len()));
     }
-    Ok(sha256_hex(text.as_bytes()))
+    Ok(sha256_hex(parts.join("\0").as_bytes()))
 }
 
 fn digest(common: &str, row: &Row) -> String {

@@ -174,14 +174,17 @@ fn shared_memory() -> Finding {
 
 fn programs(proof: &Proof) -> Vec<Finding> {
     let Proof { chrome, renderer, ffmpeg, ffprobe: _, size, png_bytes: _, png_reason: _ } = proof;
-    let first_line = |text: &str| text.lines().next().unwrap_or_default().to_owned();
+    // What follows is who has built it.
+    let version = |text: &str| text.split_whitespace().take(3).collect::<Vec<_>>().join(" ");
+    let is_software = renderer.contains("SwiftShader");
+    let renderer = if is_software { "SwiftShader, in software" } else { renderer };
     vec![
         Finding::good(
             "Chrome",
             format!("{chrome}; it drew {}x{} pixels as it must", size.0, size.1),
         ),
-        Finding::good("WebGL", renderer.clone()),
-        Finding::good("FFmpeg", first_line(ffmpeg)),
+        Finding::good("WebGL", renderer.to_owned()),
+        Finding::good("FFmpeg", version(ffmpeg)),
     ]
 }
 

@@ -60,7 +60,7 @@ fn options(program: &Command) -> String {
             let names: Vec<_> = possible
                 .iter()
                 .filter(|value| !value.is_hide_set())
-                .map(|value| value.get_name())
+                .map(clap::builder::PossibleValue::get_name)
                 .collect();
             if !names.is_empty() && option.get_action().takes_values() {
                 write!(help, " [{}]", names.join(", ")).unwrap();

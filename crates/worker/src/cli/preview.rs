@@ -39,7 +39,10 @@ pub(crate) async fn preview(args: &PreviewArgs, terminal: &Terminal) -> Result<(
     terminal.line(&format!("preview: http://{address}/{token}/"));
     terminal.note("it is for this machine only; Ctrl-C ends it");
     let server = Server { listener, address, token, shared, jobs };
-    let serving = async { Ok(server.run().await) };
+    let serving = async {
+        server.run().await;
+        Ok(())
+    };
     try_join3(engine.run(), serving, render_jobs(args, waiting, terminal)).await?;
     Ok(())
 }
@@ -50,7 +53,7 @@ fn token() -> Result<String> {
     let read = std::fs::File::open("/dev/urandom")
         .and_then(|mut file| std::io::Read::read_exact(&mut file, &mut bytes));
     read.map_err(|source| Error::Io { action: "read", path: "/dev/urandom".to_owned(), source })?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }
 
 /// Renders what the page's button asks for, one after the other.

@@ -10,10 +10,10 @@ use crate::error::Result;
 
 /// Renders a project to a video, or to many.
 pub(crate) async fn render(args: &RenderArgs, terminal: &Terminal) -> Result<()> {
-    if args.plan_only {
+    if args.extent.plan_only {
         return Box::pin(plan_only(args, terminal)).await;
     }
-    if let Some(rows) = &args.batch {
+    if let Some(rows) = &args.extent.batch {
         return Box::pin(batch::render_all(args, rows, terminal)).await;
     }
     let request = Request::check(args, args.output(), None)?;

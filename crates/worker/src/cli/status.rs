@@ -75,39 +75,32 @@ impl Status {
     pub(crate) fn line(&self, now: Instant) -> String {
         let count = self.count.filter(|count| count.done > 0 || !self.details.is_empty());
         let Some(count) = count else { return self.waiting(now) };
-        let mut text = format!("{}: {}", self.stage, count.in_words());
+        let mut parts = vec![format!("{}: {}", self.stage, count.in_words())];
         if !self.details.is_empty() {
-            text += &format!(", {}", self.details);
+            parts.push(self.details.clone());
         }
-        if let Some(rate) = count.rate(now) {
-            text += &format!(", {}", count.unit.rate(rate));
-        }
-        if let Some(left) = count.left(now) {
-            text += &format!(", {} left", time(left));
-        }
-        text
+        parts.extend(count.rate(now).map(|rate| count.unit.rate(rate)));
+        parts.extend(count.left(now).map(|left| format!("{} left", time(left))));
+        parts.join(", ")
     }
 
     /// Before anything is counted: what is being done, and for how long.
     fn waiting(&self, now: Instant) -> String {
-        let mut text = self.stage.to_owned();
-        let (since, limit) = match &self.activity {
-            Some(activity) => {
-                text += &format!(": {}", activity.text);
-                (activity.since, activity.limit)
+        let (text, since, limit) = match &self.activity {
+            Some(Activity { text, since, limit }) => {
+                (format!("{}: {text}", self.stage), *since, *limit)
             }
-            None => (self.since, None),
+            None => (self.stage.to_owned(), self.since, None),
         };
         if !self.details.is_empty() {
             return format!("{text}: {}", self.details);
         }
         let passed = now.saturating_duration_since(since);
         match limit {
-            Some(limit) => text += &format!(", {} of {} s", passed.as_secs(), limit.as_secs()),
-            None if passed >= WORTH_TELLING => text += &format!(", {}", time(passed)),
-            None => {}
+            Some(limit) => format!("{text}, {} of {} s", passed.as_secs(), limit.as_secs()),
+            None if passed >= WORTH_TELLING => format!("{text}, {}", time(passed)),
+            None => text,
         }
-        text
     }
 }
 

@@ -62,7 +62,7 @@ impl Request {
                 reason: "goes to stdout, and so does the video with --output -".to_owned(),
             });
         }
-        if let Some(report) = &args.report {
+        if let Some(report) = &args.extent.report {
             output_path(report, Format::Mp4)?;
         }
         Ok(Self { project, settings, target, output: output.to_owned() })
@@ -82,7 +82,7 @@ pub(super) async fn render_request(
     let summary =
         rendered.inspect_err(|error| explain_failure(&args.project, entry, error, terminal))?;
     if !args.json {
-        say(&summary, &request.output, args.report.as_deref(), terminal);
+        say(&summary, &request.output, args.extent.report.as_deref(), terminal);
     }
     Ok(summary)
 }
@@ -120,7 +120,7 @@ async fn render_with(
     let scratch = scratch(&args.host);
     let toolbox = open_toolbox(&args.host, &scratch)?;
     let (bench, env) = (WorkDir::make(&scratch)?, environment());
-    let wants_hashes = args.frame_hashes || args.report.is_some();
+    let wants_hashes = args.frame_hashes || args.extent.report.is_some();
     let options = ChunkOptions {
         reuse: if args.no_reuse { Reuse::Never } else { Reuse::Proven },
         hashes: if wants_hashes { FrameHashes::Compute } else { FrameHashes::Skip },
@@ -177,7 +177,7 @@ async fn render_with(
     let named = if *target == Target::Stdout { Path::new("-") } else { &output };
     let mut summary =
         summary(named, &planned, &chunks.reports, &assembled, args.frame_hashes, &stages)?;
-    if let Some(file) = &args.report {
+    if let Some(file) = &args.extent.report {
         meter.stage("reporting");
         let rendered = Rendered {
             name: project.file_name().unwrap_or_default().to_string_lossy().into_owned(),

@@ -23,15 +23,15 @@ LAYERS = {
     ],
     "render": [
         ["error"],
-        ["blocking", "frame", "process"],
+        ["blocking", "frame", "process", "told"],
         ["config", "tools", "video_track"],
         ["side_output"],
         ["ffmpeg", "page"],
-        ["browser", "still", "verify"],
+        ["browser", "overview", "still", "verify"],
         ["audio", "capture", "video"],
         ["plan"],
         ["chunk"],
-        ["assemble"],
+        ["assemble", "player"],
     ],
     "store": [
         ["blocking", "uri"],

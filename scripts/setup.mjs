@@ -1,4 +1,5 @@
-// Unpacks every package of tools.lock.json into .tools/, each checked by sha256 and put in place by one rename.
+// Unpacks the packages of tools.lock.json into .tools/, each checked by sha256 and put in place by one rename.
+//   node scripts/setup.mjs [--render]    --render: only what rendering and the examples need
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
@@ -6,6 +7,9 @@ import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { createBrotliDecompress } from 'node:zlib';
+
+const forTests = ['shellcheck', 'cargo-deny', 'lambda'];
+const isForRendering = process.argv.includes('--render');
 
 const run = promisify(execFile);
 const root = path.resolve(import.meta.dirname, '..');
@@ -74,11 +78,14 @@ async function install(pkg) {
     fs.mkdirSync(ready);
     await extract(pkg, await download(pkg, get), out);
     for (const file of pkg.files) await place(file, out, ready);
+    // Archives may hold directories that only their owner may enter.
+    await run('chmod', ['-R', 'a+rX', ready]);
     fs.writeFileSync(markFile(ready), mark(pkg));
     fs.mkdirSync(path.dirname(target), { recursive: true });
     if (fs.existsSync(target)) fs.renameSync(target, path.join(stage, 'old'));
     fs.renameSync(ready, target);
-    console.error(`setup: ${pkg.dir} (${pkg.name} ${pkg.version})`);
+    done += 1;
+    console.error(`setup: ${done} of ${missing}: ${pkg.dir} (${pkg.name} ${pkg.version})`);
   } finally {
     fs.rmSync(stage, { recursive: true, force: true });
   }
@@ -118,6 +125,9 @@ function vendor() {
 }
 
 fs.mkdirSync(tools, { recursive: true });
+const wanted = lock.packages.filter((pkg) => !isForRendering || !forTests.includes(pkg.dir));
+const missing = wanted.filter((pkg) => !installed(pkg)).length;
+let done = 0;
 const failures = [];
 async function installMissing(packages) {
   const queue = packages.filter((pkg) => !installed(pkg));
@@ -134,9 +144,12 @@ async function installMissing(packages) {
 }
 // A package replaces its whole directory, so what lies inside another package's directory is installed after that one.
 const isInside = (pkg) => lock.packages.some((other) => pkg.dir.startsWith(`${other.dir}/`));
-await installMissing(lock.packages.filter((pkg) => !isInside(pkg)));
-await installMissing(lock.packages.filter(isInside));
-await installPageTests().catch((error) => failures.push(`setup: tests/page/package-lock.json: ${error.stderr || error.message}`));
+if (missing > 0) console.error(`setup: fetching ${missing} of ${wanted.length} packages through npm and pip`);
+await installMissing(wanted.filter((pkg) => !isInside(pkg)));
+await installMissing(wanted.filter(isInside));
+if (!isForRendering) {
+  await installPageTests().catch((error) => failures.push(`setup: tests/page/package-lock.json: ${error.stderr || error.message}`));
+}
 if (failures.length > 0) {
   console.error(failures.join('\n'));
   console.error('setup: run it again; what arrived is kept');

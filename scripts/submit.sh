@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Renders a composition on a deployed stack: scripts/submit.sh PROJECT [-o OUT.mp4] [--stack NAME] [options of bootstrap submit]
+# Renders a composition on a deployed stack: scripts/submit.sh PROJECT [-o OUT.mp4] [--stack NAME] [options of framewright submit]
 set -euo pipefail
 root="$(cd "$(dirname "$0")/.." && pwd)"
 
 if [ $# -lt 1 ] || [[ "$1" == -* ]]; then
-  echo "usage: scripts/submit.sh PROJECT [-o OUT.mp4] [--stack NAME] [options of bootstrap submit]" >&2
+  echo "usage: scripts/submit.sh PROJECT [-o OUT.mp4] [--stack NAME] [options of framewright submit]" >&2
   exit 2
 fi
 project="$1"
@@ -40,6 +40,6 @@ if [ -n "$format" ]; then
   if [ "$format" = png-sequence ]; then name=frames; else name="out.$format"; fi
   [ ${#output[@]} -eq 0 ] || output=(-o "$name")
 fi
-cargo build --quiet --release --locked --manifest-path "$root/Cargo.toml" --package worker
-exec "${CARGO_TARGET_DIR:-$root/target}/release/bootstrap" submit "$project" \
+program="$("$root/scripts/program.sh")"
+exec "$program" submit "$project" \
   --deployment "$root/.framewright/$stack.json" ${output[@]+"${output[@]}"} ${rest[@]+"${rest[@]}"}

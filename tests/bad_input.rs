@@ -2,10 +2,14 @@
 
 use std::fs;
 
-use crate::harness::{Bench, Run, fixture};
+use crate::harness::{Bench, FAILED, Run, WRONG, fixture};
 
 fn assert_refused(bench: &Bench, run: &Run, code: &str, named: &[&str]) {
-    assert_eq!(run.status, Some(1), "{}", run.stderr);
+    assert_ended(bench, run, FAILED, code, named);
+}
+
+fn assert_ended(bench: &Bench, run: &Run, status: Option<i32>, code: &str, named: &[&str]) {
+    assert_eq!(run.status, status, "{}", run.stderr);
     assert_eq!(run.code(), code, "{}", run.stderr);
     for name in named {
         assert!(run.stderr.contains(name), "\"{name}\" is not in: {}", run.stderr);
@@ -51,16 +55,16 @@ fn a_page_that_reports_errors_is_rendered_when_that_is_asked_for() {
 }
 
 #[test]
-fn a_config_that_cannot_be_rendered_is_refused_by_its_field() {
+fn a_config_that_cannot_be_rendered_is_refused_by_its_option() {
     for (args, code, named) in [
-        (&["--crf", "20", "--bitrate", "8M"][..], "CONFIG_INVALID", "`bitrate`"),
-        (&["--crf", "60"], "CONFIG_INVALID", "`crf`"),
-        (&["--entry", "missing.html"], "ENTRY_MISSING", "missing.html"),
+        (&["--crf", "20", "--bitrate", "8M"][..], "CONFIG_INVALID", "--bitrate: "),
+        (&["--crf", "60"], "CONFIG_INVALID", "--crf: "),
+        (&["--entry", "missing.html"], "ENTRY_MISSING", "--entry missing.html"),
         (&["--variables-file", "missing.json"], "ARGUMENT_INVALID", "--variables-file"),
     ] {
         let bench = Bench::new();
         let run = bench.try_render(&fixture("colour-bars"), args);
-        assert_refused(&bench, &run, code, &[named]);
+        assert_ended(&bench, &run, WRONG, code, &[named]);
     }
 }
 
@@ -70,7 +74,7 @@ fn a_value_that_an_option_cannot_have_is_a_wrong_argument() {
     for (option, value) in [
         ("--fps", "241"),
         ("--quality", "hgih"),
-        ("--crf", "99"),
+        ("--crf", "good"),
         ("--format", "avi"),
         ("--codec", "av1"),
         ("--preview", "10p"),
@@ -96,7 +100,7 @@ fn an_unknown_flag_and_an_absent_project_are_refused_at_once() {
     assert_eq!(run.status, Some(2));
     assert!(run.stderr.contains("--fast"), "{}", run.stderr);
     let run = bench.try_render(&bench.path("nothing"), &[]);
-    assert_refused(&bench, &run, "ARGUMENT_INVALID", &["nothing"]);
+    assert_ended(&bench, &run, WRONG, "ARGUMENT_INVALID", &["nothing"]);
 }
 
 #[test]
@@ -104,7 +108,7 @@ fn an_output_that_cannot_be_written_is_refused_before_anything_is_rendered() {
     let bench = Bench::new();
     fs::create_dir(bench.path("out.mp4")).unwrap();
     let run = bench.try_render(&fixture("colour-bars"), &[]);
-    assert_eq!((run.status, run.code()), (Some(1), "ARGUMENT_INVALID"), "{}", run.stderr);
+    assert_eq!((run.status, run.code()), (WRONG, "ARGUMENT_INVALID"), "{}", run.stderr);
 }
 
 #[test]

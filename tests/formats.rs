@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::harness::{Bench, Layers, fixture, probe, run, tool};
+use crate::harness::{Bench, Layers, WRONG, fixture, probe, run, tool};
 
 const FRAMES: usize = 60;
 const SIZE: (usize, usize) = (640, 360);
@@ -279,7 +279,7 @@ fn what_does_not_go_together_is_refused_before_anything_is_planned() {
         ("x.mp4", &["--hdr-mode", "force-hdr"], "FORMAT_NOT_SUPPORTED_IN_DISTRIBUTED", "SDR"),
     ] {
         let run = bench.try_render_to(output, &fixture("broken-syntax-error"), args);
-        assert_eq!((run.status, run.code()), (Some(1), code), "{output} {args:?}: {}", run.stderr);
+        assert_eq!((run.status, run.code()), (WRONG, code), "{output} {args:?}: {}", run.stderr);
         assert!(run.stderr.contains(says), "{}", run.stderr);
         assert!(!run.stderr.contains("planning"), "{}", run.stderr);
     }
@@ -291,7 +291,7 @@ fn what_does_not_go_together_is_refused_before_anything_is_planned() {
         (&["--preview", "360p"], "not smaller than the video"),
     ] {
         let run = bench.try_render(&fixture("own-hf"), args);
-        assert_eq!(run.code(), "CONFIG_INVALID", "{args:?}: {}", run.stderr);
+        assert_eq!((run.status, run.code()), (WRONG, "CONFIG_INVALID"), "{}", run.stderr);
         assert!(run.stderr.contains(says), "{}", run.stderr);
     }
     let notes = bench.path("notes");

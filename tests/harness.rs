@@ -149,6 +149,10 @@ pub(crate) fn run(command: &mut Command) -> Run {
     }
 }
 
+/// The exit status of a command that is wrong from the start, and that of one which fails.
+pub(crate) const WRONG: Option<i32> = Some(2);
+pub(crate) const FAILED: Option<i32> = Some(1);
+
 impl Run {
     /// The code of a failure, as it is printed.
     pub(crate) fn code(&self) -> &str {

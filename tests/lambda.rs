@@ -90,10 +90,10 @@ impl Cloud {
     }
 }
 
-/// What the README says of a code, which the code's own list is compared with.
+/// What docs/errors.md says of a code, which the code's own list is compared with.
 pub(crate) fn retry_helps(code: &str) -> bool {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let row = readme.lines().find(|line| line.starts_with(&format!("| `{code}` |"))).unwrap();
+    let table = fs::read_to_string(root().join("docs/errors.md")).unwrap();
+    let row = table.lines().find(|line| line.starts_with(&format!("| `{code}` |"))).unwrap();
     row.ends_with("| yes |")
 }
 

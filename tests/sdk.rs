@@ -271,10 +271,10 @@ fn a_batch_of_three_an_output_key_and_progress_by_name_work_with_the_command_lin
 }
 
 #[test]
-fn the_readme_s_snippet_starts_a_render_and_asks_how_far_it_is() {
+fn the_snippet_of_the_docs_starts_a_render_and_asks_how_far_it_is() {
     let desk = Desk::new();
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let (_, snippet) = readme.split_once("```ts\n").unwrap();
+    let docs = fs::read_to_string(root().join("docs/hyperframes.md")).unwrap();
+    let (_, snippet) = docs.split_once("```ts\n").unwrap();
     let (snippet, _) = snippet.split_once("```").unwrap();
     desk.write("snippet.mts", snippet);
     desk.write(".hyperframes/lambda-stack-my-renders.json", &desk.stack.to_string());

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::harness::{Bench, Layers, Run, distance, fixture, probe, run, tool};
+use crate::harness::{Bench, Layers, Run, WRONG, distance, fixture, probe, run, tool};
 
 fn still(bench: &Bench, project: &str, output: &str, args: &[&str]) -> Run {
     let mut command = bench.bootstrap("still");
@@ -71,7 +71,7 @@ fn a_still_that_cannot_be_is_refused_with_the_reason() {
         ("x.jpg", &["--alpha"], "ARGUMENT_INVALID", "a JPEG holds no transparency"),
     ] {
         let run = still(&bench, "own-hf", output, args);
-        assert_eq!((run.status, run.code()), (Some(1), code), "{}", run.stderr);
+        assert_eq!((run.status, run.code()), (WRONG, code), "{}", run.stderr);
         assert!(run.stderr.contains(says), "{}", run.stderr);
         assert!(!bench.path(output).exists());
     }

@@ -163,7 +163,7 @@ fn a_project_is_rendered_on_a_stack_watched_and_fetched() {
     assert_eq!(run.status, Some(0), "{}", run.stderr);
     assert_eq!(fs::read(stack.path("out.mp4")).unwrap(), b"the video");
     for said in [
-        "uploading: ",
+        "uploading",
         "first is started: arn:aws:states:us-east-1:123456789012:execution:framewright:first",
         "planning: ",
         "warning: a letter has no font",
@@ -258,7 +258,7 @@ fn a_project_is_rendered_on_a_stack_watched_and_fetched() {
     let summary: Value = serde_json::from_str(&run.stdout).unwrap();
     let name = summary["renderId"].as_str().unwrap();
     assert!(name.starts_with("render-20") && summary["executionArn"] == arn_of(name), "{summary}");
-    let command = format!("watch it with: bootstrap watch {}", arn_of(name));
+    let command = format!("watch it with: framewright watch {}", arn_of(name));
     assert!(run.stderr.contains(&command), "{}", run.stderr);
 }
 

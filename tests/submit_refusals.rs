@@ -7,6 +7,7 @@ use std::os::unix::fs::symlink;
 use hyper::Method;
 use serde_json::{Value, json};
 
+use crate::harness::WRONG;
 use crate::s3::{BUCKET, FaultKind};
 use crate::step_functions::MACHINE;
 use crate::submit::{Stack, arn_of, to_the_end};
@@ -49,7 +50,7 @@ fn what_is_wrong_on_this_side_is_said_before_anything_is_sent() {
             args.extend(["-o", "out.mp4"]);
         }
         let run = stack.run(&args);
-        assert_eq!((run.status, run.code()), (Some(1), code), "{args:?}: {}", run.stderr);
+        assert_eq!((run.status, run.code()), (WRONG, code), "{args:?}: {}", run.stderr);
         assert!(run.stderr.contains(message), "{args:?}: {}", run.stderr);
     }
     // A project does not bring the deployment that it is sent to.
@@ -84,7 +85,7 @@ fn what_the_cloud_refuses_is_said_and_what_passes_is_tried_again() {
     stack.machine.fail("StartExecution", 4, 503, "ServiceUnavailable");
     let run = submit("one");
     assert_eq!(run.code(), "CLOUD_UNAVAILABLE");
-    let watch = format!("one may have started; watch it with: bootstrap watch {}", arn_of("one"));
+    let watch = format!("one may have started; watch it with: framewright watch {}", arn_of("one"));
     assert!(run.stderr.contains(&watch), "{}", run.stderr);
 
     // A watcher survives a period without answers, and a history that must be read again.

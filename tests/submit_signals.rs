@@ -43,7 +43,7 @@ fn a_signal_where_nobody_can_be_asked_leaves_the_render_running() {
         .canonicalize()
         .unwrap_or_else(|_absent| stack.dir.path().canonicalize().unwrap().join("my out.mp4"));
     let command = format!(
-        "error: CANCELLED: left goes on; watch it with: bootstrap watch {} -o '{}'",
+        "error: CANCELLED: left goes on; watch it with: framewright watch {} -o '{}'",
         arn_of("left"),
         output.display()
     );
@@ -77,7 +77,7 @@ fn a_signal_before_the_answer_to_the_start_names_the_render_that_may_run() {
     let said = String::from_utf8(ended.stderr).unwrap();
     assert_eq!(ended.status.code(), Some(130), "{said}");
     let watch =
-        format!("maybe may have started; watch it with: bootstrap watch {}", arn_of("maybe"));
+        format!("maybe may have started; watch it with: framewright watch {}", arn_of("maybe"));
     assert!(said.contains(&watch), "{said}");
     let answer: Value = serde_json::from_slice(&ended.stdout).unwrap();
     assert_eq!(answer["executionArn"], arn_of("maybe"));
@@ -90,7 +90,7 @@ fn a_signal_ends_also_an_attempt_to_stop_the_render() {
     stack.machine.hold("StopExecution");
     let (status, last) = at_a_terminal(&stack, Some(b"y\n"));
     assert_eq!(status, Some(130), "{last}");
-    assert!(last.contains(" may still run; watch it with: bootstrap watch"), "{last}");
+    assert!(last.contains(" may still run; watch it with: framewright watch"), "{last}");
 }
 
 /// Runs `bootstrap` at a terminal, interrupts it while it renders, answers its question, and returns its status and the rest of its output.
@@ -104,6 +104,7 @@ fn at_a_terminal(stack: &Stack, answer: Option<&[u8]>) -> (Option<i32>, String) 
     let mut child = stack
         .bootstrap(&["submit", "project", "-o", "out.mp4"])
         .env("TERM", "xterm")
+        .env("NO_COLOR", "1")
         .stdin(side())
         .stderr(side())
         .spawn()
@@ -145,7 +146,7 @@ fn whoever_is_at_the_terminal_is_asked_whether_to_stop_the_render() {
         assert_eq!(status, Some(130), "{last}");
         let stopped = stack.machine.requests("StopExecution").len();
         assert_eq!(stopped, usize::from(stops), "{last}");
-        let word = if stops { " is stopped" } else { "watch it with: bootstrap watch" };
+        let word = if stops { " is stopped" } else { "watch it with: framewright watch" };
         assert!(last.contains(word), "{last}");
     }
 }

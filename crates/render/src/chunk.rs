@@ -342,7 +342,7 @@ async fn finish(running: Encoder, browsers: Vec<Browser>) -> Result<u64> {
 }
 
 /// The page of a chunk, with what is put into it.
-fn page_source<'a>(tools: &'a Tools, chunk: &'a PlannedChunk) -> PageSource<'a> {
+pub(crate) fn page_source<'a>(tools: &'a Tools, chunk: &'a PlannedChunk) -> PageSource<'a> {
     let PlannedChunk { summary, variables, runtime_env, page_dir, tracks, .. } = chunk;
     PageSource {
         root: page_dir,

@@ -1,15 +1,15 @@
 //! The work: a project becomes a plan, each chunk of a plan a video, and the videos one. Local paths in, local paths out.
 //!
 //! ```text
-//!   assemble → chunk → plan                    use cases: one public function each
+//!   player, assemble → chunk → plan            use cases: one public function each
 //!     ↓          ↓       ↓
 //!   capture  audio  video                      domain: what to do
 //!     ↓          ↓       ↓
-//!   browser → page   ffmpeg  verify  still     tools: the only ones that start a process or serve a file
+//!   browser → page   ffmpeg  verify  still  overview   tools: the only ones that start a process or serve a file
 //!     ↓                  ↓
 //!   config  tools  side_output  video_track    values: what was asked for, and what there is
 //!     ↓
-//!   process  frame  blocking  error            ground: know nothing of the above
+//!   process  frame  blocking  told  error      ground: know nothing of the above
 //! ```
 //!
 //! What can be known of a composition without a browser is read by the crate `compose`, below all of this. Imports go down only;
@@ -60,8 +60,11 @@ pub mod assemble;
 pub mod chunk;
 pub mod config;
 pub mod frame;
+pub mod overview;
 pub mod plan;
+pub mod player;
 pub mod still;
+pub mod told;
 pub mod tools;
 
 pub use browser::framebuffer::ReadFault;

@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::blocking::blocking;
-use crate::{Error, Fetched, Metadata, Result, Store, Uri};
+use crate::{Error, Fetched, Limits, Links, Metadata, Result, Store, Uri, archive};
 
 const DIGEST: &str = "sha256";
 
@@ -36,18 +36,17 @@ impl Store for LocalStore {
         }
     }
 
-    async fn tree(&self, uri: &Uri, _scratch: &Path) -> Result<PathBuf> {
-        let path = Self::path(uri)?;
-        if path.is_dir() { Ok(path.to_owned()) } else { Err(Error::Missing { uri: uri.clone() }) }
+    async fn tree(&self, uri: &Uri, scratch: &Path) -> Result<PathBuf> {
+        tree(uri, scratch, Links::Refused).await
     }
 
     async fn project(
         &self,
         uri: &Uri,
         scratch: &Path,
-        _left_out: &'static [&'static str],
+        left_out: &'static [&'static str],
     ) -> Result<PathBuf> {
-        self.tree(uri, scratch).await
+        tree(uri, scratch, Links::Followed { left_out }).await
     }
 
     fn temporary(&self) -> Self {
@@ -86,6 +85,25 @@ impl Store for LocalStore {
             source,
         })
     }
+}
+
+/// A directory where it lies; an archive is unpacked into `scratch`, as in the cloud.
+async fn tree(uri: &Uri, scratch: &Path, links: Links) -> Result<PathBuf> {
+    let path = LocalStore::path(uri)?;
+    if path.is_dir() {
+        return Ok(path.to_owned());
+    }
+    if !path.is_file() {
+        return Err(Error::Missing { uri: uri.clone() });
+    }
+    let unpacked = tempfile::Builder::new().prefix("tree-").tempdir_in(scratch);
+    let unpacked = unpacked.map_err(|source| Error::Scratch {
+        action: "make a directory in",
+        path: scratch.to_owned(),
+        source,
+    })?;
+    archive::unpack(path, &uri.to_string(), unpacked.path(), Limits::default(), links).await?;
+    Ok(unpacked.keep())
 }
 
 /// Brings the tree beside the target, then swaps it in.
@@ -164,6 +182,21 @@ fn read_metadata(text: &str) -> Metadata {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_tree_may_be_an_archive() {
+        let dir = tempfile::tempdir().unwrap();
+        let (tree, packed) = (dir.path().join("tree"), dir.path().join("tree.tar.gz"));
+        fs::create_dir(&tree).unwrap();
+        fs::write(tree.join("index.html"), "here").unwrap();
+        archive::pack(&tree, &packed).await.unwrap();
+        let uri = Uri::from_path(&packed).unwrap();
+        let unpacked = LocalStore.project(&uri, dir.path(), &[]).await.unwrap();
+        assert_eq!(fs::read_to_string(unpacked.join("index.html")).unwrap(), "here");
+        let gone = Uri::from_path(&dir.path().join("gone")).unwrap();
+        let error = LocalStore.tree(&gone, dir.path()).await.unwrap_err();
+        assert!(matches!(error, Error::Missing { .. }), "{error}");
+    }
 
     #[tokio::test]
     async fn a_failed_write_leaves_nothing() {

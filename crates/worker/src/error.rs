@@ -133,6 +133,19 @@ pub(crate) enum Error {
     NotAllowed { field: String, uri: String, reason: &'static str },
     #[error("{argument}: {reason}")]
     Argument { argument: String, reason: String },
+    #[error(
+        "Chrome, FFmpeg and fonts are not found: there is no tools directory beside {}, no .tools above it, none above {}, and \
+         neither --tools nor FRAMEWRIGHT_TOOLS names one; run scripts/setup.sh, or unpack a release",
+        program.display(),
+        here.display()
+    )]
+    NoTools { program: PathBuf, here: PathBuf },
+    /// An option of the command line whose value cannot be had with this composition or these other options.
+    #[error("{option}: {reason}")]
+    Option { option: String, reason: String, code: Code },
+    /// Rows of a batch whose errors are printed.
+    #[error("{failed} of {total} rows failed; run the same command again to render those")]
+    Batch { failed: usize, total: usize },
     #[error("errors: {errors}, warnings: {warnings}")]
     Lint { errors: usize, warnings: usize },
     #[error("{pack} cannot be unpacked")]
@@ -179,6 +192,9 @@ impl Error {
             Self::Protocol { .. } => Code::PlanProtocolUnsupported,
             Self::NotAllowed { .. } => Code::S3UriNotAllowed,
             Self::Argument { .. } => Code::ArgumentInvalid,
+            Self::NoTools { .. } => Code::ToolMissing,
+            Self::Batch { .. } => Code::RenderFailed,
+            Self::Option { code, .. } => *code,
             Self::Lint { .. } => Code::CompositionInvalid,
             Self::Setting { .. } => Code::ConfigInvalid,
             Self::Pack { source, .. } if is_full(source) => Code::DiskFull,
@@ -210,6 +226,15 @@ impl Error {
         match self {
             Self::OfExecution { execution, .. } => Some(execution),
             _ => None,
+        }
+    }
+
+    /// Whether the command line has to be written in another way.
+    pub(crate) fn is_of_arguments(&self) -> bool {
+        match self {
+            Self::Argument { .. } | Self::Option { .. } => true,
+            Self::OfExecution { error, .. } => error.is_of_arguments(),
+            _ => false,
         }
     }
 
@@ -333,11 +358,11 @@ mod tests {
     }
 
     #[test]
-    fn every_code_is_explained_in_the_readme_with_what_a_retry_does() {
-        let readme = include_str!("../../../README.md");
+    fn every_code_is_explained_in_docs_errors_md_with_what_a_retry_does() {
+        let table = include_str!("../../../docs/errors.md");
         for code in Code::ALL {
-            let row = readme.lines().find(|line| line.starts_with(&format!("| `{code}` |")));
-            let row = row.unwrap_or_else(|| panic!("{code} is not in README.md"));
+            let row = table.lines().find(|line| line.starts_with(&format!("| `{code}` |")));
+            let row = row.unwrap_or_else(|| panic!("{code} is not in docs/errors.md"));
             let retry = match code.retry() {
                 Retry::Never => "| no |",
                 Retry::Transient => "| yes |",

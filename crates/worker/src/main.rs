@@ -15,10 +15,10 @@ mod workdir;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
-use tracing_subscriber::EnvFilter;
 
 use crate::cli::args::{Cli, Command};
 use crate::cli::signals::Signals;
+use crate::cli::terminal::Terminal;
 use crate::error::Result;
 
 fn main() -> ExitCode {
@@ -39,12 +39,11 @@ fn main() -> ExitCode {
         };
     }
     let cli = Cli::parse();
-    let filter = EnvFilter::try_from_env("FRAMEWRIGHT_LOG")
-        .unwrap_or_else(|_unset| EnvFilter::new("warn,aws_config=error,chromiumoxide=off"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    match runtime.block_on(run(&cli)) {
+    let terminal = Terminal::stderr(cli.talk.verbosity());
+    cli::events::install(&cli.talk, &terminal);
+    match runtime.block_on(run(&cli, &terminal)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => cli::report::report(&cli, &error),
+        Err(error) => cli::report::report(&cli, &terminal, &error),
     }
 }
 
@@ -56,17 +55,34 @@ fn is_on_lambda() -> bool {
 }
 
 /// Does what was asked for. A signal ends what runs here, with every child and file; a render elsewhere is asked about.
-async fn run(cli: &Cli) -> Result<()> {
+async fn run(cli: &Cli, terminal: &Terminal) -> Result<()> {
     let mut signals = Signals::install();
     match &cli.command {
-        Command::Render(args) => signals.unless_stopped(Box::pin(cli::render::render(args))).await,
-        Command::Still(args) => signals.unless_stopped(Box::pin(cli::still::still(args))).await,
-        Command::Lint(args) => signals.unless_stopped(Box::pin(cli::lint::lint(args))).await,
-        Command::Invoke(args) => signals.unless_stopped(Box::pin(cli::invoke::invoke(args))).await,
+        Command::Render(args) => {
+            signals.unless_stopped(Box::pin(cli::render::render(args, terminal))).await
+        }
+        Command::Still(args) => {
+            signals.unless_stopped(Box::pin(cli::still::still(args, terminal))).await
+        }
+        Command::Preview(args) => {
+            signals.unless_stopped(Box::pin(cli::preview::preview(args, terminal))).await
+        }
+        Command::Lint(args) => {
+            signals.unless_stopped(Box::pin(cli::lint::lint(args, terminal))).await
+        }
+        Command::Invoke(args) => {
+            signals.unless_stopped(Box::pin(cli::invoke::invoke(args, terminal))).await
+        }
         Command::Probe(args) => signals.unless_stopped(Box::pin(cli::probe::probe(args))).await,
+        Command::Doctor(args) => {
+            signals.unless_stopped(Box::pin(cli::doctor::doctor(args, terminal))).await
+        }
+        Command::New { dir } => cli::new::new(dir, terminal),
+        Command::Completions { shell } => cli::manual::completions(*shell),
+        Command::Man { dir } => cli::manual::man(dir),
         Command::Floor(args) => signals.unless_stopped(cli::floor::floor(args)).await,
         Command::Pack { from, to, level } => tools::pack::pack(from, to, *level),
-        Command::Submit(args) => Box::pin(submit::submit(args, signals)).await,
-        Command::Watch(args) => Box::pin(submit::watch(args, signals)).await,
+        Command::Submit(args) => Box::pin(submit::submit(args, signals, terminal)).await,
+        Command::Watch(args) => Box::pin(submit::watch(args, signals, terminal)).await,
     }
 }

@@ -10,16 +10,20 @@ const MAX_BROWSERS: u64 = 16;
 
 /// One browser for each core that is ours, as far as the memory goes.
 pub(crate) fn default_workers() -> u32 {
-    let cores = available_parallelism().map_or(1, std::num::NonZero::get) as u64;
-    workers(cores, memory())
+    workers(cores(), available_memory())
+}
+
+/// The processors of this machine that are ours.
+pub(crate) fn cores() -> u64 {
+    available_parallelism().map_or(1, std::num::NonZero::get) as u64
 }
 
 /// The same in a function of so many MiB, where the machine's own numbers may be those of a larger one.
 pub(crate) fn lambda_workers(function_mib: Option<u64>) -> u32 {
-    let shown = available_parallelism().map_or(1, std::num::NonZero::get) as u64;
+    let shown = cores();
     let cores = function_mib.map_or(shown, |mib| shown.min(lambda_cores(mib)));
     let function = function_mib.map(|mib| mib << 20);
-    workers(cores, memory().into_iter().chain(function).min())
+    workers(cores, available_memory().into_iter().chain(function).min())
 }
 
 /// The processors that a function of so many MiB is given, which may be fewer than it sees.
@@ -34,7 +38,7 @@ fn workers(cores: u64, memory: Option<u64>) -> u32 {
 }
 
 /// Bytes this process may use: what is free on the machine, or what its control group allows.
-fn memory() -> Option<u64> {
+pub(crate) fn available_memory() -> Option<u64> {
     let free = fs::read_to_string("/proc/meminfo").ok().as_deref().and_then(mem_available);
     let limit = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
         .iter()

@@ -193,6 +193,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn editors_are_told_of_every_attribute_and_no_other() {
+        let text = include_str!("../../../../docs/hyperframes.html-data.json");
+        let data: serde_json::Value = serde_json::from_str(text).unwrap();
+        let told = data["globalAttributes"].as_array().unwrap().iter();
+        let told: Vec<_> = told.map(|one| one["name"].as_str().unwrap()).collect();
+        assert_eq!(told, KNOWN.map(|(name, _)| name));
+    }
+
+    #[test]
     fn a_misspelt_attribute_is_one_of_the_format_that_is_near() {
         for (name, expected) in [
             ("data-durration", Some("data-duration")),

@@ -30,3 +30,15 @@ pub(super) fn why_not_ready(status: &Status) -> String {
         }
     }
 }
+
+/// The same for who waits.
+pub(super) fn waiting_for(status: &Status) -> String {
+    match status {
+        Status { href, .. } if href.is_empty() => "loading the page".to_owned(),
+        Status { loaded: false, .. } => "waiting for the page's files".to_owned(),
+        Status { driver: Some(_), render_ready: true, missing, .. } if !missing.is_empty() => {
+            format!("waiting for timelines: {}", missing.join(", "))
+        }
+        _ => "waiting for timelines".to_owned(),
+    }
+}

@@ -2,6 +2,7 @@
 
 mod advance;
 mod clock;
+mod console;
 mod diagnosis;
 mod flags;
 pub(crate) mod framebuffer;
@@ -78,6 +79,7 @@ pub(crate) struct Browser {
     link: Link,
     _connection: chromiumoxide::Browser,
     _pump: AbortOnDrop,
+    _console: Option<AbortOnDrop>,
     child: Child,
     _home: Home,
     /// Milliseconds of the last tick.
@@ -192,6 +194,7 @@ impl Browser {
             .build()
             .expect("a url is all that is required");
         let page = connection.new_page(target).await.map_err(failed)?;
+        let console = console::listen(&page).await;
         let channel = Link { page, life: child.life() };
         let metrics = SetDeviceMetricsOverrideParams::new(
             i64::from(width),
@@ -204,6 +207,7 @@ impl Browser {
             link: channel,
             _connection: connection,
             _pump: pump,
+            _console: console,
             child,
             _home: home,
             clock: 0.0,

@@ -7,13 +7,14 @@ use serde_json::Value;
 use crate::browser::Tick;
 use crate::browser::advance::{asks_without_end, endless_requests};
 use crate::browser::clock::{FIRST_LEAD, first_frame_after};
-use crate::browser::diagnosis::{why_not_ready, zero_duration};
+use crate::browser::diagnosis::{waiting_for, why_not_ready, zero_duration};
 use crate::browser::session::{Opened, Session};
 use crate::config::Strictness;
 use crate::config::output::Alpha;
 use crate::error::{Error, Result};
 use crate::page::server::Unserved;
 use crate::page::{self, Begun, Status};
+use crate::told;
 
 /// A page without a duration is given up on after this long of its own time, if nothing is loading any more.
 const ZERO_DURATION_GRACE: Duration = Duration::from_secs(10);
@@ -31,6 +32,8 @@ const SETTLE_WITHOUT_FRAMES: Duration = Duration::from_millis(250);
 
 /// What a page is waited for is told when it takes longer than this.
 const TELL_AFTER: Duration = Duration::from_secs(4);
+/// Who waits for a render is told sooner, and again when the reason is another one.
+const SHOW_EVERY: Duration = Duration::from_millis(500);
 
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 /// So many looks in vain until the clock goes on a little.
@@ -88,6 +91,7 @@ impl Session<'_> {
         let start = Instant::now();
         let mut looks_in_vain = 0_u32;
         let mut is_told = false;
+        let mut shown = (Duration::ZERO, String::new());
         loop {
             let status = match self.browser.evaluate::<Option<Status>>(page::STATUS).await {
                 Ok(Some(status)) if is_page(&status.href, url) => status,
@@ -109,6 +113,14 @@ impl Session<'_> {
             }
             let passed = Duration::from_micros(self.browser.granted());
             let waited = start.elapsed();
+            if waited > shown.0 + SHOW_EVERY {
+                let reason = waiting_for(&status);
+                if reason != shown.1 {
+                    let limit_seconds = self.timeouts.ready.as_secs();
+                    tracing::debug!(target: told::ACTIVITY, limit_seconds, "{reason}");
+                }
+                shown = (waited, reason);
+            }
             let nothing_to_render =
                 status.render_ready && status.duration.is_some_and(|seconds| seconds <= 0.0);
             let grace = ZERO_DURATION_GRACE.min(self.timeouts.ready);
@@ -259,7 +271,7 @@ impl Session<'_> {
                 }
                 missing if missing.is_optional() => {}
                 Unserved::Missing { path, wanted_as } => {
-                    let reason = "is not in the project";
+                    let reason = why_missing(&path);
                     return Err(Error::PageAsset {
                         what: format!("the {wanted_as} {path}"),
                         reason,
@@ -268,5 +280,19 @@ impl Session<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Why a file of the project may not be there.
+fn why_missing(path: &str) -> &'static str {
+    let left_out = |part: &str| compose::tree::SKIPPED.contains(&part);
+    let mut parts = path.trim_start_matches('/').split('/');
+    if parts.clone().any(|part| part == "node_modules") {
+        "lies in node_modules, which is left out of a render: copy the file beside the HTML, and refer to it there"
+    } else if parts.next().is_some_and(left_out) {
+        "lies in a directory of build products, which is left out of a render: copy the file beside the HTML, and refer \
+         to it there"
+    } else {
+        "is not in the project"
     }
 }

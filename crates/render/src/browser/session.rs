@@ -171,6 +171,11 @@ impl<'a> Session<'a> {
         Ok((session, Opened { unreadable, ..opened }))
     }
 
+    /// Whether a frame depends on the frames before it, so that the page can only go forward.
+    pub(crate) fn has_history(&self) -> bool {
+        !self.history.is_empty()
+    }
+
     /// The id of the browser's main process.
     pub(crate) fn process_id(&self) -> u32 {
         self.browser.process_id()

@@ -26,6 +26,7 @@ use crate::config::Strictness;
 use crate::error::{Error, Result};
 use crate::frame::{Fps, FrameRange};
 use crate::page::server::{Server, Unserved};
+use crate::told;
 use crate::tools::Tools;
 
 /// Pictures that may wait between one browser and the sink.
@@ -81,6 +82,7 @@ pub(crate) async fn capture(
         captured.relaunches += relaunches;
     }
     captured.boot = start.elapsed();
+    tracing::debug!(target: told::ACTIVITY, "drawing");
     let (senders, receivers): (Vec<_>, Vec<_>) =
         (0..browsers).map(|_| mpsc::channel(WAITING_PER_BROWSER)).unzip();
     let buffers = Arc::new(Buffers::default());

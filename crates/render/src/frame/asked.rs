@@ -77,6 +77,11 @@ impl fmt::Display for Span {
 }
 
 impl Span {
+    /// The first of them.
+    pub fn start(self) -> u32 {
+        self.start
+    }
+
     /// These of `total` frames, unless there are fewer.
     pub fn of(self, total: u32) -> Option<FrameRange> {
         let end = self.end.unwrap_or(total);

@@ -42,6 +42,7 @@ use crate::plan::media::{Media, Played, Timed};
 use crate::plan::meta::{encoder_plan, manifest, pretty, write, write_meta};
 use crate::plan::output::SideOutputs;
 use crate::plan::selection::FrameSelection;
+use crate::told;
 use crate::tools::Tools;
 
 pub use compose::tree::SKIPPED;
@@ -97,7 +98,10 @@ pub async fn plan(
     let work = make_scratch(out)?;
     let page_dir = work.join(layout::COMPILED);
 
+    told::warnings(&compiled.warnings);
+    tracing::debug!(target: told::ACTIVITY, "gathering files and fonts");
     let gathered = collect(tools, net, project, settings, &compiled, &work).await?;
+    told::warnings(&gathered.warnings);
     let mut warnings = [compiled.warnings.clone(), gathered.warnings].concat();
     let mut media = Media::read(tools, gathered.media).await?;
     let site = Site { root: &page_dir, folder: &compiled.folder };
@@ -123,6 +127,9 @@ pub async fn plan(
     let (chunk_size, chunks) = slice_chunks(frames, sizing);
     let Played { videos, sounds } = media.play(&timed.html, &settings.entry, duration)?;
     let sounds = audible(settings, sounds, &mut warnings);
+    if !sounds.is_empty() {
+        tracing::debug!(target: told::ACTIVITY, "mixing {} sounds", sounds.len());
+    }
     let audio = out.join(layout::AUDIO);
     let mixed = audio::mix(tools, &sounds, frames, settings.fps, &work, &audio).await?;
     let audio = mixed.as_ref().map(|_warnings| layout::AUDIO);
@@ -251,7 +258,9 @@ impl Page<'_> {
         let places = |timelines: &BTreeMap<String, f64>| media.places(html, timelines);
         let probe = VolumeProbe { ids: heard, places: &places, seconds: said };
         let options = AskOptions { work, viewport, timeouts, strictness: settings.strictness };
+        tracing::debug!(target: told::ACTIVITY, "asking the page about its timelines");
         let facts = ask(tools, &source, options, probe).await?;
+        told::warnings(&facts.opened.warnings);
         warnings.extend(facts.opened.warnings);
         media.known.timelines = facts.opened.timelines;
         media.volumes = facts.volumes;
@@ -280,6 +289,7 @@ async fn finish(
     planned: Planned,
     out: &Path,
 ) -> Result<Planned> {
+    tracing::debug!(target: told::ACTIVITY, "hashing the plan");
     let (dir, limit) = (out.to_owned(), settings.plan_limit);
     let manifest = manifest(tools, settings, &planned)?;
     let plan_hash = blocking(move || {

@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::ffmpeg::extract::{Still, has_alpha};
 use crate::ffmpeg::source::{Picture, Source};
 use crate::frame::{Fps, FrameRange};
+use crate::told;
 use crate::tools::Tools;
 use crate::video::stills::{ExtractionJob, Made};
 use crate::video::window::{Unshowable, Window, window};
@@ -77,7 +78,10 @@ pub(crate) async fn extract(
     let (seen, jobs) = select(&request)?;
     stills::refuse_too_many(&jobs, request.plan_limit)?;
     let made: Vec<Made> = stream::iter(&jobs)
-        .map(|job| stills::extract(tools, job, frames_dir))
+        .map(|job| {
+            tracing::debug!(target: told::ACTIVITY, "extracting {}", job.clip.src);
+            stills::extract(tools, job, frames_dir)
+        })
         .buffered(AT_ONCE)
         .try_collect()
         .await?;

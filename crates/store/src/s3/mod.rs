@@ -126,6 +126,12 @@ impl S3Store {
 
     fn object<'a>(&'a self, uri: &'a Uri) -> Result<Object<'a>> {
         match uri {
+            Uri::S3 { .. } if self.client.config().region().is_none() => Err(Error::Refused {
+                action: "reach",
+                uri: uri.clone(),
+                reason: "the region is not known: set AWS_REGION, or `region` in the profile"
+                    .to_owned(),
+            }),
             Uri::S3 { bucket, key } => {
                 Ok(Object { bucket, key, uri, owner: self.owner.as_deref() })
             }

@@ -1,8 +1,9 @@
 //! What a command line may say.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 use render::ReadFault;
 use render::config::CaptureMode;
 use render::frame::Moment;
@@ -14,32 +15,54 @@ pub(crate) use crate::cli::submit_args::{DeploymentArgs, SubmitArgs, WatchArgs};
 
 /// Renders HyperFrames compositions to video, frame by frame: on this machine, or on a deployed stack.
 #[derive(Debug, Parser)]
-#[command(name = "bootstrap", version, about, max_term_width = 100, after_help = EXAMPLES)]
+#[command(
+    name = "framewright",
+    bin_name = "framewright",
+    version,
+    max_term_width = 100,
+    after_help = EXAMPLES
+)]
 pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) talk: TalkArgs,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
 const EXAMPLES: &str = "Examples:
-  bootstrap render my-composition -o video.mp4
-  bootstrap render my-composition -o video.mp4 --fps 60 --quality high
-  bootstrap render my-composition -o overlay.mov --poster 1.5s --preview 540p
-  bootstrap render my-composition -o frames --format png-sequence --frames 30..60
-  bootstrap still my-composition --at 1.5s -o frame.png
-  bootstrap lint my-composition
-  bootstrap render my-composition -o video.mp4 --json --frame-hashes > summary.json
-  bootstrap invoke event.json
-  bootstrap submit my-composition -o video.mp4
-  bootstrap watch arn:aws:states:us-east-1:123456789012:execution:framewright:render-1 -o video.mp4
+  framewright new my-composition
+  framewright render my-composition -o video.mp4
+  framewright render my-composition -o video.mp4 --fps 60 --quality high
+  framewright render my-composition -o overlay.mov --poster 1.5s --preview 540p
+  framewright render my-composition -o frames --format png-sequence --frames 30..60
+  framewright still my-composition --at 1.5s -o frame.png
+  framewright lint my-composition
+  framewright preview my-composition
+  framewright render my-composition -o video.mp4 --json --frame-hashes > summary.json
+  framewright invoke event.json
+  framewright submit my-composition -o video.mp4
+  framewright watch arn:aws:states:us-east-1:123456789012:execution:framewright:render-1 -o video.mp4
 
 Exit status: 0 done, 1 failed (the code is in the message), 2 wrong arguments, 130 stopped.";
 
+const COMPLETIONS: &str = "Examples:
+  framewright completions bash > ~/.local/share/bash-completion/completions/framewright
+  framewright completions zsh > \"${fpath[1]}/_framewright\"
+  framewright completions fish > ~/.config/fish/completions/framewright.fish";
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Make a small composition that renders, to start from
+    New {
+        /// The directory to make
+        dir: PathBuf,
+    },
     /// Render a composition to a video: plan, every chunk, assemble
     Render(Box<RenderArgs>),
     /// Draw one frame of a composition, which is the fast way to see it
     Still(Box<StillArgs>),
+    /// Show the frames of a composition in a browser, exactly as a render has them, and follow its files
+    Preview(Box<PreviewArgs>),
     /// Name everything that is wrong with a composition, with file, line and column, without drawing it
     ///
     /// Exit status: 0 nothing is wrong, 1 something is, 2 wrong arguments.
@@ -50,11 +73,20 @@ pub(crate) enum Command {
     Watch(WatchArgs),
     /// Handle one plan, renderChunk or assemble event and print its answer
     Invoke(InvokeArgs),
+    /// Look at this machine: tools, cores, memory, fonts, how frames are captured, and what to fix
+    ///
+    /// Exit status: 0 it can render, 1 it cannot, 2 wrong arguments, or a tool is missing.
+    Doctor(DoctorArgs),
     /// Draw a known frame and say whether this machine can render
     ///
     /// Prints a JSON verdict. Exit status: 0 it can, 1 it cannot (the verdict says why), 2 there was nothing to try:
     /// wrong arguments, or a tool is missing.
     Probe(ProbeArgs),
+    /// Print what a shell needs to complete the commands and options
+    #[command(after_help = COMPLETIONS)]
+    Completions { shell: Shell },
+    /// Write manual pages, one for each command, into a directory
+    Man { dir: PathBuf },
     /// Measure what Chrome alone takes per frame, for scripts/bench.sh
     #[command(hide = true)]
     Floor(FloorArgs),
@@ -69,13 +101,70 @@ pub(crate) enum Command {
     },
 }
 
+/// How much is said on stderr, by every command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Messages")]
+pub(crate) struct TalkArgs {
+    /// Print warnings and errors only: no progress, and no line about what was made
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Also print what the page writes to its console, and what the program does
+    #[arg(short, long, global = true)]
+    verbose: bool,
+    /// The least important log lines that are printed [default: warn, with --verbose info]
+    #[arg(long, global = true, value_name = "LEVEL")]
+    pub(crate) log_level: Option<LogLevel>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verbosity {
+    Quiet,
+    Normal,
+    Verbose,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+impl TalkArgs {
+    pub(crate) fn verbosity(&self) -> Verbosity {
+        match (self.quiet, self.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (false, true) => Verbosity::Verbose,
+            (false, false) => Verbosity::Normal,
+        }
+    }
+}
+
+impl LogLevel {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct RenderArgs {
     /// The project directory, or the HTML file in it to start from
     pub(crate) project: PathBuf,
-    /// The video to make, or a directory for a png-sequence; it appears only when it is complete
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) output: PathBuf,
+    /// The video to make, or a directory for a png-sequence; it appears only when it is complete. - is stdout
+    #[arg(short, long, value_name = "FILE", required_unless_present = "plan_only")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) extent: ExtentArgs,
+    #[command(flatten)]
+    pub(crate) overwrite: OverwriteArgs,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
     /// Browsers that draw at the same time [default: from cores and memory]
@@ -100,6 +189,39 @@ pub(crate) struct RenderArgs {
     pub(crate) host: HostArgs,
 }
 
+/// What is made of the composition: one video, many, or none.
+#[derive(Debug, Args)]
+pub(crate) struct ExtentArgs {
+    /// Render once for each row of this file, into the directory that --output names. A row is a JSON object with `output`, the
+    /// name of its video, and `variables`. What is rendered already and has not changed is kept, unless --force is given
+    #[arg(long, value_name = "JSONL", conflicts_with_all = ["plan_only", "variables", "variables_file", "report"])]
+    pub(crate) batch: Option<PathBuf>,
+    /// Draw only a few frames, and say how many frames and chunks there are, and what a render takes here and on Lambda
+    #[arg(long)]
+    pub(crate) plan_only: bool,
+    /// Write a page about the render: its frames, where the time went, what was verified
+    #[arg(long, value_name = "HTML", conflicts_with = "plan_only")]
+    pub(crate) report: Option<PathBuf>,
+}
+
+impl RenderArgs {
+    /// The output, which is only left out where nothing is made.
+    pub(crate) fn output(&self) -> &Path {
+        self.output.as_deref().unwrap_or(Path::new(""))
+    }
+}
+
+/// What to do about an output that is there already.
+#[derive(Debug, Args)]
+pub(crate) struct OverwriteArgs {
+    /// Replace the output without a question
+    #[arg(short, long, conflicts_with = "no_clobber")]
+    pub(crate) force: bool,
+    /// Refuse to replace an output
+    #[arg(long)]
+    pub(crate) no_clobber: bool,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct StillArgs {
     /// The project directory, or the HTML file in it to start from
@@ -118,6 +240,19 @@ pub(crate) struct StillArgs {
     /// Print one JSON summary on stdout
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) host: HostArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PreviewArgs {
+    /// The project directory, or the HTML file in it to start from
+    pub(crate) project: PathBuf,
+    /// The port on this machine's loopback address; 0 is any that is free
+    #[arg(long, default_value_t = 0)]
+    pub(crate) port: u16,
+    #[command(flatten)]
+    pub(crate) page: PageArgs,
     #[command(flatten)]
     pub(crate) host: HostArgs,
 }
@@ -153,6 +288,15 @@ pub(crate) struct ProbeArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Print one JSON object on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) host: HostArgs,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct FloorArgs {
     /// A directory with an index.html
     pub(crate) page: PathBuf,
@@ -169,7 +313,7 @@ pub(crate) struct FloorArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct HostArgs {
-    /// The pinned tools, as scripts/setup.sh leaves them [default: tools beside this program, or .tools here]
+    /// The pinned tools [default: tools beside this program, else .tools in a directory above it or above the current one]
     #[arg(long, value_name = "DIR", env = "FRAMEWRIGHT_TOOLS")]
     pub(crate) tools: Option<PathBuf>,
     /// Where work directories are made [default: the system's temporary directory]

@@ -1,15 +1,17 @@
 //! The options that make the config of a plan event: what a render is to be like, wherever it runs.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use compose::document::decode::decode_document;
+use render::config::Settings;
 use render::config::output::{Codec, Format, Quality};
 use render::frame::{Fps, Moment, Span};
 use serde_json::{Map, Value};
 
 use crate::cli::values;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 
 /// What is drawn.
 #[derive(Debug, Args)]
@@ -34,7 +36,7 @@ pub(crate) struct PageArgs {
 pub(crate) struct ConfigArgs {
     #[command(flatten)]
     page: PageArgs,
-    /// The kind of file [default: as the output is called, else mp4]
+    /// The kind of file [default: inferred from the output's extension]
     #[arg(long, value_parser = values::format())]
     format: Option<Format>,
     /// h264 or h265 in mp4; the others have one each: prores in mov, vp9 in webm [default: h264]
@@ -46,7 +48,7 @@ pub(crate) struct ConfigArgs {
     #[arg(long, value_parser = values::quality())]
     quality: Option<Quality>,
     /// Constant rate factor instead of the quality's own: 0 (best) to 51, and to 63 in webm
-    #[arg(long, value_parser = values::number::<u32>("crf"))]
+    #[arg(long, value_parser = values::whole_number::<u32>)]
     crf: Option<u32>,
     /// Bit rate of mp4 and webm, such as 8M or 2500k, instead of a constant quality
     #[arg(long, value_parser = values::text("bitrate"))]
@@ -121,6 +123,33 @@ impl Config {
 }
 
 impl PageArgs {
+    /// The HTML file to start from.
+    pub(crate) fn entry(&self) -> &str {
+        self.entry.as_deref().unwrap_or("index.html")
+    }
+
+    /// The same options as words of a command line.
+    pub(crate) fn words(&self) -> Vec<OsString> {
+        let Self { fps, entry, output_resolution, variables, strictness } = self;
+        let VariableArgs { variables, variables_file, strict_variables } = variables;
+        let variables = variables.as_ref().map(|map| Value::from(map.clone()).to_string());
+        let given: [(&str, Option<OsString>); 6] = [
+            ("--fps", fps.map(|fps| fps.named().into())),
+            ("--entry", entry.as_ref().map(Into::into)),
+            ("--output-resolution", output_resolution.as_ref().map(Into::into)),
+            ("--strictness", strictness.as_ref().map(Into::into)),
+            ("--variables", variables.map(Into::into)),
+            ("--variables-file", variables_file.as_ref().map(Into::into)),
+        ];
+        let mut words: Vec<OsString> = given
+            .into_iter()
+            .filter_map(|(name, value)| Some([name.into(), value?]))
+            .flatten()
+            .collect();
+        words.extend(strict_variables.then(|| "--strict-variables".into()));
+        words
+    }
+
     /// The part of a config that these options stand for; `default_entry` is the entry file where none is named. A frame rate
     /// that they do not name is the one that the composition in `project` states.
     pub(crate) fn config(
@@ -130,9 +159,16 @@ impl PageArgs {
     ) -> Result<Map<String, Value>> {
         let Self { fps, entry, output_resolution, variables, strictness } = self;
         let mut config = Config::default();
+        if let Some(entry) = entry.as_deref().filter(|entry| !project.join(entry).is_file()) {
+            return Err(Error::Option {
+                option: format!("--entry {entry}"),
+                reason: "the project has no such file".to_owned(),
+                code: Code::EntryMissing,
+            });
+        }
         let entry = entry.as_deref().or(default_entry);
         let stated = || stated_rate(project, entry.unwrap_or("index.html"));
-        config.set("fps", fps.map(Fps::named).or_else(stated).or(Some(Fps::DEFAULT.named())));
+        config.set("fps", fps.map(Fps::named).or_else(|| rate_to_ask_for(stated())));
         config.set("entryFile", entry);
         config.set("outputResolution", output_resolution.as_deref());
         config.set("strictness", strictness.as_deref());
@@ -192,6 +228,69 @@ impl ConfigArgs {
     }
 }
 
+/// The rate that a composition states, or the default where it states none. One that is not a rate is refused when it is planned,
+/// as the composition's.
+fn rate_to_ask_for(stated: Option<String>) -> Option<String> {
+    match stated {
+        None => Some(Fps::DEFAULT.named()),
+        Some(text) => text.parse::<Fps>().is_ok().then_some(text),
+    }
+}
+
+/// The option that sets a field of the config.
+const OPTIONS: [(&str, &str); 22] = [
+    ("fps", "--fps"),
+    ("entryFile", "--entry"),
+    ("outputResolution", "--output-resolution"),
+    ("strictness", "--strictness"),
+    ("variables", "--variables"),
+    ("strictVariables", "--strict-variables"),
+    ("format", "--format"),
+    ("codec", "--codec"),
+    ("alpha", "--alpha"),
+    ("quality", "--quality"),
+    ("crf", "--crf"),
+    ("bitrate", "--bitrate"),
+    ("cfr", "--cfr"),
+    ("loop", "--loop"),
+    ("frames", "--frames"),
+    ("mute", "--mute"),
+    ("poster", "--poster"),
+    ("preview", "--preview"),
+    ("hdrMode", "--hdr-mode"),
+    ("outputSizeLimitBytes", "--output-size-limit"),
+    ("chunkSize", "--chunk-size"),
+    ("maxParallelChunks", "--max-parallel-chunks"),
+];
+
+fn option_of(field: &str) -> Option<&'static str> {
+    OPTIONS.iter().find(|(name, _)| *name == field).map(|(_, option)| *option)
+}
+
+/// Reads a config that options were made into; what is wrong with it is said of the option.
+pub(crate) fn settings(config: &Map<String, Value>) -> Result<Settings> {
+    Settings::parse(config).map_err(|error| of_options(error.into()))
+}
+
+/// An error of a config as one of the option that sets the field, where there is one.
+pub(crate) fn of_options(error: Error) -> Error {
+    let code = error.code();
+    let (field, reason) = match &error {
+        // The rate that planning refuses is the composition's own.
+        Error::Render(render::Error::Config { field, reason }) => (field.as_str(), reason.clone()),
+        Error::Render(render::Error::OutsideOfTimeline { field, asked, first, last }) => {
+            let reason = format!("{asked} is not within frames {first} to {last}, which are there");
+            (*field, reason)
+        }
+        Error::Render(render::Error::Unsupported { .. }) => ("hdrMode", error.to_string()),
+        _ => return error,
+    };
+    match option_of(field) {
+        Some(option) => Error::Option { option: option.to_owned(), reason, code },
+        None => error,
+    }
+}
+
 /// Frames a second as the root of the composition says it. A file that cannot be read is missed when it is planned.
 fn stated_rate(project: &Path, entry: &str) -> Option<String> {
     let bytes = std::fs::read(project.join(entry)).ok()?;
@@ -209,7 +308,10 @@ fn format_of(asked: Option<Format>, output: Option<&Path>) -> Result<Option<Form
         }
         (Some(format), _) | (None, Some(format)) => Ok(Some(format)),
         (None, None) => {
-            let ending = output.and_then(Path::extension).and_then(|ending| ending.to_str());
+            let Some(output) = output.filter(|output| *output != Path::new("-")) else {
+                return Ok(None);
+            };
+            let ending = output.extension().and_then(|ending| ending.to_str());
             match ending.map(str::to_ascii_lowercase).as_deref() {
                 Some(ending @ ("png" | "jpg" | "jpeg" | "webp")) => refused(format!(
                     "is called like a picture; for one frame, use still, and for all, --format png-sequence with a directory (not .{ending})"
@@ -217,7 +319,13 @@ fn format_of(asked: Option<Format>, output: Option<&Path>) -> Result<Option<Form
                 Some(ending @ ("mkv" | "avi" | "m4v" | "ts" | "ogv" | "apng")) => refused(format!(
                     "is called like a {ending}, which cannot be made; mp4, mov, webm and gif can"
                 )),
-                _ => Ok(None),
+                Some(ending) => refused(format!(
+                    "ends with .{ending}, which is no format; name it .mp4, .mov, .webm or .gif, or add --format"
+                )),
+                None => refused(
+                    "has no extension; name it .mp4, .mov, .webm or .gif, or add --format"
+                        .to_owned(),
+                ),
             }
         }
     }
@@ -239,7 +347,6 @@ impl VariableArgs {
 #[cfg(test)]
 mod tests {
     use clap::{CommandFactory, Parser};
-    use render::config::Settings;
     use serde_json::json;
 
     use super::*;
@@ -250,8 +357,8 @@ mod tests {
         for (named, output, expected) in [
             (None, "a/video.webm", Some(Format::Webm)),
             (None, "video.MOV", Some(Format::Mov)),
-            (None, "video", None),
-            (None, "v1.2", None),
+            (None, "-", None),
+            (Some(Format::Mp4), "v1.2", Some(Format::Mp4)),
             (Some(Format::Gif), "video", Some(Format::Gif)),
             (Some(Format::PngSequence), "frames.d", Some(Format::PngSequence)),
             (Some(Format::Mov), "x.mov", Some(Format::Mov)),
@@ -263,6 +370,9 @@ mod tests {
             (Some(Format::PngSequence), "x.mp4"),
             (None, "x.png"),
             (None, "x.mkv"),
+            (None, "x.txt"),
+            (None, "video"),
+            (None, "v1.2"),
         ] {
             let error = of(named, output).unwrap_err().to_string();
             assert!(error.contains(output), "{error}");
@@ -289,7 +399,6 @@ mod tests {
             ("--format", "avi", "mp4, mov, webm"),
             ("--codec", "av1", "h264, h265, prores"),
             ("--quality", "hgih", "draft, standard, high"),
-            ("--crf", "64", "from 0 to 63"),
             ("--crf", "good", "must be a whole number"),
             ("--bitrate", "fast", "from 10k to 1000M"),
             ("--loop", "65536", "from 0 to 65535"),
@@ -319,17 +428,53 @@ mod tests {
     }
 
     #[test]
+    fn every_field_that_an_option_sets_names_its_option() {
+        let options: Vec<_> = Options::command()
+            .get_arguments()
+            .filter_map(|option| Some(format!("--{}", option.get_long()?)))
+            .collect();
+        for (field, option) in OPTIONS {
+            assert!(options.iter().any(|name| name == option), "{field}: {option}");
+        }
+        let elsewhere = ["--no-alpha", "--variables-file"];
+        for option in options.iter().filter(|name| !elsewhere.contains(&name.as_str())) {
+            assert!(OPTIONS.iter().any(|(_, name)| name == option), "{option}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_go_together_is_refused_by_its_option_in_its_own_range() {
+        for (args, option, says) in [
+            (&["--crf", "99"][..], "--crf", "from 0 to 51, not 99"),
+            (&["--crf", "64", "--format", "webm"], "--crf", "from 0 to 63, not 64"),
+            (&["--crf", "20", "--format", "mov"], "--crf", "is for mp4 and webm"),
+            (&["--crf", "20", "--bitrate", "8M"], "--bitrate", "cannot be given together with crf"),
+            (&["--loop", "3"], "--loop", "is for gif"),
+            (&["--codec", "vp9"], "--codec", "goes into webm"),
+            (&["--alpha"], "--alpha", "holds no half-transparent"),
+            (&["--fps", "60", "--format", "gif"], "--fps", "at most 50"),
+            (&["--hdr-mode", "force-hdr"], "--hdr-mode", "only SDR"),
+        ] {
+            let config = options(args).unwrap().config;
+            let config = config.config(Path::new(""), None, 600, None).unwrap();
+            let error = settings(&config).unwrap_err();
+            assert!(error.is_of_arguments(), "{args:?}");
+            let text = error.to_string();
+            assert!(text.starts_with(option) && text.contains(says), "{args:?}: {text}");
+        }
+    }
+
+    #[test]
     fn every_option_reaches_the_field_of_the_config_that_it_is_for() {
         let args = "--fps 29.97 --entry a.html --output-resolution 4k --strictness best-effort --format webm \
             --codec vp9 --no-alpha --quality high --crf 60 --frames 30.. --mute --poster 1500ms --preview 540p \
             --hdr-mode auto --output-size-limit 5 --chunk-size 7 --max-parallel-chunks 3 --strict-variables";
         let mut args: Vec<_> = args.split_whitespace().collect();
         args.extend(["--variables", r#"{"a": 1}"#]);
-        let config = options(&args)
-            .unwrap()
-            .config
-            .config(Path::new(""), Some("b.html"), 600, None)
-            .unwrap();
+        let project = tempfile::tempdir().unwrap();
+        std::fs::write(project.path().join("a.html"), "").unwrap();
+        let parsed = options(&args).unwrap();
+        let config = parsed.config.config(project.path(), Some("b.html"), 600, None).unwrap();
         let expected = json!({
             "fps": "29.97", "entryFile": "a.html", "outputResolution": "4k", "strictness": "best-effort",
             "format": "webm", "codec": "vp9", "alpha": false, "quality": "high", "crf": 60, "frames": "30..",

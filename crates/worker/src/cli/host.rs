@@ -31,15 +31,26 @@ pub(crate) fn project_and_entry(given: &Path) -> Result<(PathBuf, Option<String>
 }
 
 pub(crate) fn open_toolbox(host: &HostArgs, scratch: &Path) -> Result<Toolbox> {
-    let dir = host.tools.clone().unwrap_or_else(|| bundled().unwrap_or_else(|| ".tools".into()));
-    let dir = std::path::absolute(&dir).unwrap_or(dir);
+    let dir = find_tools(host)?;
     Toolbox::open(&dir, ChromeSource::Pack(dir.join("chrome")), scratch)
 }
 
-/// The tools of the bundle that this program is in, if it is in one.
-fn bundled() -> Option<PathBuf> {
-    let dir = std::env::current_exe().ok()?.parent()?.join("tools");
-    dir.is_dir().then_some(dir)
+/// The directory of the tools: the one that is named, or else the first that is found.
+pub(crate) fn find_tools(host: &HostArgs) -> Result<PathBuf> {
+    if let Some(named) = &host.tools {
+        return Ok(std::path::absolute(named).unwrap_or_else(|_empty| named.clone()));
+    }
+    let program = std::env::current_exe().unwrap_or_default();
+    let here = std::env::current_dir().unwrap_or_default();
+    tools_near(&program, &here).ok_or(Error::NoTools { program, here })
+}
+
+/// `tools` beside the program, as in a bundle and an archive; `.tools` above it, as in a clone; `.tools` above the current directory.
+fn tools_near(program: &Path, here: &Path) -> Option<PathBuf> {
+    let beside = program.parent().map(|dir| dir.join("tools"));
+    let above = |from: &Path| from.ancestors().map(|dir| dir.join(".tools")).collect::<Vec<_>>();
+    let candidates = beside.into_iter().chain(above(program)).chain(above(here));
+    candidates.into_iter().find(|dir| dir.join("chrome").is_dir())
 }
 
 pub(crate) fn scratch(host: &HostArgs) -> PathBuf {
@@ -98,8 +109,27 @@ pub(crate) fn line(text: &str) {
     let _nobody_reads = writeln!(std::io::stderr(), "{text}");
 }
 
-pub(crate) fn print_warnings(warnings: &[String]) {
-    for warning in warnings {
-        line(&format!("warning: {warning}"));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tools_are_found_beside_the_program_then_above_it_then_above_the_current_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let make = |path: &str| std::fs::create_dir_all(dir.path().join(path)).unwrap();
+        let (program, here) = (dir.path().join("clone/target/bin"), dir.path().join("work/videos"));
+        make("clone/target");
+        make("work/videos");
+        let found = || tools_near(&program, &here);
+        assert_eq!(found(), None);
+        make("work/.tools/chrome");
+        assert_eq!(found(), Some(dir.path().join("work/.tools")));
+        make("clone/.tools/chrome");
+        assert_eq!(found(), Some(dir.path().join("clone/.tools")));
+        // A directory that is only called so is none.
+        make("clone/target/tools");
+        assert_eq!(found(), Some(dir.path().join("clone/.tools")));
+        make("clone/target/tools/chrome");
+        assert_eq!(found(), Some(dir.path().join("clone/target/tools")));
     }
 }

@@ -1,18 +1,19 @@
-//! `bootstrap lint`: everything that is wrong with a project, with its places, without drawing it.
+//! `framewright lint`: everything that is wrong with a project, with its places, without drawing it.
 
 use std::path::Path;
 
 use compose::lint::{Finding, Severity, place, project};
-use render::config::Settings;
 use serde_json::json;
 
 use crate::actions::plan::net;
 use crate::cli::args::LintArgs;
-use crate::cli::host::{environment, line, open_toolbox, print, project_and_entry, scratch};
+use crate::cli::config::settings;
+use crate::cli::host::{environment, open_toolbox, print, project_and_entry, scratch};
+use crate::cli::terminal::{Label, Terminal};
 use crate::error::{Error, Result};
 use crate::workdir::WorkDir;
 
-pub(crate) async fn lint(args: &LintArgs) -> Result<()> {
+pub(crate) async fn lint(args: &LintArgs, terminal: &Terminal) -> Result<()> {
     let findings = find(args).await?;
     let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
@@ -20,12 +21,12 @@ pub(crate) async fn lint(args: &LintArgs) -> Result<()> {
         print(&json!({ "findings": findings, "errors": errors, "warnings": warnings }))?;
     } else {
         for finding in &findings {
-            let name = match finding.severity {
-                Severity::Error => "error",
-                Severity::Warning => "warning",
-                Severity::Note => "note",
+            let label = match finding.severity {
+                Severity::Error => Label::Error,
+                Severity::Warning => Label::Warning,
+                Severity::Note => Label::Note,
             };
-            line(&format!("{name}: {finding}"));
+            terminal.labelled(label, &finding.to_string());
         }
     }
     if errors + warnings == 0 { Ok(()) } else { Err(Error::Lint { errors, warnings }) }
@@ -34,7 +35,7 @@ pub(crate) async fn lint(args: &LintArgs) -> Result<()> {
 async fn find(args: &LintArgs) -> Result<Vec<Finding>> {
     let (dir, entry) = project_and_entry(&args.project)?;
     let config = args.page.config(&dir, entry.as_deref())?;
-    let settings = Settings::parse(&config)?;
+    let settings = settings(&config)?;
     let mut findings = project(&dir, &settings.entry);
     let scratch = scratch(&args.host);
     let tools = open_toolbox(&args.host, &scratch)?.drawing().await?;

@@ -1,161 +1,190 @@
-//! How far a render is: a bar on a terminal, plain lines otherwise.
+//! How far something is: one line that is drawn anew on a terminal, plain lines otherwise.
 
-use std::io::IsTerminal;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use render::chunk::Progress;
 
-use crate::cli::host::line;
+use crate::cli::args::Verbosity;
+use crate::cli::status::{Count, Status, Unit};
+use crate::cli::terminal::{Terminal, locked};
+
+/// Between two pictures of the line on a terminal.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Between two plain lines: soon at first, and rarely in a render of hours.
+fn line_interval(running: Duration) -> Duration {
+    Duration::from_secs(match running.as_secs() {
+        0..30 => 2,
+        30..300 => 10,
+        _ => 30,
+    })
+}
 
 /// Progress of something that has stages, on stderr.
 #[derive(Debug)]
-pub(crate) enum Display {
-    /// Only the lines of [`Display::say`].
-    Silent,
-    Bar(Mutex<Bar>),
-    Lines(Mutex<Option<LastLine>>),
+pub(crate) struct Display {
+    terminal: Terminal,
+    status: Arc<Mutex<Status>>,
+    ticker: Option<Ticker>,
 }
 
+/// The thread that writes, until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Bar {
-    bar: ProgressBar,
-    template: &'static str,
-}
-
-/// The plain line that was written last.
-#[derive(Debug)]
-pub(crate) struct LastLine {
-    stage: &'static str,
-    at: Instant,
-}
-
-/// What a bar shows.
-#[derive(Debug, Clone)]
-pub(crate) struct BarState {
-    pub(crate) template: &'static str,
-    pub(crate) stage: &'static str,
-    pub(crate) details: String,
-    pub(crate) done: u64,
-    pub(crate) total: u64,
+struct Ticker {
+    /// Told of a new stage, and dropped to end the thread.
+    news: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Display {
-    pub(crate) fn for_stderr() -> Self {
-        if std::io::stderr().is_terminal() {
-            Self::Bar(Mutex::new(Bar { bar: ProgressBar::hidden(), template: "" }))
-        } else {
-            Self::Lines(Mutex::new(None))
+    /// Shows nothing but the lines of [`Display::say`].
+    pub(crate) fn silent(terminal: &Terminal) -> Self {
+        let status = Arc::new(Mutex::new(Status::new("")));
+        Self { terminal: terminal.clone(), status, ticker: None }
+    }
+
+    /// Shows `stage` and what comes after it.
+    pub(crate) fn start(terminal: &Terminal, stage: &'static str) -> Self {
+        if terminal.verbosity() == Verbosity::Quiet {
+            return Self::silent(terminal);
         }
+        let status = Arc::new(Mutex::new(Status::new(stage)));
+        terminal.show(Arc::clone(&status));
+        let (news, told) = channel();
+        let (to, shown) = (terminal.clone(), Arc::clone(&status));
+        let thread = std::thread::spawn(move || {
+            if to.is_terminal() { draw_line(&to, &told) } else { write_lines(&to, &shown, &told) }
+        });
+        let ticker = Some(Ticker { news: Some(news), thread: Some(thread) });
+        Self { terminal: terminal.clone(), status, ticker }
     }
 
     /// Writes a line that stays.
     pub(crate) fn say(&self, text: &str) {
-        match self {
-            Self::Silent | Self::Lines(_) => line(text),
-            Self::Bar(bar) => locked(bar).bar.suspend(|| line(text)),
+        self.terminal.note(text);
+    }
+
+    /// Changes what is shown. A new stage is told at once.
+    pub(crate) fn update(&self, change: impl FnOnce(&mut Status)) {
+        let mut status = locked(&self.status);
+        let before = status.stage;
+        change(&mut status);
+        let is_new = status.stage != before;
+        drop(status);
+        if let Some(ticker) = self.ticker.as_ref().filter(|_| is_new) {
+            ticker.tell();
         }
     }
 
-    /// Shows `bar_state` in a bar, or writes `text` in a line if the stage is another one or the last line is older than `every`.
-    pub(crate) fn update(
-        &self,
-        bar_state: impl FnOnce() -> BarState,
-        stage: &'static str,
-        every: Duration,
-        text: impl FnOnce() -> String,
-    ) {
-        match self {
-            Self::Silent => {}
-            Self::Bar(bar) => locked(bar).set(bar_state()),
-            Self::Lines(last) => {
-                let mut last = locked(last);
-                let is_due = |last: &LastLine| last.stage != stage || last.at.elapsed() >= every;
-                if last.as_ref().is_none_or(is_due) {
-                    *last = Some(LastLine { stage, at: Instant::now() });
-                    line(&text());
-                }
+    /// Takes the line of progress away, so that what follows starts on a line of its own.
+    pub(crate) fn finish(&self) {
+        if self.ticker.is_some() {
+            // A stage without a name is not written.
+            locked(&self.status).stage = "";
+            self.terminal.clear();
+        }
+    }
+}
+
+impl Drop for Display {
+    fn drop(&mut self) {
+        self.finish();
+        drop(self.ticker.take());
+    }
+}
+
+impl Ticker {
+    fn tell(&self) {
+        if let Some(news) = &self.news {
+            let _it_has_ended = news.send(());
+        }
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        drop(self.news.take());
+        if let Some(thread) = self.thread.take() {
+            let _it_has_ended = thread.join();
+        }
+    }
+}
+
+/// Draws the line of progress again and again.
+fn draw_line(terminal: &Terminal, told: &Receiver<()>) {
+    loop {
+        terminal.draw();
+        if told.recv_timeout(TICK) == Err(RecvTimeoutError::Disconnected) {
+            return;
+        }
+    }
+}
+
+/// Writes a line for each stage, and others from time to time.
+fn write_lines(terminal: &Terminal, status: &Mutex<Status>, told: &Receiver<()>) {
+    let start = Instant::now();
+    let mut last = (String::new(), "");
+    loop {
+        let (text, stage) = {
+            let status = locked(status);
+            (status.line(Instant::now()), status.stage)
+        };
+        if text != last.0 && !stage.is_empty() {
+            terminal.line(&text);
+        }
+        last = (text, stage);
+        let until = Instant::now() + line_interval(start.elapsed());
+        loop {
+            match told.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => break,
+                Ok(()) if locked(status).stage != last.1 => break,
+                Ok(()) => {}
             }
         }
     }
-
-    /// Takes the bar away, so that what follows starts on a line of its own.
-    pub(crate) fn finish(&self) {
-        if let Self::Bar(bar) = self {
-            locked(bar).bar.finish_and_clear();
-        }
-    }
 }
-
-fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().expect("nothing panics while holding it")
-}
-
-impl Bar {
-    fn set(&mut self, state: BarState) {
-        let BarState { template, stage, details, done, total } = state;
-        if self.template != template {
-            let style = ProgressStyle::with_template(template);
-            self.bar.finish_and_clear();
-            self.template = template;
-            // It is drawn when something is set, and must show nothing of the bar before it.
-            self.bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr())
-                .with_style(style.expect("the template is well-formed"))
-                .with_message(stage)
-                .with_prefix(details.clone());
-        }
-        self.bar.set_message(stage);
-        self.bar.set_prefix(details);
-        self.bar.set_length(total);
-        self.bar.set_position(done);
-        self.bar.tick();
-    }
-}
-
-/// As long as the number of frames is unknown.
-const PLANNING: &str = "{msg:10}";
-const RENDERING: &str =
-    "{msg:10} {bar:40} {pos}/{len} frames  {per_sec}  {elapsed} elapsed, {eta} left";
-
-/// Between two plain lines about frames.
-const LINE_EVERY: Duration = Duration::from_secs(2);
 
 /// The progress of a render on this machine.
 #[derive(Debug)]
 pub(crate) struct Meter {
     display: Display,
-    stage: Mutex<&'static str>,
     done: AtomicU32,
     total: AtomicU32,
-    first_frame: Mutex<Option<Instant>>,
+    /// When the encoder had each frame.
+    arrivals: Mutex<Vec<Instant>>,
 }
 
 impl Meter {
-    pub(crate) fn silent() -> Self {
-        Self::on(Display::Silent)
+    pub(crate) fn silent(terminal: &Terminal) -> Self {
+        Self::on(Display::silent(terminal))
     }
 
-    pub(crate) fn for_stderr() -> Self {
-        Self::on(Display::for_stderr())
+    pub(crate) fn start(terminal: &Terminal) -> Self {
+        Self::on(Display::start(terminal, "planning"))
     }
 
     fn on(display: Display) -> Self {
         Self {
             display,
-            stage: Mutex::new(""),
             done: AtomicU32::new(0),
             total: AtomicU32::new(0),
-            first_frame: Mutex::new(None),
+            arrivals: Mutex::default(),
         }
     }
 
-    /// Shows what is being done.
-    pub(crate) fn stage(&self, name: &'static str, detail: &str) {
-        *locked(&self.stage) = name;
-        let text = || format!("{name} {detail}");
-        self.display.update(|| self.state(), name, Duration::ZERO, text);
+    pub(crate) fn stage(&self, name: &'static str) {
+        let count = self.count();
+        self.display.update(|status| {
+            // From chunk to chunk, frames are counted on.
+            let began = status.count.and_then(|count| count.since).filter(|_| status.stage == name);
+            let count = (name == "rendering").then_some(Count { since: began, ..count });
+            *status = Status { count, ..Status::new(name) };
+        });
     }
 
     /// Shows how many frames there will be.
@@ -167,14 +196,17 @@ impl Meter {
         self.display.finish();
     }
 
-    fn state(&self) -> BarState {
-        let total = self.total.load(Ordering::Relaxed);
-        BarState {
-            template: if total == 0 { PLANNING } else { RENDERING },
-            stage: *locked(&self.stage),
-            details: String::new(),
+    /// When the encoder had each of the frames that are done.
+    pub(crate) fn arrivals(&self) -> Vec<Instant> {
+        locked(&self.arrivals).clone()
+    }
+
+    fn count(&self) -> Count {
+        Count {
             done: u64::from(self.done.load(Ordering::Relaxed)),
-            total: u64::from(total),
+            total: u64::from(self.total.load(Ordering::Relaxed)),
+            unit: Unit::Frames,
+            since: None,
         }
     }
 }
@@ -183,20 +215,15 @@ impl Progress for Meter {
     fn begin(&self, _frames_of_one_chunk: u32) {}
 
     fn frame_done(&self) {
-        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
-        let total = self.total.load(Ordering::Relaxed);
-        let first = *locked(&self.first_frame).get_or_insert_with(Instant::now);
-        let every = if done == total { Duration::ZERO } else { LINE_EVERY };
-        let stage = *locked(&self.stage);
-        self.display.update(
-            || self.state(),
-            stage,
-            every,
-            || {
-                let rate = f64::from(done) / first.elapsed().as_secs_f64().max(1e-3);
-                let left = f64::from(total.saturating_sub(done)) / rate.max(1e-3);
-                format!("{done}/{total} frames, {rate:.1} per second, {left:.0} s left")
-            },
-        );
+        locked(&self.arrivals).push(Instant::now());
+        let done = u64::from(self.done.fetch_add(1, Ordering::Relaxed) + 1);
+        self.display.update(|status| {
+            // Drawing began with the last thing that was waited for.
+            let since = status.activity.take().map_or(status.since, |activity| activity.since);
+            if let Some(count) = &mut status.count {
+                count.done = done;
+                count.since = count.since.or(Some(since));
+            }
+        });
     }
 }

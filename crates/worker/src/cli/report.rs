@@ -5,22 +5,29 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use crate::cli::args::{Cli, Command};
-use crate::cli::host::{line, print};
+use crate::cli::host::print;
 use crate::cli::probe;
+use crate::cli::terminal::{Label, Terminal};
 use crate::error::{Code, Error};
 
 /// Reports an error on stderr and, where JSON is wanted, on stdout.
-pub(crate) fn report(cli: &Cli, error: &Error) -> ExitCode {
+pub(crate) fn report(cli: &Cli, terminal: &Terminal, error: &Error) -> ExitCode {
     let (code, message) = (error.code().name(), error.chain());
     let wants_json = match &cli.command {
-        Command::Render(args) => args.json,
+        // A batch has said it in its own JSON.
+        Command::Render(args) => args.json && !matches!(error, Error::Batch { .. }),
         Command::Still(args) => args.json,
         Command::Submit(args) => args.json,
         Command::Watch(args) => args.json,
         // What is wrong stands in its own JSON.
         Command::Lint(_)
+        | Command::Preview(_)
         | Command::Invoke(_)
         | Command::Probe(_)
+        | Command::Doctor(_)
+        | Command::New { .. }
+        | Command::Completions { .. }
+        | Command::Man { .. }
         | Command::Floor(_)
         | Command::Pack { .. } => false,
     };
@@ -31,10 +38,11 @@ pub(crate) fn report(cli: &Cli, error: &Error) -> ExitCode {
         }
         let _nobody_reads = print(&answer);
     }
-    line(&format!("error: {code}: {message}"));
+    terminal.labelled(Label::Error, &format!("{code}: {message}"));
     ExitCode::from(match (&cli.command, error.code()) {
         (_, Code::Cancelled) => 130,
-        (Command::Probe(_), code) => probe::status(code),
+        (Command::Probe(_) | Command::Doctor(_), code) => probe::status(code),
+        _ if error.is_of_arguments() => 2,
         _ => 1,
     })
 }

@@ -1,4 +1,4 @@
-//! `bootstrap still`: a render of a single frame, of which only the poster is kept.
+//! `framewright still`: a render of a single frame, of which only the poster is kept.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,26 +18,32 @@ use crate::actions::render_chunk::{RenderChunkEvent, RenderedChunk};
 use crate::actions::side_outputs::beside_chunk;
 use crate::actions::worker::Worker;
 use crate::cli::args::StillArgs;
+use crate::cli::config::{of_options, settings};
 use crate::cli::host::{
-    environment, line, open_toolbox, options, print, print_warnings, project_and_entry, scratch,
-    uri,
+    environment, open_toolbox, options, print, project_and_entry, scratch, uri,
 };
 use crate::cli::progress::Meter;
+use crate::cli::target::explain_failure;
+use crate::cli::terminal::Terminal;
 use crate::error::{Error, Result};
 use crate::output::output_path;
 use crate::time::millis_since;
 use crate::workdir::WorkDir;
 
 /// Draws a frame to a picture.
-pub(crate) async fn still(args: &StillArgs) -> Result<()> {
-    let summary = draw(args).await?;
+pub(crate) async fn still(args: &StillArgs, terminal: &Terminal) -> Result<()> {
+    let meter = if args.json { Meter::silent(terminal) } else { Meter::start(terminal) };
+    let drawn = draw(args, terminal, &meter).await;
+    meter.finish();
+    let summary =
+        drawn.inspect_err(|error| explain_failure(&args.project, None, error, terminal))?;
     if args.json {
         return print(&summary);
     }
     let (width, height) = (&summary["width"], &summary["height"]);
     let seconds = summary["totalMs"].as_f64().unwrap_or_default() / 1000.0;
     let output = args.output.path.display();
-    line(&format!(
+    terminal.note(&format!(
         "{output}: frame {}, {width}x{height}, drawn in {seconds:.1} s",
         summary["frame"]
     ));
@@ -68,27 +74,27 @@ impl Request {
             ("format".to_owned(), Format::PngSequence.name().into()),
             ("mute".to_owned(), true.into()),
         ]);
-        let fps = Settings::parse(&config)?.fps;
+        let fps = settings(&config)?.fps;
         let frame = fps.frame_at(args.at).min(u32::MAX - 1);
         config.extend([
             ("poster".to_owned(), format!("{frame}f").into()),
             ("frames".to_owned(), format!("{frame}..{}", frame + 1).into()),
         ]);
-        let settings = Settings::parse(&config)?;
+        let settings = settings(&config)?;
         let output = output_path(&args.output.path, Format::Mp4)?;
         Ok(Self { project, frame, settings, output })
     }
 }
 
-async fn draw(args: &StillArgs) -> Result<Value> {
+async fn draw(args: &StillArgs, terminal: &Terminal, meter: &Meter) -> Result<Value> {
     let start = Instant::now();
     let Request { project, frame, settings, output } = Request::check(args)?;
     let scratch = scratch(&args.host);
     let toolbox = open_toolbox(&args.host, &scratch)?;
-    let (bench, env, meter) = (WorkDir::make(&scratch)?, environment(), Meter::silent());
+    let (bench, env) = (WorkDir::make(&scratch)?, environment());
     // Looking for the frame in memory takes longer than one screenshot.
     let options =
-        ChunkOptions { capture: Some(CaptureMode::Png), ..options(Some(1), &args.host, &meter) };
+        ChunkOptions { capture: Some(CaptureMode::Png), ..options(Some(1), &args.host, meter) };
     let worker =
         Worker { store: &LocalStore, toolbox: &toolbox, env: &env, scratch: bench.path(), options };
 
@@ -102,9 +108,10 @@ async fn draw(args: &StillArgs) -> Result<Value> {
     let planned =
         worker.plan(&event).await.map_err(|error| outside_of_timeline(args, frame, error));
     let planned = planned?;
-    print_warnings(&planned.answer.warnings);
+    terminal.warnings(&planned.answer.warnings);
+    meter.stage("drawing");
     let (drawn, rendered) = draw_poster(&worker, event, &planned).await?;
-    print_warnings(&rendered.report.warnings);
+    terminal.warnings(&rendered.report.warnings);
 
     let made = bench.path().join("still");
     convert(&toolbox.joining().await?, args.output.kind, &drawn, &made).await?;
@@ -145,7 +152,7 @@ fn outside_of_timeline(args: &StillArgs, frame: u32, error: Error) -> Error {
             argument: format!("--at {}", args.at),
             reason: format!("is frame {frame}, and the composition has {first} to {last}"),
         },
-        other => other,
+        other => of_options(other),
     }
 }
 

@@ -74,10 +74,15 @@ pub(super) fn number<T: FromStr + Into<Value> + Copy>(
     name: &'static str,
 ) -> impl Fn(&str) -> Result<T, String> + Clone {
     move |text| {
-        let number: T = text.parse().map_err(|_| "must be a whole number".to_owned())?;
+        let number = whole_number(text)?;
         check(name, number)?;
         Ok(number)
     }
+}
+
+/// A number whose range depends on other options.
+pub(super) fn whole_number<T: FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| "must be a whole number".to_owned())
 }
 
 /// A text that the config's field `name` takes.
@@ -96,12 +101,7 @@ pub(super) fn variables(text: &str) -> Result<Map<String, Value>, String> {
 
 /// Refuses a value that no config has, beside fields that go with it.
 fn check(name: &str, value: impl Into<Value>) -> Result<(), String> {
-    let format = match name {
-        "loop" => Format::Gif,
-        // It takes what mp4 takes, and more.
-        "crf" => Format::Webm,
-        _ => Format::Mp4,
-    };
+    let format = if name == "loop" { Format::Gif } else { Format::Mp4 };
     let config = json!({ "fps": 30, "format": format.name(), name: value.into() });
     match Settings::parse(config.as_object().expect("it is an object")) {
         Err(render::Error::Config { reason, .. }) => Err(reason),

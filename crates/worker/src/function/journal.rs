@@ -43,7 +43,7 @@ pub(crate) fn install(level: Option<&str>) {
         let level = level.map_or_else(|| "info".to_owned(), str::to_ascii_lowercase);
         // The clients of Chrome and S3 log every failure that they also return.
         EnvFilter::new(format!(
-            "warn,bootstrap={level},render={level},store={level},chromiumoxide=off,aws=error,lambda_runtime::layers::panic=off"
+            "warn,bootstrap={level},render={level},store={level},chromiumoxide=off,framewright=off,aws=error,lambda_runtime::layers::panic=off"
         ))
     };
     let filter = EnvFilter::try_from_env("FRAMEWRIGHT_LOG").unwrap_or_else(|_unset| default());

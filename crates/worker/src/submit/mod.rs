@@ -23,6 +23,7 @@ use render::config::output::Format;
 use crate::cli::args::{SubmitArgs, WatchArgs};
 use crate::cli::host::{line, print};
 use crate::cli::signals::Signals;
+use crate::cli::terminal::Terminal;
 use crate::error::{Error, Result};
 use crate::output::output_path;
 use crate::submit::cloud::Started;
@@ -34,9 +35,13 @@ use crate::submit::submission::Submission;
 use crate::submit::upload::upload;
 
 /// Renders a project on a deployed stack.
-pub(crate) async fn submit(args: &SubmitArgs, mut signals: Signals) -> Result<()> {
+pub(crate) async fn submit(
+    args: &SubmitArgs,
+    mut signals: Signals,
+    terminal: &Terminal,
+) -> Result<()> {
     let submission = signals.unless_stopped(Box::pin(Submission::check(args))).await?;
-    let show = if args.json { Show::silent() } else { Show::for_stderr() };
+    let show = if args.json { Show::silent(terminal) } else { Show::start(terminal) };
     let session = signals.unless_stopped(Box::pin(Session::connect(submission.machine()?))).await?;
     let sending = Box::pin(send(args, &submission, &session, &show));
     let sent = signals.unless_stopped(sending).await;
@@ -79,14 +84,18 @@ pub(crate) async fn submit(args: &SubmitArgs, mut signals: Signals) -> Result<()
 }
 
 /// Watches a render that somebody started.
-pub(crate) async fn watch(args: &WatchArgs, mut signals: Signals) -> Result<()> {
+pub(crate) async fn watch(
+    args: &WatchArgs,
+    mut signals: Signals,
+    terminal: &Terminal,
+) -> Result<()> {
     let arn = Arn::parse(&args.execution, "execution", "EXECUTION_ARN")?;
     let output = args.output.as_deref();
     let output = output.map(|output| output_path(output, likely_format(output))).transpose()?;
     let deployment = Deployment::find(&args.stack)?;
     let deployment = deployment.filter(|found| arn.is_of(&found.state_machine));
     let memory = deployment.as_ref().map(|deployment| deployment.memory_mib);
-    let show = if args.json { Show::silent() } else { Show::for_stderr() };
+    let show = if args.json { Show::silent(terminal) } else { Show::start(terminal) };
     let session = signals.unless_stopped(Box::pin(Session::connect(arn))).await?;
     let render = Render {
         name: args.execution.rsplit(':').next().unwrap_or_default().to_owned(),

@@ -145,7 +145,7 @@ impl Session {
 impl Render {
     /// The command that watches this render.
     pub(super) fn watch_command(&self) -> String {
-        let mut command = format!("bootstrap watch {}", self.execution);
+        let mut command = format!("framewright watch {}", self.execution);
         for (option, path) in [("-o", &self.output), ("--deployment", &self.deployment)] {
             if let Some(path) = path {
                 command = format!("{command} {option} {}", quoted(path));

@@ -1,18 +1,14 @@
 //! The progress of a render elsewhere, as a person reads it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::cli::progress::{BarState, Display};
+use crate::cli::progress::Display;
+use crate::cli::status::{Count, Status, Unit};
+use crate::cli::terminal::Terminal;
 use crate::submit::cost;
 use crate::submit::history::Stage;
 
-/// Between two plain lines that say the same kind of thing.
-const LINE_EVERY: Duration = Duration::from_secs(5);
-
-/// As long as the number of frames is unknown.
-const PLANNING: &str = "{msg:10} {prefix}";
-const UPLOADING: &str = "{msg:10} {bar:30} {bytes}/{total_bytes}  {bytes_per_sec}, {eta} left";
-const RENDERING: &str = "{msg:10} {bar:30} {pos}/{len} frames  {prefix}";
+pub(super) use crate::cli::status::time;
 
 /// The display of a render elsewhere.
 #[derive(Debug)]
@@ -31,12 +27,12 @@ pub(super) struct View {
 }
 
 impl Show {
-    pub(super) fn silent() -> Self {
-        Self(Display::Silent)
+    pub(super) fn silent(terminal: &Terminal) -> Self {
+        Self(Display::silent(terminal))
     }
 
-    pub(super) fn for_stderr() -> Self {
-        Self(Display::for_stderr())
+    pub(super) fn start(terminal: &Terminal) -> Self {
+        Self(Display::start(terminal, "packing"))
     }
 
     /// Writes a line that stays.
@@ -45,20 +41,18 @@ impl Show {
     }
 
     pub(super) fn uploading(&self, sent: u64, bytes: u64) {
-        let stage = "uploading";
-        let bar_state = || BarState {
-            template: UPLOADING,
-            stage,
-            details: String::new(),
-            done: sent,
-            total: bytes,
-        };
-        self.0.update(bar_state, stage, LINE_EVERY, || format!("{stage}: {sent} of {bytes} bytes"));
+        self.0.update(|status| {
+            let since = match status.count {
+                Some(Count { unit: Unit::Bytes, since, .. }) => since,
+                _ => Some(Instant::now()),
+            };
+            let count = Count { done: sent, total: bytes, unit: Unit::Bytes, since };
+            *status = Status { count: Some(count), ..Status::new("uploading") };
+        });
     }
 
     pub(super) fn update(&self, view: View) {
-        let stage = view.stage.name();
-        self.0.update(|| view.bar_state(), stage, LINE_EVERY, || view.line());
+        self.0.update(|status| *status = view.status());
     }
 
     /// Takes the bar away, so that what follows starts on a line of its own.
@@ -68,20 +62,14 @@ impl Show {
 }
 
 impl View {
-    fn bar_state(&self) -> BarState {
-        let (done, total) = self.frames.unwrap_or_default();
-        BarState {
-            template: if self.frames.is_some() { RENDERING } else { PLANNING },
-            stage: self.stage.name(),
-            details: self.details(),
-            done: u64::from(done),
-            total: u64::from(total),
-        }
-    }
-
-    fn line(&self) -> String {
-        let frames = self.frames.map(|(done, all)| format!("{done} of {all} frames, "));
-        format!("{}: {}{}", self.stage.name(), frames.unwrap_or_default(), self.details())
+    fn status(&self) -> Status {
+        let count = self.frames.map(|(done, total)| Count {
+            done: done.into(),
+            total: total.into(),
+            unit: Unit::Frames,
+            since: None,
+        });
+        Status { count, details: self.details(), ..Status::new(self.stage.name()) }
     }
 
     fn details(&self) -> String {
@@ -101,14 +89,6 @@ pub(super) fn retries(count: u32) -> String {
     if count == 1 { "1 retry".to_owned() } else { format!("{count} retries") }
 }
 
-/// A span of time, to the second.
-pub(super) fn time(span: Duration) -> String {
-    match (span.as_secs() / 60, span.as_secs() % 60) {
-        (0, seconds) => format!("{seconds} s"),
-        (minutes, seconds) => format!("{minutes} min {seconds} s"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,7 +103,7 @@ mod tests {
             elapsed: Duration::from_millis(3900),
             dollars: None,
         };
-        assert_eq!(planning.line(), "planning: 3 s");
+        assert_eq!(planning.status().line(Instant::now()), "planning: 3 s");
         let rendering = View {
             stage: Stage::Rendering,
             chunks: Some((2, 3)),
@@ -133,7 +113,7 @@ mod tests {
             dollars: Some(0.012_34),
         };
         assert_eq!(
-            rendering.line(),
+            rendering.status().line(Instant::now()),
             "rendering: 480 of 700 frames, 2 of 3 chunks done, 1 retry, 1 min 15 s, about $0.0123"
         );
     }

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use render::config::Settings;
 use render::config::output::Format;
 use serde_json::{Map, Value, json};
 use store::{Limits, Uri};
 
 use crate::actions::Event;
 use crate::cli::args::SubmitArgs;
+use crate::cli::config::settings;
 use crate::cli::host::project_and_entry;
 use crate::error::{Error, Result};
 use crate::output::{check_side_outputs, output_path};
@@ -48,7 +48,7 @@ impl Submission {
         if let Some(capture) = args.capture {
             config.insert("capture".to_owned(), capture.name().into());
         }
-        let settings = Settings::parse(&config)?;
+        let settings = settings(&config)?;
         let format = settings.output.format;
         let output = given.map(|output| output_path(output, format)).transpose()?;
         if let Some(output) = &output {

@@ -133,6 +133,7 @@ pub(crate) const ERRORS: &str = "__fw.errors()";
 
 /// What a seek answers.
 #[derive(Debug, Clone, Copy, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "answers to unrelated questions")]
 pub(crate) struct SeekResult {
     /// How many errors the page has had so far.
     pub(crate) errors: usize,

@@ -36,6 +36,7 @@ mod resolves;
 mod s3;
 mod sandbox;
 mod sdk;
+mod shield;
 mod step_functions;
 mod stills;
 mod store;

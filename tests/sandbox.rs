@@ -23,7 +23,7 @@ const LIBRARIES: [&str; 8] = [
     "libgcc_s.so.1",
 ];
 
-fn rootfs(dir: &Path) -> PathBuf {
+pub(crate) fn rootfs(dir: &Path) -> PathBuf {
     let rootfs = dir.join("root");
     for folder in ["dev", "proc", "tmp", "var/task", "lib64", "lib/x86_64-linux-gnu", "etc"] {
         fs::create_dir_all(rootfs.join(folder)).unwrap();

@@ -5,10 +5,11 @@ pub(crate) enum Action {
     Plan,
     RenderChunk,
     Assemble,
+    Probe,
 }
 
 impl Action {
-    pub(crate) const ALL: [Self; 3] = [Self::Plan, Self::RenderChunk, Self::Assemble];
+    pub(crate) const ALL: [Self; 4] = [Self::Plan, Self::RenderChunk, Self::Assemble, Self::Probe];
 
     /// As events, answers and logs have it.
     pub(crate) fn name(self) -> &'static str {
@@ -16,6 +17,7 @@ impl Action {
             Self::Plan => "plan",
             Self::RenderChunk => "renderChunk",
             Self::Assemble => "assemble",
+            Self::Probe => "probe",
         }
     }
 

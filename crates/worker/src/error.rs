@@ -90,6 +90,7 @@ codes! {
     VideoVerificationFailed = "VIDEO_VERIFICATION_FAILED" Transient,
     ChunkListInvalid = "CHUNK_LIST_INVALID" Never,
     ChunkDigestMismatch = "CHUNK_DIGEST_MISMATCH" Never,
+    RenderCancelled = "RENDER_CANCELLED" Never,
     S3UriNotAllowed = "S3_URI_NOT_ALLOWED" Never,
     StoreObjectMissing = "STORE_OBJECT_MISSING" Never,
     StoreAccessDenied = "STORE_ACCESS_DENIED" Never,
@@ -151,6 +152,8 @@ pub(crate) enum Error {
         target.display()
     )]
     LinkOutside { link: PathBuf, target: PathBuf },
+    #[error("the render was cancelled while this chunk was being drawn")]
+    RenderCancelled,
     #[error("stopped by {signal}")]
     Cancelled { signal: &'static str },
     #[error("{render} is stopped")]
@@ -178,6 +181,7 @@ impl Error {
             Self::Event { .. } => Code::EventInvalid,
             Self::Protocol { .. } => Code::PlanProtocolUnsupported,
             Self::NotAllowed { .. } => Code::S3UriNotAllowed,
+            Self::RenderCancelled => Code::RenderCancelled,
             Self::Argument { .. } => Code::ArgumentInvalid,
             Self::Lint { .. } => Code::CompositionInvalid,
             Self::Setting { .. } => Code::ConfigInvalid,
@@ -185,7 +189,8 @@ impl Error {
             Self::Pack { .. } => Code::ChromeUnpackFailed,
             Self::Deadline { action, .. } => match action {
                 Action::Plan => Code::PlanDeadlineExceeded,
-                Action::RenderChunk => Code::ChunkDeadlineExceeded,
+                // A probe draws, as a chunk does.
+                Action::RenderChunk | Action::Probe => Code::ChunkDeadlineExceeded,
                 Action::Assemble => Code::AssembleDeadlineExceeded,
             },
             Self::Panic { .. } => Code::InternalError,

@@ -5,8 +5,11 @@ mod actions;
 mod cli;
 mod error;
 mod function;
+mod guard;
 mod output;
+mod processes;
 mod resources;
+mod restart;
 mod submit;
 mod time;
 mod tools;
@@ -20,11 +23,18 @@ use tracing_subscriber::EnvFilter;
 use crate::cli::args::{Cli, Command};
 use crate::cli::signals::Signals;
 use crate::error::Result;
+use crate::guard::Guard;
 
 fn main() -> ExitCode {
-    if is_on_lambda() {
-        function::lambda::settle_allocator();
+    let mut arguments = std::env::args().skip(1);
+    if let (Some(guard::ARGUMENT), Some(owner)) = (arguments.next().as_deref(), arguments.next()) {
+        guard::run(&owner);
+        return ExitCode::SUCCESS;
     }
+    if is_on_lambda() {
+        restart::restart();
+    }
+    let _guard = Guard::start();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -40,7 +50,7 @@ fn main() -> ExitCode {
     }
     let cli = Cli::parse();
     let filter = EnvFilter::try_from_env("FRAMEWRIGHT_LOG")
-        .unwrap_or_else(|_unset| EnvFilter::new("warn,aws_config=error,chromiumoxide=off"));
+        .unwrap_or_else(|_unset| EnvFilter::new("warn,aws_config=error"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     match runtime.block_on(run(&cli)) {
         Ok(()) => ExitCode::SUCCESS,
@@ -67,6 +77,9 @@ async fn run(cli: &Cli) -> Result<()> {
         Command::Floor(args) => signals.unless_stopped(cli::floor::floor(args)).await,
         Command::Pack { from, to, level } => tools::pack::pack(from, to, *level),
         Command::Submit(args) => Box::pin(submit::submit(args, signals)).await,
+        Command::List(args) => Box::pin(submit::renders::list(args, signals)).await,
+        Command::Status(args) => Box::pin(submit::renders::status(args, signals)).await,
+        Command::Cancel(args) => Box::pin(submit::renders::cancel(args, signals)).await,
         Command::Watch(args) => Box::pin(submit::watch(args, signals)).await,
     }
 }

@@ -36,6 +36,7 @@ impl Event {
             Action::Plan => Self::Plan(PlanEvent::read(&fields)?),
             Action::RenderChunk => Self::RenderChunk(RenderChunkEvent::read(&fields)?),
             Action::Assemble => Self::Assemble(AssembleEvent::read(&fields)?),
+            Action::Probe => Self::Probe,
         })
     }
 }

@@ -4,7 +4,9 @@ pub(crate) mod assemble;
 pub(crate) mod event;
 mod fields;
 pub(crate) mod label;
+pub(crate) mod marker;
 pub(crate) mod plan;
+mod probe;
 pub(crate) mod protocol;
 pub(crate) mod render_chunk;
 pub(crate) mod side_outputs;
@@ -16,6 +18,7 @@ use store::{Store, Uri};
 use crate::action::Action;
 use crate::actions::assemble::{AssembleAnswer, AssembleEvent};
 use crate::actions::plan::{PlanAnswer, PlanEvent};
+use crate::actions::probe::ProbeAnswer;
 use crate::actions::render_chunk::{RenderChunkAnswer, RenderChunkEvent};
 use crate::actions::worker::{Facts, Worker};
 use crate::error::Result;
@@ -26,6 +29,7 @@ pub(crate) enum Event {
     Plan(PlanEvent),
     RenderChunk(RenderChunkEvent),
     Assemble(AssembleEvent),
+    Probe,
 }
 
 /// What an invocation answers: small, since Step Functions keeps every answer to the end.
@@ -38,6 +42,8 @@ pub(crate) enum Answer {
     RenderChunk(RenderChunkAnswer),
     #[serde(rename = "assemble")]
     Assemble(AssembleAnswer),
+    #[serde(rename = "probe")]
+    Probe(ProbeAnswer),
 }
 
 impl Event {
@@ -46,6 +52,7 @@ impl Event {
             Self::Plan(_) => Action::Plan,
             Self::RenderChunk(_) => Action::RenderChunk,
             Self::Assemble(_) => Action::Assemble,
+            Self::Probe => Action::Probe,
         }
     }
 
@@ -55,6 +62,7 @@ impl Event {
             Self::Plan(event) => event.uris(),
             Self::RenderChunk(event) => event.uris(),
             Self::Assemble(event) => event.uris(),
+            Self::Probe => Vec::new(),
         }
     }
 }
@@ -64,7 +72,7 @@ impl Answer {
         match self {
             Self::Plan(answer) => &answer.warnings,
             Self::RenderChunk(answer) => &answer.warnings,
-            Self::Assemble(_) => &[],
+            Self::Assemble(_) | Self::Probe(_) => &[],
         }
     }
 
@@ -73,7 +81,7 @@ impl Answer {
         let warnings = match self {
             Self::Plan(answer) => &mut answer.warnings,
             Self::RenderChunk(answer) => &mut answer.warnings,
-            Self::Assemble(_) => return,
+            Self::Assemble(_) | Self::Probe(_) => return,
         };
         for warning in warnings {
             *warning = edit(warning);
@@ -96,6 +104,10 @@ impl<S: Store> Worker<'_, S> {
             Event::Assemble(event) => {
                 let (answer, facts) = Box::pin(self.assemble(event)).await?;
                 Ok((Answer::Assemble(answer), facts))
+            }
+            Event::Probe => {
+                let (answer, facts) = Box::pin(self.probe()).await?;
+                Ok((Answer::Probe(answer), facts))
             }
         }
     }

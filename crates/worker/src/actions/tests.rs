@@ -38,9 +38,9 @@ fn a_bad_event_is_refused_with_the_path_of_its_field() {
         (
             "Action",
             json!("render"),
-            "event: Action must be plan, renderChunk, assemble, not \"render\"",
+            "event: Action must be plan, renderChunk, assemble, probe, not \"render\"",
         ),
-        ("Action", json!(7), "event: Action must be plan, renderChunk, assemble, not 7"),
+        ("Action", json!(7), "event: Action must be plan, renderChunk, assemble, probe, not 7"),
         ("ChunkIndex", json!(-1), "event: ChunkIndex must be a whole number, not -1"),
         ("ChunkIndex", json!("1"), "event: ChunkIndex must be a whole number, not \"1\""),
         (
@@ -404,7 +404,25 @@ fn answers_have_the_shapes_of_the_wire_format() {
         file_size: 123_456,
         duration_ms: 1500,
     });
+    let probe = Answer::Probe(ProbeAnswer {
+        chrome: "HeadlessChrome/148.0.7778.0".to_owned(),
+        web_gl: "ANGLE (Google, SwiftShader)".to_owned(),
+        ffmpeg: "ffmpeg version 7.1".to_owned(),
+        ffprobe: "ffprobe version 7.1".to_owned(),
+        frame_source: "framebuffer",
+        frame_source_reason: None,
+        width: 320,
+        height: 180,
+        credentials_shielded: true,
+        cores: 3,
+        memory_mib: Some(5307),
+        processes: 4,
+        zombies: 0,
+        capabilities: json!({}),
+        duration_ms: 1500,
+    });
     for (name, answer) in [
+        ("probe", probe),
         ("plan", plan(false)),
         ("plan.v2", plan(true)),
         ("render-chunk", chunk),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use render::chunk::{ChunkOptions, ChunkReport};
 use render::config::output::Format;
@@ -22,6 +23,8 @@ pub(crate) struct Worker<'a, S> {
     /// Where work directories are made.
     pub(crate) scratch: &'a Path,
     pub(crate) options: ChunkOptions<'a>,
+    /// When work must stop, if it must.
+    pub(crate) until: Option<Instant>,
 }
 
 impl<S: Store> Worker<'_, S> {

@@ -9,6 +9,7 @@ pub(crate) mod lint;
 pub(crate) mod probe;
 pub(crate) mod progress;
 pub(crate) mod render;
+mod renders_args;
 pub(crate) mod report;
 pub(crate) mod signals;
 pub(crate) mod still;

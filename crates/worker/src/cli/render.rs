@@ -23,7 +23,7 @@ use crate::cli::progress::Meter;
 use crate::error::Result;
 use crate::output::{check_side_outputs, output_path};
 use crate::time::millis_since;
-use crate::workdir::WorkDir;
+use crate::workdir::{self, WorkDir};
 
 /// Frames in a chunk: on one machine, more chunks only mean more browsers that start.
 const CHUNK_SIZE: u32 = 600;
@@ -79,6 +79,7 @@ async fn render_with(args: &RenderArgs, meter: &Meter) -> Result<Value> {
     let format = settings.output.format;
     let scratch = scratch(&args.host);
     let toolbox = open_toolbox(&args.host, &scratch)?;
+    workdir::remove_stale(&scratch);
     let (bench, env) = (WorkDir::make(&scratch)?, environment());
     let options = ChunkOptions {
         reuse: if args.no_reuse { Reuse::Never } else { Reuse::Proven },
@@ -87,8 +88,14 @@ async fn render_with(args: &RenderArgs, meter: &Meter) -> Result<Value> {
         fault: args.capture_fault,
         ..options(args.workers, &args.host, meter)
     };
-    let worker =
-        Worker { store: &LocalStore, toolbox: &toolbox, env: &env, scratch: bench.path(), options };
+    let worker = Worker {
+        store: &LocalStore,
+        toolbox: &toolbox,
+        env: &env,
+        scratch: bench.path(),
+        options,
+        until: None,
+    };
     let prefix = uri(bench.path())?;
 
     meter.stage("planning", &project.display().to_string());

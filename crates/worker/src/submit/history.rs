@@ -237,6 +237,12 @@ impl Progress {
         self.done.len()
     }
 
+    /// The chunks that are being drawn.
+    pub(super) fn chunks_running(&self) -> impl Iterator<Item = u32> {
+        let rendering = self.running.keys().filter(|task| task.stage == Some(Stage::Rendering));
+        rendering.filter_map(|task| task.chunk)
+    }
+
     /// What was not tried again and made the render fail with this error and cause: if no cause is the same, or several
     /// are, what failed last.
     pub(super) fn failure(&self, error: &str, cause: &str) -> Option<&Failure> {

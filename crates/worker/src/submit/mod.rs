@@ -10,6 +10,7 @@ mod interrupt;
 mod naming;
 mod outcome;
 mod project;
+pub(crate) mod renders;
 mod session;
 mod show;
 mod submission;

@@ -1,0 +1,92 @@
+//! The processes of this sandbox, as far as `/proc` shows them.
+
+use std::fs;
+
+use render::OWNER;
+use rustix::process::{Pid, Signal};
+
+/// How many there are, and how many of them have ended and wait to be reaped.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Processes {
+    pub(crate) all: u32,
+    pub(crate) zombies: u32,
+}
+
+pub(crate) fn count() -> Processes {
+    let mut counted = Processes::default();
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let is_process = entry.file_name().to_str().is_some_and(|name| name.parse::<u32>().is_ok());
+        if !is_process {
+            continue;
+        }
+        // One that is gone by then does not count.
+        let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
+        counted.all += 1;
+        counted.zombies += u32::from(is_zombie(&stat));
+    }
+    counted
+}
+
+/// Whether `/proc/ID/stat` is of a process that has ended: its state follows the program's name in brackets.
+fn is_zombie(stat: &str) -> bool {
+    stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z'))
+}
+
+/// Kills every process group that process `owner` has started.
+pub(crate) fn kill_children_of(owner: &str) {
+    for group in groups(&format!("{OWNER}={owner}")) {
+        let _gone = rustix::process::kill_process_group(group, Signal::KILL);
+    }
+}
+
+/// The process groups of those that have `mark` in their environment.
+fn groups(mark: &str) -> Vec<Pid> {
+    let ids = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let ids = ids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let is_marked = |id: &u32| {
+        let environ = fs::read(format!("/proc/{id}/environ")).unwrap_or_default();
+        environ.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes())
+    };
+    let group = |id: u32| {
+        let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+        Pid::from_raw(stat.rsplit(')').next()?.split_whitespace().nth(2)?.parse().ok()?)
+    };
+    let mut groups: Vec<_> = ids.filter(is_marked).filter_map(group).collect();
+    groups.sort_unstable_by_key(|group| group.as_raw_nonzero());
+    groups.dedup();
+    groups
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::CommandExt;
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn the_groups_of_marked_processes_are_killed_and_no_others() {
+        let [mut mine, mut other] = ["test-7", "test-8"].map(|owner| {
+            let mut command = Command::new("sleep");
+            command.arg("60").env(OWNER, owner).process_group(0).spawn().unwrap()
+        });
+        kill_children_of("test-7");
+        assert!(!mine.wait().unwrap().success());
+        assert!(other.try_wait().unwrap().is_none());
+        other.kill().unwrap();
+        other.wait().unwrap();
+    }
+
+    #[test]
+    fn a_process_that_nobody_has_waited_for_is_a_zombie() {
+        assert!(is_zombie("12 (a) b) Z 7 12 12 0") && !is_zombie("12 (Z) S 7 12 12 0"));
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let stat = format!("/proc/{}/stat", child.id());
+        while !is_zombie(&fs::read_to_string(&stat).unwrap()) {
+            std::thread::yield_now();
+        }
+        let counted = count();
+        assert!(counted.zombies >= 1 && counted.all > counted.zombies, "{counted:?}");
+        child.wait().unwrap();
+    }
+}

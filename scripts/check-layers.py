@@ -39,7 +39,7 @@ LAYERS = {
         ["local", "s3"],
     ],
     "worker": [
-        ["action", "guard", "processes", "resources", "restart", "time"],
+        ["action", "cost", "guard", "processes", "resources", "restart", "time"],
         ["error"],
         ["output", "workdir"],
         ["tools"],

@@ -59,6 +59,7 @@ mkdir "$packed/sam" "$packed/dist"
 cp sam/template.yaml sam/render.asl.json "$packed/sam/"
 if [ -n "$image" ]; then
   [ -z "$bundle" ] || status=2 fail "the stack runs the image $image: --bundle needs --parameter ImageUri="
+  preflight image "$image"
   # The SAM CLI uploads what CodeUri names also when no function uses it: a small placeholder is uploaded instead.
   "$tools/python" -m zipfile -c "$packed/dist/framewright.zip" sam/template.yaml
   echo "deploy: $stack with the image $image" >&2

@@ -150,9 +150,9 @@ impl State {
         let action = event["Action"].as_str().unwrap().to_owned();
         let (chunk, attempt) = (event["ChunkIndex"].as_u64(), event["Attempt"].as_u64().unwrap());
         let mut render = event["RenderId"].as_str().unwrap().to_owned();
-        if let Some(first) = render.strip_suffix(REDRIVEN) {
-            render = first.to_owned();
-            event["RenderId"] = first.into();
+        if let Some(first) = render.strip_suffix(REDRIVEN).map(str::to_owned) {
+            event["RenderId"] = first.as_str().into();
+            render = first;
             // A redrive keeps what has succeeded: no invocation is made for it.
             let answered = self.answered.lock().unwrap();
             let is_this = |one: &Invocation| {

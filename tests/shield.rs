@@ -70,7 +70,14 @@ impl Place {
 /// another user.
 fn attack(script: &str, ids: &[u32]) -> Value {
     let mut command = Command::new("setpriv");
-    command.args(["--reuid=993", "--regid=990", "--clear-groups", "python3", "-c", script]);
+    command.args([
+        "--reuid=993",
+        "--regid=990",
+        "--clear-groups",
+        "/usr/bin/python3",
+        "-c",
+        script,
+    ]);
     command.args(ids.iter().map(u32::to_string));
     let run = run(&mut command);
     serde_json::from_str(&run.stdout).unwrap_or_else(|_| panic!("{} {}", run.stdout, run.stderr))
@@ -129,8 +136,8 @@ print(json.dumps({"ports": ports, "pipes": [one for one in opened if "pipe" in o
 fn while_rendering<T>(cloud: &Cloud, during: impl FnOnce(&Sandbox) -> T) -> T {
     cloud.page(&PAGE.replace("\"2\"", "\"20\""));
     let plan = cloud.plan(&json!({"fps": 60, "chunkSize": 1200}));
+    let event = chunk_of(&plan, 0);
     std::thread::scope(|scope| {
-        let event = chunk_of(&plan, 0);
         let running = scope.spawn(|| cloud.sandbox.invoke(&event));
         cloud.sandbox.wait_for("chromium");
         cloud.sandbox.wait_for("ffmpeg");
@@ -197,7 +204,14 @@ fn a_tool_that_was_changed_between_two_invocations_is_not_run() {
         // The same size, and the time of the last change put back: all that its owner can do.
         let script = "import os, json, sys\nf = sys.argv[1]\ns = os.stat(f)\nh = open(f, 'r+b')\nh.seek(5000)\nh.write(b'tampered')\nh.close()\nos.utime(f, ns=(s.st_atime_ns, s.st_mtime_ns))\nprint(json.dumps(os.stat(f).st_size))";
         let mut command = Command::new("setpriv");
-        command.args(["--reuid=993", "--regid=990", "--clear-groups", "python3", "-c", script]);
+        command.args([
+            "--reuid=993",
+            "--regid=990",
+            "--clear-groups",
+            "/usr/bin/python3",
+            "-c",
+            script,
+        ]);
         let tampered = run(command.arg(&file));
         assert_eq!(tampered.stdout.trim(), length.to_string(), "{}", tampered.stderr);
         assert!(fs::read(&file).unwrap() != before);
@@ -289,8 +303,8 @@ fn what_a_killed_function_has_started_ends_with_it() {
     let cloud = place.cloud(&REFUSED.join(","), &[]);
     cloud.page(&PAGE.replace("\"2\"", "\"20\""));
     let plan = cloud.plan(&json!({"fps": 60, "chunkSize": 1200}));
+    let event = chunk_of(&plan, 0);
     std::thread::scope(|scope| {
-        let event = chunk_of(&plan, 0);
         let running = scope.spawn(|| cloud.sandbox.invoke_text(&event.to_string()));
         cloud.sandbox.wait_for("chromium");
         cloud.sandbox.wait_for("ffmpeg");

@@ -1,6 +1,7 @@
 """What scripts/deploy.sh asks before and after it deploys:
 
 preflight.py check DEFINITION [Key=Value ...]: whether this account can have the stack, with the parameters that were given
+preflight.py image URI: whether Lambda takes the image
 preflight.py explain FILE: the sentence for what CloudFormation has refused, from the output of sam deploy
 preflight.py probe FUNCTION: whether the function can render
 """
@@ -75,6 +76,41 @@ def machine(definition, parameters):
         sys.exit(f"error: Step Functions does not take sam/render.asl.json:{told}")
 
 
+# Which list an image for each platform, and what says how it was built. Lambda takes neither.
+INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
+MANIFESTS = ("application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json")
+
+
+def image(uri):
+    """Refuses an index of images. What is not there, CloudFormation refuses."""
+    found = re.fullmatch(r"(\d+)[.]dkr[.]ecr[.]([^.]+)[.][^/]+/(.+?)(?::[^@]+)?@(sha256:[0-9a-f]+)", uri)
+    if not found:
+        return
+    account, place, repository, digest = found.groups()
+    try:
+        answered = ask(
+            "ecr",
+            "ecr:BatchGetImage",
+            lambda ecr: ecr.batch_get_image(
+                registryId=account,
+                repositoryName=repository,
+                imageIds=[{"imageDigest": digest}],
+                acceptedMediaTypes=[*INDEXES, *MANIFESTS],
+            ),
+            region_name=place,
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "RepositoryNotFoundException":
+            return
+        raise
+    kinds = {json.loads(one["imageManifest"]).get("mediaType") for one in answered["images"]}
+    if kinds & set(INDEXES):
+        sys.exit(
+            f"error: {uri} is an index of images, which Lambda does not take:"
+            " build with --platform linux/amd64 --provenance=false, and push again"
+        )
+
+
 def explain(text):
     """What to do about what CloudFormation says. It checks some limits only when it makes a resource."""
     memory = re.search(r"MemorySize.{0,200}?less than or equal to (\d+)", text, re.DOTALL)
@@ -124,6 +160,8 @@ def main():
     match sys.argv[1:]:
         case ["check", definition, *given]:
             check(Path(definition), dict(one.split("=", 1) for one in given))
+        case ["image", uri]:
+            image(uri)
         case ["explain", output]:
             explain(Path(output).read_text())
         case ["probe", function]:

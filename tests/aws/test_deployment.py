@@ -319,6 +319,16 @@ class Preflight(Case):
         said = self.refused(1, "deploy.sh", "--stack", "odd", env=self.before(answer))
         self.assertIn("/States/Plan no such state", said)
 
+    def test_an_index_of_images_is_refused(self):
+        def answer(path, target, body):
+            if target.endswith("BatchGetImage"):
+                manifest = json.dumps({"mediaType": "application/vnd.oci.image.index.v1+json", "manifests": []})
+                return 200, {"images": [{"imageManifest": manifest}], "failures": []}
+            return None
+
+        said = self.refused(1, "deploy.sh", "--parameter", f"ImageUri={IMAGE}", env=self.before(answer))
+        self.assertIn("--platform linux/amd64 --provenance=false", said)
+
     def test_what_cloudformation_says_of_limits_becomes_a_sentence(self):
         cases = [
             (

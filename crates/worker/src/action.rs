@@ -6,10 +6,12 @@ pub(crate) enum Action {
     RenderChunk,
     Assemble,
     Probe,
+    Notify,
 }
 
 impl Action {
-    pub(crate) const ALL: [Self; 4] = [Self::Plan, Self::RenderChunk, Self::Assemble, Self::Probe];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Plan, Self::RenderChunk, Self::Assemble, Self::Probe, Self::Notify];
 
     /// As events, answers and logs have it.
     pub(crate) fn name(self) -> &'static str {
@@ -18,6 +20,7 @@ impl Action {
             Self::RenderChunk => "renderChunk",
             Self::Assemble => "assemble",
             Self::Probe => "probe",
+            Self::Notify => "notify",
         }
     }
 

@@ -91,6 +91,7 @@ codes! {
     ChunkListInvalid = "CHUNK_LIST_INVALID" Never,
     ChunkDigestMismatch = "CHUNK_DIGEST_MISMATCH" Never,
     RenderCancelled = "RENDER_CANCELLED" Never,
+    WebhookFailed = "WEBHOOK_FAILED" Transient,
     S3UriNotAllowed = "S3_URI_NOT_ALLOWED" Never,
     StoreObjectMissing = "STORE_OBJECT_MISSING" Never,
     StoreAccessDenied = "STORE_ACCESS_DENIED" Never,
@@ -154,6 +155,8 @@ pub(crate) enum Error {
     LinkOutside { link: PathBuf, target: PathBuf },
     #[error("the render was cancelled while this chunk was being drawn")]
     RenderCancelled,
+    #[error("the webhook did not take the message: {reason}")]
+    Webhook { reason: String },
     #[error("stopped by {signal}")]
     Cancelled { signal: &'static str },
     #[error("{render} is stopped")]
@@ -182,6 +185,7 @@ impl Error {
             Self::Protocol { .. } => Code::PlanProtocolUnsupported,
             Self::NotAllowed { .. } => Code::S3UriNotAllowed,
             Self::RenderCancelled => Code::RenderCancelled,
+            Self::Webhook { .. } => Code::WebhookFailed,
             Self::Argument { .. } => Code::ArgumentInvalid,
             Self::Lint { .. } => Code::CompositionInvalid,
             Self::Setting { .. } => Code::ConfigInvalid,
@@ -190,7 +194,7 @@ impl Error {
             Self::Deadline { action, .. } => match action {
                 Action::Plan => Code::PlanDeadlineExceeded,
                 // A probe draws, as a chunk does.
-                Action::RenderChunk | Action::Probe => Code::ChunkDeadlineExceeded,
+                Action::RenderChunk | Action::Probe | Action::Notify => Code::ChunkDeadlineExceeded,
                 Action::Assemble => Code::AssembleDeadlineExceeded,
             },
             Self::Panic { .. } => Code::InternalError,

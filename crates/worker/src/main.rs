@@ -3,6 +3,7 @@
 mod action;
 mod actions;
 mod cli;
+mod cost;
 mod error;
 mod function;
 mod guard;

@@ -5,6 +5,7 @@ pub(crate) mod event;
 mod fields;
 pub(crate) mod label;
 pub(crate) mod marker;
+mod notify;
 pub(crate) mod plan;
 mod probe;
 pub(crate) mod protocol;
@@ -17,6 +18,7 @@ use store::{Store, Uri};
 
 use crate::action::Action;
 use crate::actions::assemble::{AssembleAnswer, AssembleEvent};
+use crate::actions::notify::{NotifyAnswer, NotifyEvent};
 use crate::actions::plan::{PlanAnswer, PlanEvent};
 use crate::actions::probe::ProbeAnswer;
 use crate::actions::render_chunk::{RenderChunkAnswer, RenderChunkEvent};
@@ -30,6 +32,7 @@ pub(crate) enum Event {
     RenderChunk(RenderChunkEvent),
     Assemble(AssembleEvent),
     Probe,
+    Notify(NotifyEvent),
 }
 
 /// What an invocation answers: small, since Step Functions keeps every answer to the end.
@@ -44,6 +47,8 @@ pub(crate) enum Answer {
     Assemble(AssembleAnswer),
     #[serde(rename = "probe")]
     Probe(ProbeAnswer),
+    #[serde(rename = "notify")]
+    Notify(NotifyAnswer),
 }
 
 impl Event {
@@ -53,6 +58,7 @@ impl Event {
             Self::RenderChunk(_) => Action::RenderChunk,
             Self::Assemble(_) => Action::Assemble,
             Self::Probe => Action::Probe,
+            Self::Notify(_) => Action::Notify,
         }
     }
 
@@ -62,7 +68,7 @@ impl Event {
             Self::Plan(event) => event.uris(),
             Self::RenderChunk(event) => event.uris(),
             Self::Assemble(event) => event.uris(),
-            Self::Probe => Vec::new(),
+            Self::Probe | Self::Notify(_) => Vec::new(),
         }
     }
 }
@@ -72,7 +78,7 @@ impl Answer {
         match self {
             Self::Plan(answer) => &answer.warnings,
             Self::RenderChunk(answer) => &answer.warnings,
-            Self::Assemble(_) | Self::Probe(_) => &[],
+            Self::Assemble(_) | Self::Probe(_) | Self::Notify(_) => &[],
         }
     }
 
@@ -81,7 +87,7 @@ impl Answer {
         let warnings = match self {
             Self::Plan(answer) => &mut answer.warnings,
             Self::RenderChunk(answer) => &mut answer.warnings,
-            Self::Assemble(_) | Self::Probe(_) => return,
+            Self::Assemble(_) | Self::Probe(_) | Self::Notify(_) => return,
         };
         for warning in warnings {
             *warning = edit(warning);
@@ -108,6 +114,10 @@ impl<S: Store> Worker<'_, S> {
             Event::Probe => {
                 let (answer, facts) = Box::pin(self.probe()).await?;
                 Ok((Answer::Probe(answer), facts))
+            }
+            Event::Notify(event) => {
+                let (answer, facts) = self.notify(event).await?;
+                Ok((Answer::Notify(answer), facts))
             }
         }
     }

@@ -3,6 +3,7 @@ use render::config::output::Format;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::actions::assemble::Took;
 use crate::actions::label::Label;
 use crate::actions::protocol::{PlanLocation, Protocol};
 use crate::error::Code;
@@ -38,9 +39,13 @@ fn a_bad_event_is_refused_with_the_path_of_its_field() {
         (
             "Action",
             json!("render"),
-            "event: Action must be plan, renderChunk, assemble, probe, not \"render\"",
+            "event: Action must be plan, renderChunk, assemble, probe, notify, not \"render\"",
         ),
-        ("Action", json!(7), "event: Action must be plan, renderChunk, assemble, probe, not 7"),
+        (
+            "Action",
+            json!(7),
+            "event: Action must be plan, renderChunk, assemble, probe, notify, not 7",
+        ),
         ("ChunkIndex", json!(-1), "event: ChunkIndex must be a whole number, not -1"),
         ("ChunkIndex", json!("1"), "event: ChunkIndex must be a whole number, not \"1\""),
         (
@@ -188,6 +193,7 @@ fn events_of_v2_are_read_with_and_without_its_name() {
         output: uri("s3://bucket/renders/r1/output.mp4"),
         format: Format::Mp4,
         cfr: false,
+        took: None,
     });
     for (name, expected) in [("render-chunk", chunk), ("assemble", assemble)] {
         let event = golden(&format!("{name}.v2.event"));
@@ -300,6 +306,7 @@ fn the_sample_events_are_read_field_for_field() {
             output: uri("s3://render-bucket/outputs/demo/output.mp4"),
             format: Format::Mp4,
             cfr: false,
+            took: Some(Took { plan: 4000, chunks: vec![9000; 3] }),
         })
     );
     assert_eq!(sample("broken").unwrap_err().code(), Code::EventInvalid);
@@ -357,6 +364,7 @@ fn the_events_of_the_wire_format_are_read_field_for_field() {
         output: uri("s3://bucket/renders/r1/output.mp4"),
         format: Format::Mp4,
         cfr: false,
+        took: None,
     });
     for (name, expected) in [("plan", plan), ("render-chunk", chunk), ("assemble", assemble)] {
         assert_eq!(Event::parse(golden(&format!("{name}.event"))).unwrap(), expected);
@@ -402,6 +410,7 @@ fn answers_have_the_shapes_of_the_wire_format() {
         preview: None,
         frames_encoded: 480,
         file_size: 123_456,
+        cost_usd: None,
         duration_ms: 1500,
     });
     let probe = Answer::Probe(ProbeAnswer {
@@ -423,6 +432,7 @@ fn answers_have_the_shapes_of_the_wire_format() {
     });
     for (name, answer) in [
         ("probe", probe),
+        ("notify", Answer::Notify(NotifyAnswer { http_status: 204 })),
         ("plan", plan(false)),
         ("plan.v2", plan(true)),
         ("render-chunk", chunk),

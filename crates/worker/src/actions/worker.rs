@@ -44,6 +44,8 @@ pub(crate) struct Facts {
     /// Bytes of what was made.
     pub(crate) bytes: Option<u64>,
     pub(crate) chunks: Option<u64>,
+    /// What the whole render has cost, about.
+    pub(crate) dollars: Option<f64>,
     /// Whether an earlier try had already made it.
     pub(crate) was_there: bool,
     /// Of a chunk that was rendered.

@@ -132,6 +132,7 @@ async fn render_with(args: &RenderArgs, meter: &Meter) -> Result<Value> {
         output: uri(&output)?,
         format,
         cfr: false,
+        took: None,
     };
     let (assembled, _facts) = Box::pin(worker.assemble(&event)).await?;
     let stages = json!({

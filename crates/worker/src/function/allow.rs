@@ -170,6 +170,7 @@ mod tests {
                 output: output.clone(),
                 format: Format::Mp4,
                 cfr: false,
+                took: None,
             })
         };
         for (event, field) in [

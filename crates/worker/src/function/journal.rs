@@ -86,7 +86,7 @@ impl Journal {
         // A plan event does not know the hash of its plan.
         let plan_hash = match answer {
             Answer::Plan(answer) => Some(&answer.plan_hash),
-            Answer::RenderChunk(_) | Answer::Assemble(_) | Answer::Probe(_) => {
+            Answer::RenderChunk(_) | Answer::Assemble(_) | Answer::Probe(_) | Answer::Notify(_) => {
                 self.label.plan_hash.as_ref()
             }
         };
@@ -97,7 +97,7 @@ impl Journal {
 
     fn log_success(&self, plan_hash: Option<&String>, facts: &Facts, usage: Usage) {
         let Label { action: _, render_id, attempt, plan_hash: _, chunk } = &self.label;
-        let Facts { fetch, work, store, frames, bytes, chunks, was_there, report } = facts;
+        let Facts { fetch, work, store, frames, bytes, chunks, dollars, was_there, report } = facts;
         let report = report.as_deref();
         tracing::info!(
             event = "success",
@@ -122,6 +122,7 @@ impl Journal {
             frames,
             chunks,
             bytes,
+            cost_usd = dollars,
             workers = report.map(|report| report.workers),
             reused_frames = report.map(|report| report.reused_frames),
             relaunches = report.map(|report| report.relaunches),
@@ -190,9 +191,10 @@ fn success_numbers(answer: &Answer, facts: &Facts, usage: Usage) -> Vec<Number> 
             ),
         ]);
     }
+    numbers.extend(facts.dollars.map(|dollars| ("CostUsd", "None", json!(dollars))));
     match answer {
         Answer::Plan(answer) => numbers.push(("Chunks", "Count", json!(answer.chunk_count))),
-        Answer::RenderChunk(_) | Answer::Assemble(_) | Answer::Probe(_) => {}
+        Answer::RenderChunk(_) | Answer::Assemble(_) | Answer::Probe(_) | Answer::Notify(_) => {}
     }
     numbers
 }

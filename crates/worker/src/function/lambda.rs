@@ -68,6 +68,9 @@ struct Function {
 /// Lambda allows about 1,024 processes, and nobody reaps what others leave to its init process.
 const MAX_ZOMBIES: u32 = 200;
 
+/// How long asking for the next event may take. Nothing tells that it is done.
+const ASK_LIMIT: Duration = Duration::from_millis(20);
+
 /// Serves events until the sandbox is taken away.
 pub(crate) async fn serve(
     env: BTreeMap<String, String>,
@@ -113,11 +116,18 @@ pub(crate) async fn serve(
     let layers = ServiceBuilder::new().map_request(only_json).map_result(end_if_worn);
     tokio::select! {
         served = Runtime::new(handler).layer(layers).run() => served,
-        () = worn.notified() => {
+        () = after_the_next_request(&worn) => {
             tracing::warn!("too many processes wait to be reaped: this one makes room for a new sandbox");
             Ok(())
         }
     }
+}
+
+/// Ends when so much is left that this process should not take another event. An invocation is over for Lambda when the runtime asks for
+/// the next one, which it does at once after an answer; a process that is gone before that fails the invocation it has answered.
+async fn after_the_next_request(worn: &Notify) {
+    worn.notified().await;
+    tokio::time::sleep(ASK_LIMIT).await;
 }
 
 /// Adopts Chrome's helpers when Chrome dies: their other parent may not reap them, and zombies would add up.

@@ -31,8 +31,8 @@ fn tasks() -> Vec<(String, Value)> {
     let inner = states["RenderChunks"]["ItemProcessor"]["States"].as_object().unwrap().clone();
     let is_task = |(_, state): &(String, Value)| state["Type"] == "Task";
     let tasks: Vec<_> = states.into_iter().chain(inner).filter(is_task).collect();
-    // A probe is no part of a render.
-    assert_eq!(tasks.len(), Action::ALL.len() - 1);
+    // Probes and webhooks are no part of a render.
+    assert_eq!(tasks.len(), Action::ALL.len() - 2);
     tasks
 }
 
@@ -103,6 +103,7 @@ fn file(action: Action) -> &'static str {
         Action::RenderChunk => "render-chunk",
         Action::Assemble => "assemble",
         Action::Probe => "probe",
+        Action::Notify => "notify",
     }
 }
 

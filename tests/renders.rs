@@ -59,7 +59,7 @@ fn a_status_says_how_far_a_render_is_with_the_frames_of_chunks_that_are_not_done
     stack.run(&["submit", "project", "--detach", "--name", "one"]);
     // The script goes on with each look.
     json_of(&stack, &["status", "one", "--json"]);
-    stack.s3.put("work/one/progress/0000.json", br#"{"frames": 12}"#);
+    stack.s3.put("work/one/progress/0001.json", br#"{"frames": 12}"#);
     let status = json_of(&stack, &["status", &arn_of("one"), "--json"]);
     assert_eq!(status["status"], "RUNNING");
     assert_eq!(status["stage"], "rendering");

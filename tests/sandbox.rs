@@ -36,6 +36,12 @@ pub(crate) fn rootfs(dir: &Path) -> PathBuf {
     }
     fs::copy("/lib64/ld-linux-x86-64.so.2", rootfs.join("lib64/ld-linux-x86-64.so.2")).unwrap();
     fs::copy(tool("lambda/aws-lambda-rie"), rootfs.join("rie")).unwrap();
+    // Amazon's Linux has the authorities of TLS; a build without optimisation insists on some.
+    let authorities = Path::new("/etc/ssl/certs/ca-certificates.crt");
+    if authorities.exists() {
+        fs::create_dir_all(rootfs.join("etc/ssl/certs")).unwrap();
+        fs::copy(authorities, rootfs.join("etc/ssl/certs/ca-certificates.crt")).unwrap();
+    }
     rootfs
 }
 

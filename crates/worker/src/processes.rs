@@ -5,14 +5,20 @@ use std::fs;
 use render::OWNER;
 use rustix::process::{Pid, Signal};
 
-/// How many there are, and how many of them have ended and wait to be reaped.
+/// How many there are, and how many of those that this process may have left have ended and wait to be reaped.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Processes {
     pub(crate) all: u32,
     pub(crate) zombies: u32,
 }
 
+/// The id of the init process.
+const INIT: u32 = 1;
+
 pub(crate) fn count() -> Processes {
+    let me = std::process::id();
+    // Where orphans are not adopted, they are the init process's, like those of others.
+    let adopts = rustix::process::child_subreaper().is_ok_and(|reaper| reaper.is_some());
     let mut counted = Processes::default();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
         let is_process = entry.file_name().to_str().is_some_and(|name| name.parse::<u32>().is_ok());
@@ -22,14 +28,16 @@ pub(crate) fn count() -> Processes {
         // One that is gone by then does not count.
         let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
         counted.all += 1;
-        counted.zombies += u32::from(is_zombie(&stat));
+        let is_left = |parent| parent == me || (!adopts && parent == INIT);
+        counted.zombies += u32::from(zombie(&stat).is_some_and(is_left));
     }
     counted
 }
 
-/// Whether `/proc/ID/stat` is of a process that has ended: its state follows the program's name in brackets.
-fn is_zombie(stat: &str) -> bool {
-    stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z'))
+/// The parent of a process that has ended, as `/proc/ID/stat` says: its state and parent follow the program's name in brackets.
+fn zombie(stat: &str) -> Option<u32> {
+    let mut rest = stat.rsplit(')').next()?.split_whitespace();
+    if rest.next()? == "Z" { rest.next()?.parse().ok() } else { None }
 }
 
 /// Kills every process group that process `owner` has started.
@@ -79,10 +87,13 @@ mod tests {
 
     #[test]
     fn a_process_that_nobody_has_waited_for_is_a_zombie() {
-        assert!(is_zombie("12 (a) b) Z 7 12 12 0") && !is_zombie("12 (Z) S 7 12 12 0"));
+        assert_eq!(
+            (zombie("12 (a) b) Z 7 12 12 0"), zombie("12 (Z) S 7 12 12 0")),
+            (Some(7), None)
+        );
         let mut child = std::process::Command::new("true").spawn().unwrap();
         let stat = format!("/proc/{}/stat", child.id());
-        while !is_zombie(&fs::read_to_string(&stat).unwrap()) {
+        while zombie(&fs::read_to_string(&stat).unwrap()).is_none() {
             std::thread::yield_now();
         }
         let counted = count();

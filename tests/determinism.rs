@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::harness::{Bench, fixture, root, tool};
 
-const ANIMATED: [&str; 18] = [
+const ANIMATED: [&str; 19] = [
     "title-card",
     "css-keyframes",
     "waapi",
@@ -25,6 +25,7 @@ const ANIMATED: [&str; 18] = [
     "gif",
     "fonts-canonical",
     "alpha-shapes",
+    "scaled-layers",
 ];
 
 /// Nothing moves in the first; the others need a network or are refused.

@@ -51,3 +51,74 @@ test('what moves farther is noticed by Chrome itself; a fraction behind whole pi
   assert.deepEqual(frame({ b: [10.4, 10, 20, 20] }), []);
   assert.deepEqual(frame({ b: [13.401, 10, 20, 20] }), ['b no-limit']);
 });
+
+// A page with one box, whose place and style the test decides. `frame` answers whether the frame is to be drawn twice, and
+// what is drawn again before that and in between.
+const styled = async (t, given) => {
+  const page = await open(t, '<div id="around"><div id="a"></div></div>', { before: ['repaint.js'] });
+  const { window, document } = page;
+  const box = document.getElementById('a');
+  let rect = [0, 0, 100, 50];
+  const none = { transform: 'none', translate: 'none', transformOrigin: '50px 25px', willChange: 'auto' };
+  const styles = { a: { ...none, ...given }, around: { ...none } };
+  box.getBoundingClientRect = () => ({ x: rect[0], y: rect[1], width: rect[2], height: rect[3] });
+  window.getComputedStyle = (element) => styles[element.id] || none;
+  let drawn = [];
+  const { setProperty } = window.CSSStyleDeclaration.prototype;
+  for (const element of document.querySelectorAll('*')) {
+    element.style.setProperty = (name, value, ...rest) => {
+      if (name === PROPERTY) drawn.push(element.id || element.localName);
+      else setProperty.call(element.style, name, value, ...rest);
+    };
+  }
+  const frame = (to, changed = {}) => {
+    rect = to;
+    for (const [id, style] of Object.entries(changed)) Object.assign(styles[id], style);
+    drawn = [];
+    const twice = window.__fwRepaint();
+    const first = drawn;
+    drawn = [];
+    window.__fwRepaint.again();
+    return { twice, first, again: drawn };
+  };
+  return { frame, box };
+};
+
+test('what is shown at another scale is drawn twice, as is the first frame', async (t) => {
+  const { frame } = await styled(t);
+  assert.deepEqual(frame([0, 0, 100, 50]), { twice: true, first: ['html'], again: ['html'] });
+  assert.deepEqual(frame([0, 0, 100, 50]), { twice: false, first: [], again: [] });
+  assert.deepEqual(frame([0, 0, 200, 100], { a: { transform: 'matrix(2, 0, 0, 2, 0, 0)' } }), { twice: true, first: [], again: ['a'] });
+  assert.deepEqual(frame([0, 0, 150, 100], { around: { transform: 'matrix(0.75, 0, 0, 1, 0, 0)' } }), { twice: true, first: [], again: ['a'] });
+});
+
+test('what is laid out in another size, or only moves, is drawn once', async (t) => {
+  const { frame } = await styled(t);
+  frame([0, 0, 100, 50]);
+  frame([0, 0, 150, 50]);
+  assert.equal(frame([0, 0, 180, 50]).twice, false, 'another width');
+  assert.equal(frame([9.5, 0, 180, 50], { a: { transform: 'matrix(1, 0, 0, 1, 9.5, 0)' } }).twice, false, 'another place');
+});
+
+test('a transform that changes by less than Chrome notices is drawn again, however what is around it moves', async (t) => {
+  const { frame } = await styled(t, { transform: 'matrix(1, 0.1, -0.1, 1, 4, 0)' });
+  frame([0, 0, 100, 50]);
+  frame([30.4, 0, 100, 50]);
+  assert.deepEqual(frame([61, 0, 100, 50], { a: { transform: 'matrix(1, 0.1001, -0.1001, 1, 4.01, 0)' } }).first, ['a']);
+  assert.deepEqual(frame([92.4, 0, 100, 50], { a: { transform: 'matrix(1, 0.11, -0.11, 1, 4.01, 0)' } }).first, [], 'it turns farther');
+  assert.deepEqual(frame([123.8, 0, 100, 50], { a: { transformOrigin: '50.01px 25px' } }).first, ['a']);
+});
+
+test('a hint that a transform will change is replaced by one that leaves the scale alone', async (t) => {
+  for (const [given, expected] of [
+    ['transform', 'filter'],
+    ['opacity, transform', 'opacity,filter'],
+    ['perspective', 'filter'],
+    ['opacity', ''],
+    ['auto', ''],
+  ]) {
+    const { frame, box } = await styled(t, { willChange: given });
+    frame([0, 0, 100, 50]);
+    assert.equal(box.style.getPropertyValue('will-change'), expected, given);
+  }
+});

@@ -7,8 +7,9 @@ use crate::browser::Tick;
 use crate::browser::clock::{LEAD_MS, offset_of};
 use crate::browser::session::Session;
 use crate::error::{Error, Result};
-use crate::page;
 use crate::page::server::Server;
+use crate::page::{self, SeekResult};
+use crate::video_track::frames_at;
 
 /// What one frame shows may ask for more, and that again; so often.
 const MAX_ROUNDS: u32 = 50;
@@ -18,6 +19,15 @@ const MAX_REQUESTS_OF_A_FILE: u64 = 400;
 const LOOK_FOR_REQUESTS: Duration = Duration::from_millis(100);
 /// So long after the server's last answer, Chrome has told of it.
 const QUIET_AFTER: Duration = Duration::from_millis(200);
+
+/// What must be known of a frame to draw it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sought {
+    /// Whether the browser itself animates anything on the page.
+    animated: bool,
+    /// Whether something is drawn at another scale than in the frame before.
+    twice: bool,
+}
 
 impl Session<'_> {
     /// Lets the page go through a frame that nobody sees, as it would through one that is drawn.
@@ -54,20 +64,35 @@ impl Session<'_> {
         }
     }
 
+    /// Puts the page at a frame, with the frames of videos that it shows.
+    pub(super) async fn seek(&mut self, index: u32) -> Result<Sought> {
+        let tracks = self.server.tracks();
+        let due = frames_at(tracks, index, self.fps);
+        let next = frames_at(tracks, index.saturating_add(self.stride), self.fps);
+        let script = page::seek(self.fps.seconds(index), &due, &next);
+        let SeekResult { animated, twice, .. } = self.evaluate_seek(index, &script).await?;
+        Ok(Sought { animated, twice })
+    }
+
     /// Draws what has to be drawn before the frame itself. Returns the frame's tick, and whether anything has changed.
     pub(super) async fn draw_ahead(
         &mut self,
         index: u32,
         at: f64,
-        animated: bool,
+        Sought { animated, twice }: Sought,
     ) -> Result<(f64, bool)> {
         let interval = self.fps.interval_ms();
         let mut has_damage = false;
+        if animated || twice {
+            let early = self.browser.tick(at - LEAD_MS, interval, Tick::Advance).await?;
+            has_damage |= early.has_damage;
+        }
+        if twice {
+            self.browser.evaluate::<Option<()>>(page::REPAINT).await?;
+        }
         if animated {
             // A layer that the browser animates is first shifted by a fraction of a pixel and drawn anew only when it is
             // touched again: without this, its edges would depend on the frame before.
-            let early = self.browser.tick(at - LEAD_MS, interval, Tick::Advance).await?;
-            has_damage |= early.has_damage;
             self.seek(index).await?;
         }
         if !self.has_workers {

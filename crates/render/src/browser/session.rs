@@ -17,7 +17,6 @@ use crate::frame::Fps;
 use crate::page::server::Server;
 use crate::page::{self, SeekResult};
 use crate::tools::Tools;
-use crate::video_track::frames_at;
 
 /// Most seeks are over in a few milliseconds; one that takes longer may be waiting for frames to be drawn.
 const SEEK_WITHOUT_FRAMES: Duration = Duration::from_millis(250);
@@ -105,7 +104,7 @@ pub(crate) struct Session<'a> {
     asked: u32,
     /// The frame drawn last, and how far it was from the one before: most likely so far is the next one.
     drawn: Option<u32>,
-    stride: u32,
+    pub(super) stride: u32,
 }
 
 /// What is known about the next frame of this browser.
@@ -241,11 +240,11 @@ impl<'a> Session<'a> {
     ) -> Result<Capture> {
         let interval = self.fps.interval_ms();
         let (ticks, at) = (self.browser.clock, self.go_to(index).await?);
-        let animated = self.seek(index).await?;
+        let sought = self.seek(index).await?;
         // A tick that kept a slow seek going may have shown the change already: then the next one proves nothing.
         let is_provable = self.motion == Motion::Watching && self.browser.clock <= ticks;
         let is_check = want.png || self.asked % FRAMES_BETWEEN_CHECKS == 1;
-        let (at, was_damaged) = self.draw_ahead(index, at, animated).await?;
+        let (at, was_damaged) = self.draw_ahead(index, at, sought).await?;
         let mut png = None;
         if framebuffer.has_fault(ReadFault::Stale) {
             // The frame before is read once more.
@@ -297,10 +296,10 @@ impl<'a> Session<'a> {
             self.motion = Motion::Watching;
         }
         let (ticks, at) = (self.browser.clock, self.go_to(index).await?);
-        let animated = self.seek(index).await?;
+        let sought = self.seek(index).await?;
         // A tick that kept a slow seek going may have shown the change already: then the next one proves nothing.
         let is_provable = self.motion == Motion::Watching && self.browser.clock <= ticks;
-        let (at, was_damaged) = self.draw_ahead(index, at, animated).await?;
+        let (at, was_damaged) = self.draw_ahead(index, at, sought).await?;
         if is_provable || self.requests.has_new() {
             let has_damage = was_damaged
                 | self.browser.tick(at, interval, Tick::Advance).await?.has_damage
@@ -323,15 +322,6 @@ impl<'a> Session<'a> {
         }
         self.last_png.clone_from(&png);
         Ok(Capture::Png(png))
-    }
-
-    /// Returns whether the browser itself animates anything on the page.
-    pub(super) async fn seek(&mut self, index: u32) -> Result<bool> {
-        let tracks = self.server.tracks();
-        let due = frames_at(tracks, index, self.fps);
-        let next = frames_at(tracks, index.saturating_add(self.stride), self.fps);
-        let script = page::seek(self.fps.seconds(index), &due, &next);
-        Ok(self.evaluate_seek(index, &script).await?.animated)
     }
 
     pub(super) async fn evaluate_seek(&mut self, index: u32, script: &str) -> Result<SeekResult> {

@@ -433,8 +433,8 @@
       if (document.fonts.status === 'loading') await document.fonts.ready;
       if (window.__hfWaitForSeekCompletion) await window.__hfWaitForSeekCompletion();
       if (window.__hf.colorGrading && document.querySelector('[data-color-grading]')) await window.__hf.colorGrading.waitForActiveLuts();
-      if (frames) window.__fwRepaint();
-      return { errors: allErrors().length, animated: document.getAnimations().length > 0, jumped: mayJump && hasMore(before), workers: views(window).some((view) => view.__HF_VIRTUAL_TIME__.hasWorkers()) };
+      const twice = Boolean(frames) && window.__fwRepaint();
+      return { errors: allErrors().length, twice, animated: document.getAnimations().length > 0, jumped: mayJump && hasMore(before), workers: views(window).some((view) => view.__HF_VIRTUAL_TIME__.hasWorkers()) };
     },
   };
 })();

@@ -129,6 +129,9 @@ pub(crate) fn begin(lead: f64, can_leave_out: bool) -> String {
 /// Seconds of every registered timeline, by composition.
 pub(crate) const TIMELINES: &str = "__fw.timelines()";
 
+/// Makes Chrome draw again what it draws twice.
+pub(crate) const REPAINT: &str = "__fwRepaint.again(), null";
+
 pub(crate) const ERRORS: &str = "__fw.errors()";
 
 /// What a seek answers.
@@ -138,6 +141,8 @@ pub(crate) struct SeekResult {
     pub(crate) errors: usize,
     /// Whether the browser itself animates anything on the page.
     pub(crate) animated: bool,
+    /// Whether the frame must be drawn twice, with [`REPAINT`] in between.
+    pub(crate) twice: bool,
     /// Whether frames were left out although the page depends on them, as is known only now.
     pub(crate) jumped: bool,
     /// Whether workers draw along.

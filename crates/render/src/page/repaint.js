@@ -3,6 +3,10 @@
 // Chrome keeps the pixels of a part of a layer that has moved by less than 0.01 pixels since they were drawn, or whose
 // matrix has changed by less than 0.0001. Antialiased edges then show where the part was when this browser drew it last, so
 // that a frame would depend on the frames before it. A whole number of pixels does not count: the layer moves along.
+//
+// A layer whose scale changes is rasterized anew, and the edges of its first frame at that scale depend on the scale that it
+// had before. window.__fwRepaint() answers whether there is such a layer: then the frame is to be drawn twice, with
+// window.__fwRepaint.again() in between.
 window.__fwRepaint = (() => {
   'use strict';
   // Twice what Chrome allows, since it compares with the last position that it noticed, and a margin for rounding.
@@ -25,18 +29,64 @@ window.__fwRepaint = (() => {
     const room = MOVED + TURNED * (state.width + state.height);
     return whole(state.moved[0] - by[0]) <= room && whole(state.moved[1] - by[1]) <= room && state.grown <= room;
   };
+  const OTHERS = ['transformOrigin', 'translate', 'rotate', 'scale', 'offsetPath', 'offsetDistance', 'offsetAnchor', 'offsetPosition', 'offsetRotate', 'perspective', 'perspectiveOrigin', 'zoom'];
   const transformOf = (element) => {
-    const { transform, translate, rotate, scale, offsetPath, offsetDistance } = getComputedStyle(element);
-    return [transform, translate, rotate, scale, offsetPath, offsetDistance].join();
+    const style = getComputedStyle(element);
+    return { matrix: style.transform, others: OTHERS.map((name) => style[name]).join() };
+  };
+  const numbersOf = (text) => (text.match(/-?[\d.]+(?:e[-+]?\d+)?/g) || []).map(Number);
+  const areNear = (numbers, before, room) => numbers.length === before.length && numbers.every((number, i) => Math.abs(number - before[i]) <= room(i));
+  // Whether one transform differs from another by too little in the place where it is written, however what is around moves.
+  const isNear = (now, before) => {
+    if (now.matrix === 'none' || before.matrix === 'none') return false;
+    const [matrix, other] = [numbersOf(now.matrix), numbersOf(before.matrix)];
+    const isMove = (i) => (matrix.length === 6 ? i > 3 : i > 12 && i < 16);
+    return areNear(matrix, other, (i) => (isMove(i) ? MOVED : TURNED)) && areNear(numbersOf(now.others), numbersOf(before.others), () => MOVED);
+  };
+  const newState = () => ({ x: 0, y: 0, width: 0, height: 0, moved: [0, 0], grown: 0, transform: null, turned: false, near: false, checked: 0, value: 0 });
+  const stateOf = (element) => {
+    if (!seen.has(element)) seen.set(element, newState());
+    return seen.get(element);
+  };
+  const around = (element) => element.parentElement || element.getRootNode().host || null;
+
+  let frame = 0;
+  // Whether the element's own transform is another one than when it was looked at last.
+  const isTurned = (element) => {
+    const state = stateOf(element);
+    if (state.checked !== frame) {
+      const [transform, before] = [transformOf(element), state.transform];
+      const turned = !before || transform.matrix !== before.matrix || transform.others !== before.others;
+      Object.assign(state, { checked: frame, transform, turned, near: Boolean(turned && before && isNear(transform, before)) });
+    }
+    return state.turned;
+  };
+  const isScaled = (element) => {
+    for (let one = element; one; one = around(one)) if (isTurned(one)) return true;
+    return false;
   };
 
+  // With the hint that its transform will change, Chrome keeps a layer's pixels at the scale at which it was drawn first. With
+  // the hint that its filter will, it is a layer, too, and holds what is fixed in it.
+  const OF_TRANSFORMS = /^(?:-webkit-)?(?:transform|transform-style|perspective|translate|rotate|scale|offset(?:-.*)?)$/;
+  const dropHint = (element) => {
+    const hints = getComputedStyle(element).willChange.split(/,\s*/);
+    const kept = hints.filter((hint) => !OF_TRANSFORMS.test(hint));
+    if (kept.length < hints.length) element.style.setProperty('will-change', [...kept, 'filter'].join(), 'important');
+  };
+
+  // What was drawn at another scale in the frame before.
+  let scaled = [];
+
   // Whether the element has moved too little. `view` is where its document is in the page.
-  const look = (element, view) => {
+  const lookAt = (element, view) => {
     const rect = element.getBoundingClientRect();
     const [x, y, { width, height }] = [rect.x + view.x, rect.y + view.y, rect];
     const before = seen.get(element);
     if (!before) {
-      seen.set(element, { x, y, width, height, moved: [0, 0], grown: 0, transform: null, value: 0 });
+      Object.assign(stateOf(element), { x, y, width, height });
+      isTurned(element);
+      dropHint(element);
       return false;
     }
     before.moved = [x - before.x, y - before.y];
@@ -44,14 +94,16 @@ window.__fwRepaint = (() => {
     const isStill = x === before.x && y === before.y && before.grown === 0;
     Object.assign(before, { x, y, width, height });
     if (isStill) return false;
+    if (before.grown > 0 && isScaled(element)) {
+      dropHint(element);
+      scaled.push(element);
+    }
     if (isTiny(before, [0, 0])) return true;
     // What moves along with a layer may have moved in that layer by as little.
-    const transform = transformOf(element);
-    const turned = before.transform !== transform;
-    before.transform = transform;
-    if (!turned) return false;
-    for (let around = element.parentElement; around; around = around.parentElement) {
-      const other = seen.get(around);
+    if (!isTurned(element)) return false;
+    if (before.near) return true;
+    for (let one = around(element); one; one = around(one)) {
+      const other = seen.get(one);
       if (other && (other.moved[0] !== 0 || other.moved[1] !== 0) && isTiny(before, other.moved)) return true;
     }
     return false;
@@ -60,33 +112,42 @@ window.__fwRepaint = (() => {
   const walk = (root, view) => {
     for (const element of root.querySelectorAll('*')) {
       if (!element.style) continue;
-      const isLate = look(element, view);
+      const isLate = lookAt(element, view);
       if (isLate) repaint(element, seen.get(element));
       if (element.shadowRoot) walk(element.shadowRoot, view);
       if (element.localName === 'iframe') enter(element, isLate || isFirst);
     }
   };
-  const enter = (frame, isLate) => {
+  const enter = (iframe, isLate) => {
     let inner = null;
     try {
-      inner = frame.contentDocument;
+      inner = iframe.contentDocument;
     } catch {
       // Another origin, which is not driven either.
     }
     if (!inner || !inner.documentElement) return;
-    const { x, y } = seen.get(frame);
+    const { x, y } = seen.get(iframe);
     const root = inner.documentElement;
-    const state = seen.get(root) || { x: 0, y: 0, width: 0, height: 0, moved: [0, 0], grown: 0, transform: null, value: 0 };
-    seen.set(root, state);
-    if (isLate) repaint(root, state);
+    if (isLate) repaint(root, stateOf(root));
+    if (scaled.includes(iframe)) scaled.push(root);
     walk(inner, { x, y });
   };
 
-  return () => {
+  const look = () => {
     const root = document.documentElement;
+    frame += 1;
+    scaled = [];
     walk(document, { x: 0, y: 0 });
     // How the page stood when it was drawn while it was loading is not known.
-    if (isFirst) repaint(root, seen.get(root));
+    if (isFirst) {
+      repaint(root, stateOf(root));
+      scaled = [root];
+    }
     isFirst = false;
+    return scaled.length > 0;
   };
+  look.again = () => {
+    for (const element of scaled) repaint(element, stateOf(element));
+  };
+  return look;
 })();

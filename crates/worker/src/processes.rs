@@ -40,29 +40,44 @@ fn zombie(stat: &str) -> Option<u32> {
     if rest.next()? == "Z" { rest.next()?.parse().ok() } else { None }
 }
 
-/// Kills every process group that process `owner` has started.
+/// Kills every process group that process `owner`, which is gone, has started.
 pub(crate) fn kill_children_of(owner: &str) {
-    for group in groups(&format!("{OWNER}={owner}")) {
-        let _gone = rustix::process::kill_process_group(group, Signal::KILL);
-    }
+    kill_groups(owner, |_parent| true);
 }
 
-/// The process groups of those that have `mark` in their environment.
-fn groups(mark: &str) -> Vec<Pid> {
+/// Kills every process group that this process has started. It does not look at the environments of others, which takes long where
+/// they are many and busy.
+pub(crate) fn kill_own_children() {
+    let me = std::process::id();
+    kill_groups(&me.to_string(), |parent| parent == me);
+}
+
+/// Kills the groups of the processes that have `owner` in their environment and a parent that `may_be` one of them.
+fn kill_groups(owner: &str, may_be: impl Fn(u32) -> bool) {
+    let mark = format!("{OWNER}={owner}");
     let ids = fs::read_dir("/proc").into_iter().flatten().flatten();
     let ids = ids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let is_marked = |id: &u32| {
+    let is_marked = |id: u32| {
         let environ = fs::read(format!("/proc/{id}/environ")).unwrap_or_default();
         environ.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes())
     };
     let group = |id: u32| {
         let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-        Pid::from_raw(stat.rsplit(')').next()?.split_whitespace().nth(2)?.parse().ok()?)
+        let (parent, group) = parent_and_group(&stat)?;
+        (may_be(parent) && is_marked(id)).then(|| Pid::from_raw(group))?
     };
-    let mut groups: Vec<_> = ids.filter(is_marked).filter_map(group).collect();
+    let mut groups: Vec<_> = ids.filter_map(group).collect();
     groups.sort_unstable_by_key(|group| group.as_raw_nonzero());
     groups.dedup();
-    groups
+    for group in groups {
+        let _gone = rustix::process::kill_process_group(group, Signal::KILL);
+    }
+}
+
+/// What `/proc/ID/stat` says after the program's name in brackets and the state.
+fn parent_and_group(stat: &str) -> Option<(u32, i32)> {
+    let mut rest = stat.rsplit(')').next()?.split_whitespace().skip(1);
+    Some((rest.next()?.parse().ok()?, rest.next()?.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -78,6 +93,9 @@ mod tests {
             let mut command = Command::new("sleep");
             command.arg("60").env(OWNER, owner).process_group(0).spawn().unwrap()
         });
+        assert_eq!(parent_and_group("12 (a) b) Z 7 11 10 0"), Some((7, 11)));
+        kill_groups("test-7", |parent| parent != std::process::id());
+        assert!(mine.try_wait().unwrap().is_none(), "its parent is this process");
         kill_children_of("test-7");
         assert!(!mine.wait().unwrap().success());
         assert!(other.try_wait().unwrap().is_none());

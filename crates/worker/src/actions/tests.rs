@@ -84,7 +84,10 @@ fn a_bad_event_is_refused_with_the_path_of_its_field() {
     for (event, expected) in [
         (json!(null), "event: it must be a JSON object, not null"),
         (json!([1]), "event: it must be a JSON object, not [1]"),
-        (json!({}), "event: Action must be plan, renderChunk, assemble, it is missing"),
+        (
+            json!({}),
+            "event: Action must be plan, renderChunk, assemble, probe, notify, it is missing",
+        ),
         (json!({"Payload": "text"}), "event: Payload must be a JSON object, not \"text\""),
         (
             json!({"Payload": {"Input": with(chunk(), "ChunkIndex", json!(true))}}),

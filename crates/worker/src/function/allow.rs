@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_render_reaches_what_has_its_name_and_no_other_render_s() {
-        let list = AllowList::parse(Some("b"));
+        let list = AllowList::parse(Some("ours"));
         let own = list.clone().with_paths(Some("own"));
         let chunk = |plan: &str, prefix: &str| {
             Event::RenderChunk(RenderChunkEvent {
@@ -205,15 +205,15 @@ mod tests {
                 format: Format::Mp4,
             })
         };
-        let (mine, theirs) = ("s3://b/work/mine/p", "s3://b/work/mine2/p");
+        let (mine, theirs) = ("s3://ours/work/mine/p", "s3://ours/work/mine2/p");
         for (event, is_allowed) in [
-            (chunk(mine, "s3://b/work/mine"), true),
-            (chunk(mine, "s3://b/renders/mine/"), true),
-            (chunk(theirs, "s3://b/work/mine"), false),
-            (chunk(mine, "s3://b/work/mine2"), false),
-            (chunk(mine, "s3://b/work"), false),
-            (chunk(mine, "s3://b/renders/theirs"), false),
-            (chunk(mine, "s3://b/outputs/theirs/x"), false),
+            (chunk(mine, "s3://ours/work/mine"), true),
+            (chunk(mine, "s3://ours/renders/mine/"), true),
+            (chunk(theirs, "s3://ours/work/mine"), false),
+            (chunk(mine, "s3://ours/work/mine2"), false),
+            (chunk(mine, "s3://ours/work"), false),
+            (chunk(mine, "s3://ours/renders/theirs"), false),
+            (chunk(mine, "s3://ours/outputs/theirs/x"), false),
         ] {
             assert_eq!(own.check(&event, Some("mine")).is_ok(), is_allowed, "{event:?}");
             assert!(own.check(&event, None).is_ok());

@@ -241,7 +241,7 @@ impl Function {
             done = &mut work => done,
             () = tokio::time::sleep_until(deadline.stop().into()) => {
                 // All at once, so that none has to be waited for when the work is dropped.
-                processes::kill_children_of(&std::process::id().to_string());
+                processes::kill_own_children();
                 Err(deadline.exceeded(action, tally))
             }
         }

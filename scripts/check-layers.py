@@ -39,7 +39,8 @@ LAYERS = {
         ["local", "s3"],
     ],
     "worker": [
-        ["action", "resources", "time"],
+        ["action", "cost", "processes", "resources", "restart", "time"],
+        ["guard"],
         ["error"],
         ["output", "workdir"],
         ["tools"],

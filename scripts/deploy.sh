@@ -5,6 +5,7 @@
 # NAME is framewright if not given. Parameters are those of sam/template.yaml; an update keeps those that are not named.
 # scripts/bundle.sh runs first, unless --bundle names a ZIP that it has made, or the stack runs an image. --force updates while
 # renders run, too. --replace writes over .framewright/NAME.json also if that is of a stack in another account or region.
+# Before it deploys, the account is asked whether it can have the stack; afterwards the function draws a frame.
 # --hyperframes also writes DIR/.hyperframes/lambda-stack-NAME.json, by which the hyperframes command finds the stack in DIR.
 set -euo pipefail
 from="$PWD"
@@ -14,10 +15,10 @@ export SAM_CLI_TELEMETRY=0
 [ -z "${AWS_REGION:-}" ] || export AWS_DEFAULT_REGION="$AWS_REGION"
 
 fail() { echo "deploy: $*" >&2; exit "${status:-1}"; }
-usage() { sed -n '2,8s/^# //p' "$0" >&2; exit 2; }
+usage() { sed -n '2,9s/^# //p' "$0" >&2; exit 2; }
 
 unset image # Set, even to nothing, if it is named.
-stack=framewright bundle="" hyperframes="" force="" replace=() overrides=()
+stack=framewright bundle="" hyperframes="" force="" replace=() overrides=() parameters=()
 while [ $# -gt 0 ]; do
   case "$1" in
     --stack) stack="${2:?deploy: --stack needs a name}"; shift 2 ;;
@@ -30,6 +31,7 @@ while [ $# -gt 0 ]; do
       key="${2%%=*}" value="${2#*=}"
       grep -q "^  $key:\$" <(sed -n '/^Parameters:/,/^Mappings:/p' sam/template.yaml) || status=2 fail "sam/template.yaml has no parameter $key"
       [ "$key" != ImageUri ] || image="$value"
+      parameters+=("$2")
       overrides+=("$key=\"${value//\"/\\\"}\"") # As the SAM CLI reads values with spaces.
       shift 2
       ;;
@@ -45,6 +47,8 @@ done
 tools=.tools/aws/deploy/bin
 ask() { "$tools/python" scripts/aws/stack.py "$@"; }
 ask place ".framewright/$stack.json" ${replace[@]+"${replace[@]}"}
+preflight() { "$tools/python" scripts/aws/preflight.py "$@"; }
+preflight check sam/render.asl.json ${parameters[@]+"${parameters[@]}"}
 [ -n "$force" ] || ask idle "$stack"
 [ -n "${image+named}" ] || image="$(ask image "$stack")"
 
@@ -55,6 +59,7 @@ mkdir "$packed/sam" "$packed/dist"
 cp sam/template.yaml sam/render.asl.json "$packed/sam/"
 if [ -n "$image" ]; then
   [ -z "$bundle" ] || status=2 fail "the stack runs the image $image: --bundle needs --parameter ImageUri="
+  preflight image "$image"
   # The SAM CLI uploads what CodeUri names also when no function uses it: a small placeholder is uploaded instead.
   "$tools/python" -m zipfile -c "$packed/dist/framewright.zip" sam/template.yaml
   echo "deploy: $stack with the image $image" >&2
@@ -77,10 +82,14 @@ given=()
 [ ${#overrides[@]} = 0 ] || given=(--parameter-overrides "${overrides[@]}")
 "$tools/python" -m samcli deploy --template-file "$template" --stack-name "$stack" --resolve-s3 --no-progressbar \
   --capabilities CAPABILITY_IAM --tags "framewright:stack=$stack" --no-confirm-changeset --no-fail-on-empty-changeset \
-  --on-failure DELETE "${given[@]}" "$@" < /dev/null
+  --on-failure DELETE "${given[@]}" "$@" < /dev/null 2>&1 | tee "$packed/said" || {
+  preflight explain "$packed/said"
+  exit 1
+}
 
 ask outputs "$stack" ".framewright/$stack.json"
 [ -z "$hyperframes" ] || echo "deploy: $(ask hyperframes "$stack" "$hyperframes")" >&2
+preflight probe "$(ask output "$stack" FunctionName)" >&2
 named=""
 [ "$stack" = framewright ] || named=" --stack $stack"
 cat >&2 <<NEXT

@@ -49,4 +49,4 @@ echo "== a bundle and its deployment"
 bundle="$(mktemp -d)"
 trap 'rm -rf "$bundle"' EXIT
 ./scripts/bundle.sh --bootstrap "${CARGO_TARGET_DIR:-target}/release/bootstrap" --level 9 --output "$bundle/framewright.zip"
-./tests/aws/deploy.sh "$bundle/framewright.zip" Deployed HyperFrames
+./tests/aws/deploy.sh "$bundle/framewright.zip" Deployed Preflight HyperFrames

@@ -3,22 +3,27 @@
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::harness::{root, tool};
+use crate::harness::{root, stage, tool};
 use crate::s3::{BUCKET, S3};
+use crate::sandbox::rootfs;
 
 /// A sandbox. Dropping it ends everything that runs in it.
 pub(crate) struct Sandbox {
     dir: TempDir,
     child: Child,
     port: u16,
+    /// Whether it is like Lambda's, with a namespace of its own for processes.
+    is_closed: bool,
 }
 
 /// How a sandbox differs from the usual one.
@@ -42,8 +47,24 @@ pub(crate) enum RunsIn {
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { seconds: 120, env: Vec::new(), place: RunsIn::Here }
+        Self { seconds: 120, env: Vec::new(), place: usual_place() }
     }
+}
+
+/// Where functions run that no test has placed: here, or with `FRAMEWRIGHT_TEST_SANDBOX` in a sandbox like Lambda's, to see that all
+/// tests of the function pass in it as well.
+fn usual_place() -> RunsIn {
+    static STAGED: OnceLock<(PathBuf, PathBuf)> = OnceLock::new();
+    if std::env::var_os("FRAMEWRIGHT_TEST_SANDBOX").is_none() {
+        return RunsIn::Here;
+    }
+    let (root, task) = STAGED.get_or_init(|| {
+        let dir = tempfile::tempdir().unwrap().keep();
+        fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).unwrap();
+        stage(&dir.join("task"));
+        (rootfs(&dir), dir.join("task"))
+    });
+    RunsIn::Sandbox { root: root.clone(), task: task.clone() }
 }
 
 /// Memory of a sandbox that is like Lambda's.
@@ -63,13 +84,14 @@ impl Sandbox {
 
     /// A sandbox that reaches S3 by what is in `connection`.
     pub(crate) fn connected(connection: &[(&'static str, String)], setup: Setup) -> Self {
+        let Setup { seconds, env, place } = setup;
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("tmp")).unwrap();
         let (port, api) = free_ports();
         let rie = tool("lambda/aws-lambda-rie");
         let log = File::create(dir.path().join("log")).unwrap();
         let tmp = dir.path().join("tmp");
-        let (mut command, bootstrap) = match &setup.place {
+        let (mut command, bootstrap) = match &place {
             RunsIn::Here => (Command::new(rie), env!("CARGO_BIN_EXE_bootstrap")),
             RunsIn::Script(script) => {
                 let mut command = Command::new("unshare");
@@ -91,10 +113,10 @@ impl Sandbox {
             .env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
             .env("AWS_LAMBDA_FUNCTION_NAME", "render")
             .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
-            .env("AWS_LAMBDA_FUNCTION_TIMEOUT", setup.seconds.to_string())
+            .env("AWS_LAMBDA_FUNCTION_TIMEOUT", seconds.to_string())
             .env("AWS_SESSION_TOKEN", "")
             .env("HYPERFRAMES_RENDER_BUCKET", BUCKET);
-        if let RunsIn::Sandbox { .. } = setup.place {
+        if let RunsIn::Sandbox { .. } = place {
             command.env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", SANDBOX_MIB);
         } else {
             command
@@ -104,7 +126,7 @@ impl Sandbox {
         }
         command
             .envs(connection.iter().cloned())
-            .envs(setup.env)
+            .envs(env)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -116,7 +138,8 @@ impl Sandbox {
             assert!(Instant::now() < until, "the emulator does not listen");
             std::thread::sleep(Duration::from_millis(10));
         }
-        Self { dir, child, port }
+        let is_closed = matches!(setup.place, RunsIn::Sandbox { .. });
+        Self { dir, child, port, is_closed }
     }
 
     /// The id of the emulator's process in a sandbox like Lambda's.
@@ -130,6 +153,19 @@ impl Sandbox {
             line.starts_with("/rie") && line.contains(&port)
         })
         .unwrap()
+    }
+
+    /// The id of the function's process, which may be in a sandbox like Lambda's.
+    pub(crate) fn function(&self) -> u32 {
+        let until = Instant::now() + Duration::from_secs(30);
+        loop {
+            let found = self.processes().into_iter().find(|(_, name)| name == "bootstrap");
+            if let Some((id, _)) = found {
+                return id.unsigned_abs();
+            }
+            assert!(Instant::now() < until, "no function runs\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Sends one event and returns the answer: the function's, or `{errorType, errorMessage}`.
@@ -171,6 +207,8 @@ impl Sandbox {
     /// The processes that run in this sandbox, as ids and programs, without the emulator.
     pub(crate) fn processes(&self) -> Vec<(i32, String)> {
         let needle = self.dir.path().to_str().unwrap().to_owned();
+        let namespace = |id: u32| fs::read_link(format!("/proc/{id}/ns/pid")).ok();
+        let own = self.is_closed.then(|| namespace(self.emulator()).unwrap());
         let mut found = Vec::new();
         for entry in fs::read_dir("/proc").unwrap().flatten() {
             let Some(id) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
@@ -178,14 +216,18 @@ impl Sandbox {
             };
             let read = |name: &str| fs::read(entry.path().join(name)).unwrap_or_default();
             let (line, env) = (read("cmdline"), read("environ"));
-            let is_ours =
-                [&line, &env].iter().any(|text| String::from_utf8_lossy(text).contains(&needle));
+            let is_ours = match &own {
+                Some(own) => fs::read_link(entry.path().join("ns/pid")).ok().as_ref() == Some(own),
+                None => {
+                    [&line, &env].iter().any(|text| String::from_utf8_lossy(text).contains(&needle))
+                }
+            };
             let line = String::from_utf8_lossy(&line).into_owned();
             let program = Path::new(line.split('\0').next().unwrap()).file_name();
             let program = program.map_or(String::new(), |name| name.to_string_lossy().into_owned());
             if is_ours
                 && !program.is_empty()
-                && !program.contains("lambda-rie")
+                && !["aws-lambda-rie", "rie", "framewright-guard"].contains(&program.as_str())
                 && program != "unshare"
             {
                 found.push((id, program));
@@ -228,6 +270,10 @@ impl Drop for Sandbox {
         let group = format!("-{}", self.child.id());
         let _gone = Command::new("kill").args(["-KILL", "--", &group]).status();
         let _gone = self.child.wait();
+        // A namespace of processes ends with its first one.
+        if self.is_closed {
+            return;
+        }
         // The emulator starts the function in a process group of its own.
         for (id, _) in self.processes() {
             let _gone = Command::new("kill")

@@ -138,3 +138,19 @@ fn a_full_disk_ends_the_render_with_its_code() {
     assert_eq!((run.status, run.code()), (Some(1), "DISK_FULL"), "{}", run.stderr);
     assert!(!bench.path("out.mp4").exists());
 }
+
+#[test]
+fn what_a_killed_render_has_started_ends_with_it_and_its_scratch_goes_with_the_next() {
+    let bench = Bench::new();
+    let mut child = start(&bench, &[]);
+    wait_for(&bench, "chromium", 1);
+    wait_for(&bench, "ffmpeg", 1);
+    kill(i32::try_from(child.id()).unwrap(), "-KILL");
+    child.wait().unwrap();
+    std::thread::sleep(Duration::from_secs(1));
+    for program in ["chromium", "ffmpeg"] {
+        assert_eq!(bench.processes(program), Vec::<i32>::new(), "{program} is still running");
+    }
+    bench.render(&fixture("css-keyframes"), &["--frames", "0..2"]);
+    bench.assert_no_scratch();
+}

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::emulator::{Sandbox, Setup, free_ports, post};
-use crate::functions::{FaultKind, Function, Invocation};
+use crate::functions::{FaultKind, Function, Invocation, REDRIVEN};
 use crate::harness::{Bench, fixture, root, tool};
 use crate::lambda::{PAGE, packed};
 use crate::s3::{BUCKET, S3};
@@ -159,6 +159,7 @@ impl Deployment {
             let env = vec![
                 ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", MEMORY_MIB.to_string()),
                 ("FRAMEWRIGHT_WORK_TAG", WORK_TAG.to_owned()),
+                ("FRAMEWRIGHT_RENDER_PATHS", "own".to_owned()),
                 ("HYPERFRAMES_RENDER_BUCKET", allowed()),
             ];
             Sandbox::connected(&connection, Setup { seconds, env, ..Setup::default() })
@@ -169,13 +170,28 @@ impl Deployment {
 
     fn run(&self, name: &str, project: &Path, chunk_size: u32) -> ExecutionResult {
         self.s3.put(&format!("projects/{name}/project.tar.gz"), &packed(project));
-        let input = json!({
+        self.interpreter.run(name, &Self::input(name, chunk_size))
+    }
+
+    fn input(name: &str, chunk_size: u32) -> Value {
+        json!({
             "ProjectS3Uri": format!("s3://{BUCKET}/projects/{name}/project.tar.gz"),
             "PlanOutputS3Prefix": format!("s3://{BUCKET}/work/{name}"),
             "OutputS3Uri": format!("s3://{BUCKET}/outputs/{name}/output.mp4"),
             "Config": {"fps": "30", "chunkSize": chunk_size},
-        });
-        self.interpreter.run(name, &input)
+        })
+    }
+
+    /// Takes up an execution that has failed, as Step Functions would: it resumes at the state that did not succeed. A state of the
+    /// type Fail fails again; of a task or a Map, what has succeeded is kept and the rest is tried anew. The interpreter does not
+    /// know this request, so the machine runs once more and the function answers from memory what it has answered before.
+    fn redrive(&self, name: &str, failed: &ExecutionResult, chunk_size: u32) -> ExecutionResult {
+        let state = failed_state(failed);
+        let machine = fs::read_to_string(root().join("sam/render.asl.json")).unwrap();
+        let machine: Value = serde_json::from_str(&machine).unwrap();
+        assert_ne!(machine["States"][&state]["Type"], "Fail", "a redrive resumes at {state}");
+        assert!(machine["States"][&state].is_object(), "{state}");
+        self.interpreter.run(&format!("{name}{REDRIVEN}"), &Self::input(name, chunk_size))
     }
 
     /// Asserts that an execution has made what a render on this machine makes.
@@ -197,6 +213,19 @@ impl Deployment {
         assert_eq!(attempts, (0..).take(ours.len()).collect::<Vec<u64>>(), "{action} {chunk:?}");
         ours.into_iter().map(|one| one.outcome.clone()).collect()
     }
+}
+
+/// The state of the machine's own level that was entered and never left.
+fn failed_state(ended: &ExecutionResult) -> String {
+    let names = |kind: &str, details: &str| -> Vec<String> {
+        let events = ended.events.iter();
+        let found = events.filter(|event| event["type"].as_str().unwrap().ends_with(kind));
+        found.map(|event| event[details]["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let left = names("StateExited", "stateExitedEventDetails");
+    let entered = names("StateEntered", "stateEnteredEventDetails");
+    let is_inner = |name: &String| name == "RenderChunk";
+    entered.into_iter().rev().find(|name| !is_inner(name) && !left.contains(name)).unwrap()
 }
 
 fn count(ended: &ExecutionResult, kind: &str) -> usize {
@@ -302,6 +331,33 @@ fn what_cannot_pass_ends_the_execution_at_once_with_the_worker_s_own_code_and_se
     );
     assert_eq!((bad.status.as_str(), &bad.error), ("FAILED", &json!("S3_URI_NOT_ALLOWED")));
     assert_eq!(deployment.function.tried("bad").len(), 1);
+}
+
+#[test]
+fn a_render_that_failed_is_taken_up_again_at_the_chunk_that_failed() {
+    let (deployment, project) = (Deployment::new(2, 2, 240), page());
+    // All the tries that the class of this error has.
+    deployment.function.fail("renderChunk", Some(2), 3, FaultKind::Killed);
+    let ended = deployment.run("again", project.path(), 10);
+    // What an operator sees: the last try's error and cause, without anything around them.
+    assert_eq!((ended.status.as_str(), &ended.error), ("FAILED", &json!("Runtime.ExitError")));
+    assert!(ended.cause.contains("Runtime.ExitError") || !ended.cause.is_empty());
+    let before = deployment.function.tried("again");
+    assert!(before.iter().all(|one| one.action != "assemble"));
+    let drawn = before.iter().filter(|one| one.action == "renderChunk" && one.outcome == "ok");
+    let drawn: Vec<_> = drawn.map(|one| one.chunk.unwrap()).collect();
+    // The cause is gone: no fault is left.
+    let redriven = deployment.redrive("again", &ended, 10);
+    assert_eq!(redriven.status, "SUCCEEDED", "{} {}", redriven.error, redriven.cause);
+    let after = deployment.function.tried("again").split_off(before.len());
+    let mut chunks: Vec<_> = after.iter().filter_map(|one| one.chunk).collect();
+    chunks.sort_unstable();
+    let missing: Vec<_> = (0..6).filter(|chunk| !drawn.contains(chunk)).collect();
+    assert_eq!(chunks, missing, "only what had not succeeded is drawn: {after:?}");
+    assert!(chunks.contains(&2));
+    assert!(after.iter().all(|one| one.action != "plan" && one.outcome == "ok"), "{after:?}");
+    assert_eq!(after.last().unwrap().action, "assemble");
+    deployment.assert_same("again", project.path(), 10);
 }
 
 #[test]

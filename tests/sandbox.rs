@@ -23,7 +23,7 @@ const LIBRARIES: [&str; 8] = [
     "libgcc_s.so.1",
 ];
 
-fn rootfs(dir: &Path) -> PathBuf {
+pub(crate) fn rootfs(dir: &Path) -> PathBuf {
     let rootfs = dir.join("root");
     for folder in ["dev", "proc", "tmp", "var/task", "lib64", "lib/x86_64-linux-gnu", "etc"] {
         fs::create_dir_all(rootfs.join(folder)).unwrap();
@@ -36,6 +36,12 @@ fn rootfs(dir: &Path) -> PathBuf {
     }
     fs::copy("/lib64/ld-linux-x86-64.so.2", rootfs.join("lib64/ld-linux-x86-64.so.2")).unwrap();
     fs::copy(tool("lambda/aws-lambda-rie"), rootfs.join("rie")).unwrap();
+    // Amazon's Linux has the authorities of TLS; a build without optimisation insists on some.
+    let authorities = Path::new("/etc/ssl/certs/ca-certificates.crt");
+    if authorities.exists() {
+        fs::create_dir_all(rootfs.join("etc/ssl/certs")).unwrap();
+        fs::copy(authorities, rootfs.join("etc/ssl/certs/ca-certificates.crt")).unwrap();
+    }
     rootfs
 }
 

@@ -29,7 +29,7 @@ pub(crate) struct Script {
     pub(crate) end: Option<(&'static str, &'static str, String)>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Execution {
     arn: String,
     input: String,
@@ -199,6 +199,9 @@ impl State {
         if action == "StartExecution" {
             return self.start(body);
         }
+        if action == "ListExecutions" {
+            return self.list(body);
+        }
         let arn = body["executionArn"].as_str().unwrap();
         let Some(execution) = self.executions.iter_mut().find(|known| known.arn == arn) else {
             return refusal("ExecutionDoesNotExist");
@@ -212,6 +215,29 @@ impl State {
             }
             other => panic!("nobody should ask for {other}"),
         }
+    }
+
+    /// The newest first, two in a page.
+    fn list(&self, body: &Value) -> (u16, Value) {
+        assert_eq!(body["stateMachineArn"], MACHINE);
+        let described = self.executions.iter().rev().map(|one| {
+            let mut found = one.clone().describe();
+            found.as_object_mut().unwrap().remove("input");
+            if one.is_stopped {
+                found["status"] = "ABORTED".into();
+            }
+            found
+        });
+        let of_status =
+            |one: &Value| body["statusFilter"].is_null() || one["status"] == body["statusFilter"];
+        let found: Vec<_> = described.filter(of_status).collect();
+        let from = body["nextToken"].as_str().map_or(0, |token| token.parse::<usize>().unwrap());
+        let end = found.len().min(from + 2);
+        let mut answer = json!({"executions": found[from..end]});
+        if end < found.len() {
+            answer["nextToken"] = end.to_string().into();
+        }
+        (200, answer)
     }
 
     fn start(&mut self, body: &Value) -> (u16, Value) {

@@ -81,7 +81,7 @@ fn fifty_events_leave_the_sandbox_as_it_was() {
 #[test]
 fn what_a_cut_off_invocation_left_is_gone_at_the_next_one() {
     let cloud = Cloud::new(Setup::default());
-    let left = cloud.sandbox.tmp().join("framewright-left/plan");
+    let left = cloud.sandbox.tmp().join("framewright-work-left/plan");
     fs::create_dir_all(&left).unwrap();
     fs::write(left.join("plan.json"), "{}").unwrap();
     cloud.assert_serves();

@@ -1,6 +1,7 @@
 """What scripts/deploy.sh asks AWS about a stack:
 
-stack.py place FILE [--replace] | stack.py idle STACK | stack.py image STACK | stack.py outputs STACK FILE
+stack.py place FILE [--replace] | stack.py idle STACK | stack.py image STACK | stack.py outputs STACK FILE |
+stack.py output STACK NAME
 stack.py hyperframes STACK DIR: writes what HyperFrames' command line reads in DIR about its stacks
 """
 
@@ -96,6 +97,8 @@ def main():
             image(stack)
         case ["outputs", stack, path]:
             write(outputs(stack), Path(path))
+        case ["output", stack, name]:
+            print(outputs(stack)[name])
         case ["hyperframes", stack, directory]:
             hyperframes(stack, Path(directory))
         case _:

@@ -18,20 +18,25 @@ def post(path, value):
 
 def answer(event):
     action = event["Action"]
+    if action == "probe":
+        tools = {"Chrome": "HeadlessChrome/1", "WebGl": "SwiftShader", "Ffmpeg": "ffmpeg version 1", "Ffprobe": "ffprobe version 1"}
+        drawn = {"FrameSource": "framebuffer", "FrameSourceReason": None, "Width": 320, "Height": 180}
+        found = {"CredentialsShielded": True, "Cores": 2, "MemoryMiB": 3008, "Processes": 3, "Zombies": 0}
+        return {"Action": action, **tools, **drawn, **found, "Capabilities": {}, "DurationMs": 1}
     if action == "plan":
         if "slow" in event["ProjectS3Uri"]:
             time.sleep(60)
         prefix = event["PlanOutputS3Prefix"]
         size = {"ChunkCount": 3, "TotalFrames": 90, "Fps": 30, "Width": 640, "Height": 360}
         kind = {"Format": "mp4", "HasAudio": False, "AudioS3Uri": None}
-        return {"Action": action, "PlanS3Uri": f"{prefix}/plan.tar.gz", "PlanHash": "0" * 64, **size, **kind}
+        return {"Action": action, "PlanS3Uri": f"{prefix}/plan.tar.gz", "PlanHash": "0" * 64, "DurationMs": 1, **size, **kind}
     if action == "renderChunk":
         index = event["ChunkIndex"]
         chunk = f"{event['ChunkOutputS3Prefix']}/chunks/{index:04}.mp4"
-        return {"Action": action, "ChunkS3Uri": chunk, "ChunkIndex": index, "Sha256": "f" * 64, "FramesEncoded": 30}
+        return {"Action": action, "ChunkS3Uri": chunk, "ChunkIndex": index, "Sha256": "f" * 64, "FramesEncoded": 30, "DurationMs": 1}
     frames = 30 * len(event["ChunkS3Uris"])
     beside = {"PosterS3Uri": None, "PreviewS3Uri": None}
-    return {"Action": action, "OutputS3Uri": event["OutputS3Uri"], **beside, "FramesEncoded": frames, "FileSize": 1}
+    return {"Action": action, "OutputS3Uri": event["OutputS3Uri"], **beside, "FramesEncoded": frames, "FileSize": 1, "CostUsd": None}
 
 
 while True:

@@ -7,7 +7,11 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import threading
 import unittest
+import urllib.error
+import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from unittest.mock import patch
 
 from botocore.exceptions import ClientError
@@ -64,7 +68,7 @@ class Deployed(Case):
         self.assertEqual(set(self.deployment), names)
         self.assertTrue(all(isinstance(value, str) for value in self.deployment.values()))
         numbers = [self.deployment[name] for name in ("FunctionMemoryMiB", "MaxConcurrency", "Region")]
-        self.assertEqual(numbers, ["5307", "8", "us-east-1"])
+        self.assertEqual(numbers, ["3008", "8", "us-east-1"])
         self.assertIn("scripts/submit.sh fixtures/projects/title-card -o out.mp4", self.said)
 
     def test_the_file_that_hyperframes_command_line_reads_is_written_where_it_is_asked_for(self):
@@ -78,7 +82,7 @@ class Deployed(Case):
             "bucketName": self.deployment["BucketName"],
             "stateMachineArn": self.deployment["StateMachineArn"],
             "functionName": self.deployment["FunctionName"],
-            "lambdaMemoryMb": 5307,
+            "lambdaMemoryMb": 3008,
             "reservedConcurrency": 8,
         }
         self.assertEqual(state, expected)
@@ -101,13 +105,13 @@ class Deployed(Case):
         self.assertNotIn("${", machine["definition"])
         states = json.loads(machine["definition"])["States"]
         self.assertEqual(states["Plan"]["Parameters"]["FunctionName"], self.deployment["FunctionArn"])
-        self.assertIn('"MaxConcurrency": 8}', states["Defaults"]["Parameters"]["Input.$"])
+        self.assertEqual(states["Defaults"]["Parameters"]["Defaults"]["MaxConcurrency.$"], "States.StringToJson('8')")
 
     def test_the_function_is_as_the_parameters_say(self):
         function = cloud.client("lambda").get_function_configuration(FunctionName=self.deployment["FunctionName"])
         self.assertEqual((function["Runtime"], function["Architectures"]), ("provided.al2023", ["x86_64"]))
         sizes = (function["MemorySize"], function["Timeout"], function["EphemeralStorage"]["Size"])
-        self.assertEqual(sizes, (5307, 900, 4096))
+        self.assertEqual(sizes, (3008, 900, 4096))
         bucket = self.deployment["BucketName"]
         places = function["Environment"]["Variables"]["HYPERFRAMES_RENDER_BUCKET"]
         prefixes = ("projects", "sites", "work", "outputs", "renders")
@@ -220,6 +224,148 @@ class HyperFrames(Case):
         said = self.hyperframes("deploy", "--skip-build", "--chrome-source", "chrome-headless-shell", expect=1)
         self.assertIn("ChromeSource", said)
         self.assertIn("LambdaMemoryMb", self.hyperframes("deploy", "--skip-build", "--memory", "1024", expect=1))
+
+
+class Front:
+    """Stands before the cloud and answers some requests in its place, as an account with other limits or rights would."""
+
+    def __init__(self, answer):
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_):
+                pass
+
+            def pass_on(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                answered = answer(self.path, self.headers.get("X-Amz-Target", ""), body)
+                if answered is None:
+                    request = urllib.request.Request(cloud.url + self.path, body or None, dict(self.headers), method=self.command)
+                    try:
+                        found = urllib.request.urlopen(request, timeout=120)
+                    except urllib.error.HTTPError as error:
+                        found = error
+                    status, content, headers = found.status, found.read(), found.headers
+                else:
+                    status, content, headers = answered[0], json.dumps(answered[1]).encode(), {"Content-Type": "application/json"}
+                self.send_response(status)
+                for name, value in headers.items():
+                    if name.lower() not in ("content-length", "transfer-encoding", "connection"):
+                        self.send_header(name, value)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                if self.command != "HEAD":
+                    self.wfile.write(content)
+
+            do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = pass_on
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        outer.env = {**cloud.env, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.server.server_port}"}
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class Preflight(Case):
+    def before(self, answer):
+        front = Front(answer)
+        self.addCleanup(front.close)
+        return front.env
+
+    @staticmethod
+    def limits(concurrency, unreserved):
+        limit = {"ConcurrentExecutions": concurrency, "UnreservedConcurrentExecutions": unreserved}
+        return lambda path, target, body: (200, {"AccountLimit": limit}) if "account-settings" in path else None
+
+    def test_too_little_concurrency_is_refused_with_the_parameter_before_anything_is_made(self):
+        env = self.before(self.limits(10, 10))
+        said = self.refused(1, "deploy.sh", "--stack", "small", env=env)
+        self.assertIn("may run 10 times at once", said)
+        self.assertIn("--parameter MaxConcurrency=5", said)
+        said = self.refused(1, "deploy.sh", "--stack", "small", "--parameter", "ReserveConcurrency=yes", env=env)
+        self.assertIn("8 of 10 unreserved concurrent executions cannot be reserved", said)
+        self.assertNotIn("the bundler runs", said)
+        with self.assertRaises(ClientError):
+            cloud.client("cloudformation").describe_stacks(StackName="small")
+
+    def test_a_missing_right_is_named(self):
+        def answer(path, target, body):
+            if "account-settings" in path:
+                return 403, {"__type": "AccessDeniedException", "Message": "not authorized"}
+            return None
+
+        said = self.refused(1, "deploy.sh", "--stack", "denied", env=self.before(answer))
+        self.assertIn("lack the right lambda:GetAccountSettings", said)
+
+        def later(path, target, body):
+            if target.endswith("ValidateStateMachineDefinition"):
+                return 400, {"__type": "AccessDeniedException", "message": "not authorized"}
+            return None
+
+        said = self.refused(1, "deploy.sh", "--stack", "denied", env=self.before(later))
+        self.assertIn("lack the right states:ValidateStateMachineDefinition", said)
+
+    def test_a_state_machine_that_step_functions_does_not_take_is_shown(self):
+        def answer(path, target, body):
+            if target.endswith("ValidateStateMachineDefinition"):
+                found = {"severity": "ERROR", "code": "X", "message": "no such state", "location": "/States/Plan"}
+                return 200, {"result": "FAIL", "diagnostics": [found]}
+            return None
+
+        said = self.refused(1, "deploy.sh", "--stack", "odd", env=self.before(answer))
+        self.assertIn("/States/Plan no such state", said)
+
+    def test_an_index_of_images_is_refused(self):
+        def answer(path, target, body):
+            if target.endswith("BatchGetImage"):
+                manifest = json.dumps({"mediaType": "application/vnd.oci.image.index.v1+json", "manifests": []})
+                return 200, {"images": [{"imageManifest": manifest}], "failures": []}
+            return None
+
+        said = self.refused(1, "deploy.sh", "--parameter", f"ImageUri={IMAGE}", env=self.before(answer))
+        self.assertIn("--platform linux/amd64 --provenance=false", said)
+
+    def test_what_cloudformation_says_of_limits_becomes_a_sentence(self):
+        cases = [
+            (
+                "'MemorySize' value failed to satisfy constraint: Member must have value less than or equal to 3008",
+                "--parameter MemoryMiB=3008",
+            ),
+            ("decreases account's UnreservedConcurrentExecution below its minimum value of [10]", "ReserveConcurrency=no"),
+            ("User: arn:x is not authorized to perform: iam:CreateRole on resource: y", "lack the right iam:CreateRole"),
+            ("CREATE_FAILED for another reason", ""),
+        ]
+        for text, expected in cases:
+            output = cloud.dir / "said"
+            output.write_text(text)
+            explained = subprocess.run(
+                [cloud.tree / ".tools/aws/deploy/bin/python", cloud.tree / "scripts/aws/preflight.py", "explain", output],
+                env=cloud.env,
+                capture_output=True,
+                text=True,
+            )
+            self.assertIn(expected, explained.stderr)
+            self.assertEqual(explained.returncode, 1 if expected else 0)
+
+    @unittest.skipIf(BUNDLE, "the real function can render")
+    def test_a_function_that_cannot_render_is_not_called_ready(self):
+        def answer(path, target, body):
+            if path.endswith("/invocations") and b"probe" in body:
+                return 200, {"errorType": "BROWSER_LAUNCH_FAILED", "errorMessage": "Chrome did not start"}
+            return None
+
+        said = self.refused(1, "deploy.sh", "--stack", "broken", env=self.before(answer))
+        self.assertIn("cannot render: BROWSER_LAUNCH_FAILED: Chrome did not start", said)
+        self.assertNotIn("is ready", said)
+        said = self.deploy("--stack", "broken")
+        self.assertIn("probe: frames come from memory", said)
+        self.assertIn("cannot read the function's credentials", said)
+        self.assertIn("is ready", said)
+        self.destroy("--stack", "broken", "--yes")
 
 
 class Lifecycle(Case):

@@ -35,6 +35,8 @@ WITHOUT_RESOURCES = {
     "logs:PutResourcePolicy",
     "logs:DescribeResourcePolicies",
     "logs:DescribeLogGroups",
+    *(f"ec2:{name}" for name in ("CreateNetworkInterface", "DescribeNetworkInterfaces", "DescribeSubnets", "DeleteNetworkInterface")),
+    *(f"ec2:{verb}PrivateIpAddresses" for verb in ("Assign", "Unassign")),
 }
 
 # What CloudFormation may ask for, for features of a resource that no template of ours uses.
@@ -46,6 +48,7 @@ UNUSED = re.compile(
 )
 
 PREFIXES = ("projects", "sites", "work", "outputs", "renders")
+READ = ("projects", "sites", "work", "renders")
 WRITTEN = ("work", "outputs", "renders")
 
 # What a parameter of HyperFrames' command line takes the place of.
@@ -93,7 +96,9 @@ class Template(unittest.TestCase):
         for name, role in self.of_type("AWS::IAM::Role").items():
             if not roles or name in roles:
                 for policy in role["Policies"]:
-                    yield from ((name, one) for one in policy["PolicyDocument"]["Statement"])
+                    for one in policy["PolicyDocument"]["Statement"]:
+                        # A statement that a parameter adds.
+                        yield name, one["Fn::If"][1] if "Fn::If" in one else one
 
     def test_every_parameter_is_used_and_explained(self):
         # A rule alone does not use it: it only checks.
@@ -151,7 +156,7 @@ class Template(unittest.TestCase):
         watched = {(alarm["Namespace"], alarm["MetricName"]) for alarm in self.of_type("AWS::CloudWatch::Alarm").values()}
         expected = {("AWS/States", f"Executions{end}") for end in ("Failed", "TimedOut", "Aborted")}
         expected |= {("AWS/Lambda", name) for name in ("Errors", "Throttles", "Invocations", "Duration")}
-        self.assertEqual(watched, expected | {("AWS/Events", "FailedInvocations")})
+        self.assertEqual(watched, expected | {("AWS/SQS", "ApproximateNumberOfMessagesVisible")})
 
     def test_every_resource_that_can_have_tags_has_the_stack_s_and_its_part(self):
         count = 0
@@ -174,13 +179,13 @@ class Template(unittest.TestCase):
                 if "*" in listed(statement["Resource"]):
                     self.assertIn(action, WITHOUT_RESOURCES, f"{role} may {action} on everything")
 
-    def test_the_function_reads_all_places_and_writes_where_renders_are_made(self):
+    def test_the_function_reads_no_videos_lists_nothing_and_writes_where_renders_are_made(self):
         def objects(*prefixes):
             return [{"Fn::Sub": "${RenderBucket.Arn}/" + prefix + "/*"} for prefix in prefixes]
 
         rights = {}
         for _, statement in self.statements("FunctionRole"):
-            for action in listed(statement["Action"]):
+            for action in listed(statement.get("Action", [])):
                 if action.startswith("s3:"):
                     rights[action] = listed(statement["Resource"])
         anywhere = {"Fn::If": ["WritesAnywhere", {"Fn::Sub": "${RenderBucket.Arn}/*"}, NOTHING]}
@@ -188,17 +193,44 @@ class Template(unittest.TestCase):
         self.assertEqual(
             rights,
             {
-                "s3:GetObject": objects(*PREFIXES),
+                "s3:GetObject": objects(*READ),
                 "s3:PutObject": written,
                 "s3:PutObjectTagging": written,
                 "s3:AbortMultipartUpload": written,
-                "s3:ListBucket": [{"Fn::GetAtt": ["RenderBucket", "Arn"]}],
             },
         )
         places = {"Fn::Sub": ",".join("${RenderBucket}/" + prefix for prefix in PREFIXES)}
         variables = self.resources["RenderFunction"]["Properties"]["Environment"]["Variables"]
         allowed = {"Fn::If": ["WritesAnywhere", {"Ref": "RenderBucket"}, places]}
         self.assertEqual(variables["HYPERFRAMES_RENDER_BUCKET"], allowed)
+
+    def test_an_execution_reaches_its_own_render_unless_a_parameter_says_otherwise(self):
+        variables = self.resources["RenderFunction"]["Properties"]["Environment"]["Variables"]
+        self.assertEqual(variables["FRAMEWRIGHT_RENDER_PATHS"], {"Ref": "RenderPaths"})
+        self.assertEqual(self.template["Parameters"]["RenderPaths"]["Default"], "own")
+
+    def test_a_boundary_a_key_and_a_network_reach_everything_that_they_are_for(self):
+        boundary = {"Fn::If": ["HasBoundary", {"Ref": "PermissionsBoundaryArn"}, NOTHING]}
+        for name, role in self.of_type("AWS::IAM::Role").items():
+            self.assertEqual(role["PermissionsBoundary"], boundary, name)
+        key = {"Fn::If": ["HasKey", {"Ref": "KmsKeyArn"}, NOTHING]}
+        for name, group in self.of_type("AWS::Logs::LogGroup").items():
+            self.assertEqual(group["KmsKeyId"], key, name)
+        function = self.resources["RenderFunction"]["Properties"]
+        self.assertEqual(function["KmsKeyArn"], key)
+        (rule,) = self.resources["RenderBucket"]["Properties"]["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+        encrypted = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": {"Ref": "KmsKeyArn"}}
+        expected = {"Fn::If": ["HasKey", encrypted, {"SSEAlgorithm": "AES256"}]}
+        self.assertEqual(rule["ServerSideEncryptionByDefault"], expected)
+        network = {name: {"Fn::Split": [",", {"Ref": name}]} for name in ("SubnetIds", "SecurityGroupIds")}
+        self.assertEqual(function["VpcConfig"], {"Fn::If": ["HasVpc", network, NOTHING]})
+        added = [one for _, one in self.statements("FunctionRole") if one["Sid"] in ("Encrypt", "Connect")]
+        self.assertEqual(len(added), 2)
+        ranges = function["Environment"]["Variables"]["FRAMEWRIGHT_REFUSED_RANGES"]
+        self.assertEqual(ranges, {"Ref": "RefusedRanges"})
+        pattern = self.template["Parameters"]["RefusedRanges"]["AllowedPattern"]
+        for value, taken in [("", True), ("2600:1f18::/56,3.5.0.0/16", True), ("3.5.0.0", False), ("here/8", False)]:
+            self.assertEqual(bool(re.search(pattern, value)), taken, value)
 
     def test_below_renders_only_what_the_worker_has_tagged_expires(self):
         variables = self.resources["RenderFunction"]["Properties"]["Environment"]["Variables"]
@@ -282,8 +314,14 @@ class Template(unittest.TestCase):
         hooked = [name for name, one in self.resources.items() if name.startswith("Webhook")]
         for name in hooked:
             self.assertEqual(self.resources[name].get("Condition"), "HasWebhook", name)
-        self.assertTrue(self.template["Parameters"]["WebhookToken"]["NoEcho"])
-        self.assertIn("WebhooksHaveAToken", self.template["Rules"])
+        self.assertTrue(self.template["Parameters"]["WebhookSecret"]["NoEcho"])
+        self.assertIn("WebhooksHaveASecret", self.template["Rules"])
+        (target,) = self.resources["WebhookRule"]["Properties"]["Targets"]
+        self.assertNotIn("InputTransformer", target)
+        kept = {"Fn::GetAtt": ["WebhookDeadLetters", "Arn"]}
+        self.assertEqual(target["DeadLetterConfig"], {"Arn": kept})
+        retries = self.resources["WebhookRetries"]["Properties"]
+        self.assertEqual(retries["DestinationConfig"], {"OnFailure": {"Destination": kept}})
 
     def test_an_image_is_named_by_its_digest(self):
         pattern = self.template["Parameters"]["ImageUri"]["AllowedPattern"]
@@ -298,7 +336,7 @@ class Template(unittest.TestCase):
         self.assertGreater(days * 86400, definition(TEMPLATE)["TimeoutSeconds"])
 
     def test_a_submitter_may_put_projects_get_videos_and_follow_renders(self):
-        (block,) = re.findall(r"```json\n(.*?)```", OPERATING, re.DOTALL)
+        (block,) = [one for one in re.findall(r"```json\n(.*?)```", OPERATING, re.DOTALL) if '"Statement"' in one]
         rights = {
             action: statement["Resource"]
             for statement in json.loads(block)["Statement"]

@@ -73,4 +73,5 @@ pub use capture::alone::{Proof, floor, probe};
 pub use capture::frame_source::PngReason;
 pub use capture::picture::FrameHashes;
 pub use error::{Error, Result};
+pub use process::OWNER;
 pub use side_output::SideOutput;

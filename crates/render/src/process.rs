@@ -4,15 +4,18 @@
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fmt;
+use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use command_fds::{CommandFdExt, FdMapping};
 use rustix::process::{Pid, Resource, Rlimit, Signal, WaitOptions};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::net::UnixStream;
 use tokio::process::{ChildStdin, Command};
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::error::{Error, Result};
@@ -21,6 +24,12 @@ use crate::error::{Error, Result};
 const TAIL_LINES: usize = 20;
 const TAIL_LINE_BYTES: usize = 500;
 const MAX_LINE_BYTES: u64 = 16 << 10;
+
+/// In the environment of every child: the id of the process that has started it.
+pub const OWNER: &str = "FRAMEWRIGHT_OWNER";
+
+/// How long a browser that is asked to end may take for that. Most take a tenth of it.
+const END_LIMIT: Duration = Duration::from_secs(1);
 
 /// How long a killed child may take to be gone.
 const KILL_LIMIT: Duration = Duration::from_secs(2);
@@ -70,45 +79,43 @@ impl fmt::Display for Cmd {
 pub(crate) struct Child {
     inner: tokio::process::Child,
     group: Pid,
+    /// Whether it has helpers of its own.
+    has_helpers: bool,
     command: String,
+    protocol: Option<UnixStream>,
     tail: Arc<Mutex<VecDeque<String>>>,
-    line: watch::Receiver<Option<String>>,
     drain: JoinHandle<()>,
 }
 
-/// Tells when a child has ended, without holding it.
-#[derive(Debug, Clone)]
-pub(crate) struct Life(watch::Receiver<Option<String>>);
-
-impl Life {
-    /// Returns once nobody can write to its stderr any more: it and the helpers it started are gone.
-    pub(crate) async fn ended(&self) {
-        let mut line = self.0.clone();
-        while line.changed().await.is_ok() {}
-    }
-}
-
-/// What a child's stdin and stdout are connected to.
+/// What a child is connected to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pipes {
-    None,
     Stdin,
     Stdout,
+    /// Descriptors 3 and 4 are one end of a pair, as Chrome's DevTools pipe wants them: it reads from the first and writes to the
+    /// second. A pair of sockets, since whoever sees a process's pipes in /proc can open them.
+    Protocol,
 }
 
 impl Child {
-    /// Starts `cmd`. Lines on its stderr for which `watch` is true are handed to [`Child::watched_line`].
-    pub(crate) fn start(cmd: &Cmd, pipes: Pipes, watched: fn(&str) -> bool) -> Result<Self> {
+    pub(crate) fn start(cmd: &Cmd, pipes: Pipes) -> Result<Self> {
         let mut command = Command::new(&cmd.program);
         command
             .args(&cmd.args)
             .env_clear()
             .envs(cmd.env.iter().map(|(name, value)| (name, value)))
+            .env(OWNER, std::process::id().to_string())
             .stdin(if pipes == Pipes::Stdin { Stdio::piped() } else { Stdio::null() })
             .stdout(if pipes == Pipes::Stdout { Stdio::piped() } else { Stdio::null() })
             .stderr(Stdio::piped())
             .process_group(0)
             .kill_on_drop(true);
+        let protocol = match pipes {
+            Pipes::Protocol => {
+                Some(connect(&mut command).map_err(Error::io("connect", &cmd.program))?)
+            }
+            Pipes::Stdin | Pipes::Stdout => None,
+        };
         let mut inner = command.spawn().map_err(Error::io("start", &cmd.program))?;
         let group = inner
             .id()
@@ -122,27 +129,22 @@ impl Child {
         }
         let stderr = inner.stderr.take().expect("stderr is piped");
         let tail = Arc::new(Mutex::new(VecDeque::new()));
-        let (found, line) = watch::channel(None);
-        let drain = tokio::spawn(drain(stderr, Arc::clone(&tail), found, watched));
-        Ok(Self { inner, group, command: cmd.to_string(), tail, line, drain })
+        let drain = tokio::spawn(drain(stderr, Arc::clone(&tail)));
+        let has_helpers = pipes == Pipes::Protocol;
+        Ok(Self { inner, group, has_helpers, command: cmd.to_string(), protocol, tail, drain })
     }
 
     pub(crate) fn id(&self) -> u32 {
         self.group.as_raw_nonzero().get().unsigned_abs()
     }
 
-    /// A way to learn of the child's end.
-    pub(crate) fn life(&self) -> Life {
-        Life(self.line.clone())
-    }
-
     pub(crate) fn stdin(&mut self) -> Option<ChildStdin> {
         self.inner.stdin.take()
     }
 
-    /// The first stderr line that the `watched` function accepted; `None` if the child ended without one.
-    pub(crate) async fn watched_line(&mut self) -> Option<String> {
-        self.line.wait_for(Option::is_some).await.ok().and_then(|line| line.clone())
+    /// Our end of the pair.
+    pub(crate) fn protocol(&mut self) -> Option<UnixStream> {
+        self.protocol.take()
     }
 
     /// The last lines the child wrote to stderr, joined.
@@ -174,25 +176,50 @@ impl Child {
     }
 }
 
-impl Drop for Child {
-    fn drop(&mut self) {
-        self.drain.abort();
-        let _already_gone = rustix::process::kill_process_group(self.group, Signal::KILL);
-        // SIGKILL takes effect soon, not at once; what removes the child's files comes right after this.
-        let until = Instant::now() + KILL_LIMIT;
+impl Child {
+    /// Asks a child to end by itself, so that it waits for its helpers. What is killed leaves them to the init process, and one that
+    /// does not reap keeps each as a zombie. Not necessary where this process can adopt them, which `prctl` tells; Lambda refuses it.
+    fn end_with_helpers(&mut self) {
+        if !self.has_helpers || rustix::process::child_subreaper().is_ok() {
+            return;
+        }
+        let _already_gone = rustix::process::kill_process(self.group, Signal::TERM);
+        self.wait_until(Instant::now() + END_LIMIT);
+    }
+
+    fn wait_until(&mut self, until: Instant) {
         while Instant::now() < until && matches!(self.inner.try_wait(), Ok(None)) {
             std::thread::sleep(Duration::from_millis(1));
         }
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.drain.abort();
+        self.end_with_helpers();
+        let _already_gone = rustix::process::kill_process_group(self.group, Signal::KILL);
+        // SIGKILL takes effect soon, not at once; what removes the child's files comes right after this.
+        let until = Instant::now() + KILL_LIMIT;
+        self.wait_until(until);
         self.reap_helpers(until);
     }
 }
 
-async fn drain(
-    stderr: tokio::process::ChildStderr,
-    tail: Arc<Mutex<VecDeque<String>>>,
-    found: watch::Sender<Option<String>>,
-    watched: fn(&str) -> bool,
-) {
+/// Gives the child one end of a pair and returns the other.
+fn connect(command: &mut Command) -> io::Result<UnixStream> {
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+    ours.set_nonblocking(true)?;
+    let [read, write] = [OwnedFd::from(theirs.try_clone()?), OwnedFd::from(theirs)];
+    let mappings = vec![
+        FdMapping { parent_fd: read, child_fd: 3 },
+        FdMapping { parent_fd: write, child_fd: 4 },
+    ];
+    command.fd_mappings(mappings).expect("each number is used once");
+    UnixStream::from_std(ours)
+}
+
+async fn drain(stderr: tokio::process::ChildStderr, tail: Arc<Mutex<VecDeque<String>>>) {
     let mut stderr = BufReader::new(stderr);
     let mut bytes = Vec::new();
     // A line may hold anything and be of any length; what is too long for us goes on as another one.
@@ -201,9 +228,6 @@ async fn drain(
         let mut line = String::from_utf8_lossy(&bytes).trim_end().to_owned();
         bytes.clear();
         tracing::trace!(line, "child stderr");
-        if found.borrow().is_none() && watched(&line) {
-            let _nobody_waits = found.send(Some(line.clone()));
-        }
         line.truncate(line.floor_char_boundary(TAIL_LINE_BYTES));
         let mut tail = tail.lock().expect("nothing panics while holding the tail");
         if tail.len() == TAIL_LINES {
@@ -215,7 +239,7 @@ async fn drain(
 
 /// Runs `cmd` to its end within `limit` and returns what it printed; a status other than 0 is an error.
 pub(crate) async fn run(cmd: &Cmd, limit: Duration) -> Result<Vec<u8>> {
-    let mut child = Child::start(cmd, Pipes::Stdout, |_| false)?;
+    let mut child = Child::start(cmd, Pipes::Stdout)?;
     let mut stdout = child.inner.stdout.take().expect("stdout is piped");
     let mut printed = Vec::new();
     let ended = tokio::time::timeout(limit, async {

@@ -49,7 +49,9 @@ fn command(tools: &Tools, kind: Kind, png: &Path, out: &Path) -> Option<Cmd> {
         Kind::Jpeg => "-c:v mjpeg -pix_fmt yuvj444p -q:v 2 -f mjpeg",
         Kind::Webp => "-c:v libwebp -quality 90 -f webp",
     };
-    let cmd = Cmd::new(tools.ffmpeg()).words("-v error -nostdin -f image2 -c:v png -i").arg(png);
+    let cmd = Cmd::new(tools.ffmpeg())
+        .words("-v error -nostdin -f image2 -c:v png -protocol_whitelist file -i")
+        .arg(png);
     let scale = "scale=flags=accurate_rnd+full_chroma_int+bitexact";
     let cmd = if kind == Kind::Jpeg { cmd.arg("-vf").arg(scale) } else { cmd };
     Some(

@@ -5,10 +5,13 @@ pub(crate) enum Action {
     Plan,
     RenderChunk,
     Assemble,
+    Probe,
+    Notify,
 }
 
 impl Action {
-    pub(crate) const ALL: [Self; 3] = [Self::Plan, Self::RenderChunk, Self::Assemble];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Plan, Self::RenderChunk, Self::Assemble, Self::Probe, Self::Notify];
 
     /// As events, answers and logs have it.
     pub(crate) fn name(self) -> &'static str {
@@ -16,6 +19,8 @@ impl Action {
             Self::Plan => "plan",
             Self::RenderChunk => "renderChunk",
             Self::Assemble => "assemble",
+            Self::Probe => "probe",
+            Self::Notify => "notify",
         }
     }
 

@@ -90,6 +90,8 @@ codes! {
     VideoVerificationFailed = "VIDEO_VERIFICATION_FAILED" Transient,
     ChunkListInvalid = "CHUNK_LIST_INVALID" Never,
     ChunkDigestMismatch = "CHUNK_DIGEST_MISMATCH" Never,
+    RenderCancelled = "RENDER_CANCELLED" Never,
+    WebhookFailed = "WEBHOOK_FAILED" Transient,
     S3UriNotAllowed = "S3_URI_NOT_ALLOWED" Never,
     StoreObjectMissing = "STORE_OBJECT_MISSING" Never,
     StoreAccessDenied = "STORE_ACCESS_DENIED" Never,
@@ -164,6 +166,10 @@ pub(crate) enum Error {
         target.display()
     )]
     LinkOutside { link: PathBuf, target: PathBuf },
+    #[error("the render was cancelled while this chunk was being drawn")]
+    RenderCancelled,
+    #[error("the webhook did not take the message: {reason}")]
+    Webhook { reason: String },
     #[error("stopped by {signal}")]
     Cancelled { signal: &'static str },
     #[error("{render} is stopped")]
@@ -191,6 +197,8 @@ impl Error {
             Self::Event { .. } => Code::EventInvalid,
             Self::Protocol { .. } => Code::PlanProtocolUnsupported,
             Self::NotAllowed { .. } => Code::S3UriNotAllowed,
+            Self::RenderCancelled => Code::RenderCancelled,
+            Self::Webhook { .. } => Code::WebhookFailed,
             Self::Argument { .. } => Code::ArgumentInvalid,
             Self::NoTools { .. } => Code::ToolMissing,
             Self::Batch { .. } => Code::RenderFailed,
@@ -201,7 +209,8 @@ impl Error {
             Self::Pack { .. } => Code::ChromeUnpackFailed,
             Self::Deadline { action, .. } => match action {
                 Action::Plan => Code::PlanDeadlineExceeded,
-                Action::RenderChunk => Code::ChunkDeadlineExceeded,
+                // A probe draws, as a chunk does.
+                Action::RenderChunk | Action::Probe | Action::Notify => Code::ChunkDeadlineExceeded,
                 Action::Assemble => Code::AssembleDeadlineExceeded,
             },
             Self::Panic { .. } => Code::InternalError,

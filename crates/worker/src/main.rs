@@ -3,10 +3,14 @@
 mod action;
 mod actions;
 mod cli;
+mod cost;
 mod error;
 mod function;
+mod guard;
 mod output;
+mod processes;
 mod resources;
+mod restart;
 mod submit;
 mod time;
 mod tools;
@@ -20,11 +24,18 @@ use crate::cli::args::{Cli, Command};
 use crate::cli::signals::Signals;
 use crate::cli::terminal::Terminal;
 use crate::error::Result;
+use crate::guard::Guard;
 
 fn main() -> ExitCode {
-    if is_on_lambda() {
-        function::lambda::settle_allocator();
+    let mut arguments = std::env::args().skip(1);
+    if let (Some(guard::ARGUMENT), Some(owner)) = (arguments.next().as_deref(), arguments.next()) {
+        guard::run(&owner);
+        return ExitCode::SUCCESS;
     }
+    if is_on_lambda() {
+        restart::restart();
+    }
+    let _guard = Guard::start();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -83,6 +94,9 @@ async fn run(cli: &Cli, terminal: &Terminal) -> Result<()> {
         Command::Floor(args) => signals.unless_stopped(cli::floor::floor(args)).await,
         Command::Pack { from, to, level } => tools::pack::pack(from, to, *level),
         Command::Submit(args) => Box::pin(submit::submit(args, signals, terminal)).await,
+        Command::List(args) => Box::pin(submit::renders::list(args, signals)).await,
+        Command::Status(args) => Box::pin(submit::renders::status(args, signals, terminal)).await,
+        Command::Cancel(args) => Box::pin(submit::renders::cancel(args, signals)).await,
         Command::Watch(args) => Box::pin(submit::watch(args, signals, terminal)).await,
     }
 }

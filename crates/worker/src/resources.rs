@@ -26,6 +26,19 @@ pub(crate) fn lambda_workers(function_mib: Option<u64>) -> u32 {
     workers(cores, available_memory().into_iter().chain(function).min())
 }
 
+/// What this process sees of its machine.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Machine {
+    pub(crate) cores: u32,
+    /// What it may use.
+    pub(crate) memory_mib: Option<u64>,
+}
+
+pub(crate) fn machine() -> Machine {
+    let cores = u32::try_from(cores()).unwrap_or(u32::MAX);
+    Machine { cores, memory_mib: available_memory().map(|bytes| bytes >> 20) }
+}
+
 /// The processors that a function of so many MiB is given, which may be fewer than it sees.
 fn lambda_cores(function_mib: u64) -> u64 {
     const MIB_PER_CORE: u64 = 1769;

@@ -8,7 +8,11 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::error::{Error, Result};
 
-const PREFIX: &str = "framewright-";
+/// Of no other directory: what has it and is not claimed is removed.
+const PREFIX: &str = "framewright-work-";
+
+/// Where no directory can be claimed, the last one is used without that.
+const MAKE_TRIES: u32 = 3;
 
 /// A thread that was told to stop may still add a file; it has this long to notice.
 const REMOVE_LIMIT: Duration = Duration::from_secs(3);
@@ -17,7 +21,7 @@ const REMOVE_LIMIT: Duration = Duration::from_secs(3);
 pub(crate) struct WorkDir {
     path: PathBuf,
     /// Says to other processes that the directory is in use; the kernel takes it back when this one dies.
-    _claim: Option<File>,
+    claim: Option<File>,
 }
 
 /// Claims a directory for this process, or `None` if another one has it.
@@ -28,6 +32,18 @@ pub(crate) fn claim(dir: &Path) -> Option<File> {
 
 impl WorkDir {
     pub(crate) fn make(scratch: &Path) -> Result<Self> {
+        let mut made = Self::try_make(scratch)?;
+        for _ in 1..MAKE_TRIES {
+            if made.claim.is_some() && made.path.is_dir() {
+                break;
+            }
+            // Another process took it for one that was left, before it was claimed.
+            made = Self::try_make(scratch)?;
+        }
+        Ok(made)
+    }
+
+    fn try_make(scratch: &Path) -> Result<Self> {
         let made = tempfile::Builder::new().prefix(PREFIX).tempdir_in(scratch);
         let made = made.map_err(|source| Error::Io {
             action: "make a work directory in",
@@ -35,7 +51,7 @@ impl WorkDir {
             source,
         })?;
         let path = made.keep();
-        Ok(Self { _claim: claim(&path), path })
+        Ok(Self { claim: claim(&path), path })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -66,7 +82,7 @@ pub(crate) fn remove_stale(scratch: &Path) {
         let path = entry.path();
         if let Some(claim) = claim(&path) {
             tracing::warn!(path = %path.display(), "removing what an earlier invocation left");
-            drop(WorkDir { path, _claim: Some(claim) });
+            drop(WorkDir { path, claim: Some(claim) });
         }
     }
 }
@@ -111,13 +127,14 @@ mod tests {
     #[test]
     fn only_work_directories_are_stale() {
         let scratch = tempfile::tempdir().unwrap();
-        for name in ["framewright-abc/plan", "chrome-pack-1/lib", "other"] {
+        for name in ["framewright-work-abc/plan", "framewright-other", "chrome-pack-1/lib", "other"]
+        {
             fs::create_dir_all(scratch.path().join(name)).unwrap();
         }
         remove_stale(scratch.path());
         let mut left: Vec<_> =
             fs::read_dir(scratch.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
         left.sort();
-        assert_eq!(left, ["chrome-pack-1", "other"]);
+        assert_eq!(left, ["chrome-pack-1", "framewright-other", "other"]);
     }
 }

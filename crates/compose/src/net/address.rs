@@ -1,6 +1,7 @@
 //! Which addresses are somewhere on the public network, and not on this machine or near it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
 
 /// Networks of IPv4 that are private, reserved, or lead back here: address and length of the prefix.
 const SPECIAL_V4: [([u8; 4], u32); 17] = [
@@ -24,6 +25,39 @@ const SPECIAL_V4: [([u8; 4], u32); 17] = [
     // Multicast, what is reserved, and the broadcast address.
     ([224, 0, 0, 0], 3),
 ];
+
+/// A network: an address and the length of its prefix, such as `2600:1f18:1:2::/56`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network {
+    address: IpAddr,
+    length: u32,
+}
+
+impl FromStr for Network {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let read = || {
+            let (address, length) = text.split_once('/')?;
+            let (address, length): (IpAddr, u32) = (address.parse().ok()?, length.parse().ok()?);
+            let most = if address.is_ipv4() { 32 } else { 128 };
+            (length <= most).then_some(Self { address, length })
+        };
+        read()
+            .ok_or_else(|| format!("{text:?} is no network, such as 10.0.0.0/8 or 2600:1f18::/56"))
+    }
+}
+
+impl Network {
+    pub(super) fn holds(&self, address: IpAddr) -> bool {
+        let bits = |address: IpAddr| match address {
+            IpAddr::V4(address) => u128::from(address.to_bits()) << 96,
+            IpAddr::V6(address) => address.to_bits(),
+        };
+        let differing = bits(self.address) ^ bits(address);
+        self.address.is_ipv4() == address.is_ipv4() && differing.leading_zeros() >= self.length
+    }
+}
 
 pub(super) fn is_public(address: IpAddr) -> bool {
     match address {
@@ -134,6 +168,26 @@ mod tests {
             "3ffe::1",
         ] {
             assert!(is_public(text.parse().unwrap()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_network_holds_the_addresses_with_its_prefix() {
+        for (network, address, expected) in [
+            ("2600:1f18:1:200::/56", "2600:1f18:1:2ff::1", true),
+            ("2600:1f18:1:200::/56", "2600:1f18:1:300::1", false),
+            ("3.5.0.0/16", "3.5.255.1", true),
+            ("3.5.0.0/16", "3.6.0.1", false),
+            ("3.5.0.1/32", "3.5.0.1", true),
+            ("3.5.0.1/32", "3.5.0.2", false),
+            ("::/0", "3.5.0.2", false),
+            ("0.0.0.0/0", "3.5.0.2", true),
+        ] {
+            let network: Network = network.parse().unwrap();
+            assert_eq!(network.holds(address.parse().unwrap()), expected, "{network:?} {address}");
+        }
+        for wrong in ["", "3.5.0.0", "3.5.0.0/33", "::/129", "x/8", "3.5.0.0/x"] {
+            assert!(wrong.parse::<Network>().is_err(), "{wrong}");
         }
     }
 }

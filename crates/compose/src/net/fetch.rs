@@ -95,7 +95,12 @@ impl Fetcher {
             agent: Agent::with_parts(config, DefaultConnector::default(), guarded),
             reach: net.reach,
             limits,
-            deadline: Instant::now() + limits.whole,
+            deadline: net
+                .until
+                .into_iter()
+                .chain([Instant::now() + limits.whole])
+                .min()
+                .expect("the limit is one"),
             dir: dir.to_owned(),
             next: AtomicUsize::new(0),
         }

@@ -8,13 +8,14 @@ use ureq::http;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
-use crate::net::{Names, Net, address};
+use crate::net::{Names, Net, Network, address};
 
 /// Addresses of a host, none of which may be private.
 #[derive(Debug)]
 pub(super) struct Guarded {
     names: Names,
     exempt: Vec<SocketAddr>,
+    refused: Vec<Network>,
     system: DefaultResolver,
 }
 
@@ -24,8 +25,8 @@ pub(super) struct NotPublic(IpAddr);
 
 impl Guarded {
     pub(super) fn of(net: &Net) -> Self {
-        let (names, exempt) = (net.names.clone(), net.exempt.clone());
-        Self { names, exempt, system: DefaultResolver::default() }
+        let Net { names, exempt, refused, .. } = net.clone();
+        Self { names, exempt, refused, system: DefaultResolver::default() }
     }
 }
 
@@ -60,7 +61,9 @@ impl Resolver for Guarded {
         };
         // One private address among public ones is enough: which of them is connected to is not up to us.
         for socket in &*found {
-            if !self.exempt.contains(socket) && !address::is_public(socket.ip()) {
+            let is_refused = self.refused.iter().any(|network| network.holds(socket.ip()));
+            let is_reachable = address::is_public(socket.ip()) && !is_refused;
+            if !self.exempt.contains(socket) && !is_reachable {
                 return Err(ureq::Error::Other(Box::new(NotPublic(socket.ip()))));
             }
         }

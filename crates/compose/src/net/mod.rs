@@ -6,7 +6,9 @@ mod guard;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+pub use address::Network;
 
 /// The service that gives out the fonts which no project and no worker brings along.
 const FONT_SERVICE: &str = "https://fonts.googleapis.com/css2";
@@ -19,12 +21,16 @@ pub struct Net {
     pub authorities: Authorities,
     /// Addresses that may be connected to although they are private.
     pub exempt: Vec<SocketAddr>,
+    /// Networks that must not be connected to although they are public.
+    pub refused: Vec<Network>,
     /// Where stylesheets of font families are asked for, by the css2 protocol.
     pub font_service: String,
     /// For what a page refers to.
     pub assets: Limits,
     /// For what the font service offers.
     pub fonts: Limits,
+    /// When nothing is fetched any more, whatever the limits say.
+    pub until: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +82,7 @@ impl Net {
             names: Names::System,
             authorities: Authorities::Public,
             exempt: Vec::new(),
+            refused: Vec::new(),
             font_service: FONT_SERVICE.to_owned(),
             assets: Limits {
                 bytes: 1 << 30,
@@ -91,6 +98,7 @@ impl Net {
                 tries: 3,
                 pause: Duration::from_millis(250),
             },
+            until: None,
         }
     }
 

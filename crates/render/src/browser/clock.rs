@@ -3,15 +3,15 @@
 
 use std::pin::pin;
 
-use chromiumoxide::cdp::browser_protocol::emulation::{
+use chromiumoxide_cdp::cdp::browser_protocol::emulation::{
     EventVirtualTimeBudgetExpired, SetVirtualTimePolicyParams, VirtualTimePolicy,
 };
-use chromiumoxide::cdp::browser_protocol::network::TimeSinceEpoch;
-use chromiumoxide::listeners::EventStream;
+use chromiumoxide_cdp::cdp::browser_protocol::network::TimeSinceEpoch;
 use futures::StreamExt;
 use futures::future::{Either, select};
 
 use crate::browser::Browser;
+use crate::browser::pipe::Events;
 use crate::error::{Error, Result};
 use crate::frame::Fps;
 
@@ -38,7 +38,7 @@ pub(super) struct VirtualClock {
     base: f64,
     /// Microseconds granted since.
     granted: u64,
-    expired: EventStream<EventVirtualTimeBudgetExpired>,
+    expired: Events<EventVirtualTimeBudgetExpired>,
 }
 
 /// When frame 0 is, in microseconds of a page's clock, if it is ready at `ready`.
@@ -68,11 +68,7 @@ impl Browser {
     /// Lets Chrome keep the page's time from now on. Its date begins with 1970: Chrome knows none before.
     pub(super) async fn start_clock(&mut self) -> Result<()> {
         let during = "while starting its clock";
-        let expired = self.link.page.event_listener::<EventVirtualTimeBudgetExpired>().await;
-        let expired = expired.map_err(|error| Error::BrowserLost {
-            during: during.to_owned(),
-            reason: error.to_string(),
-        })?;
+        let expired = self.link.page.events::<EventVirtualTimeBudgetExpired>();
         let params = SetVirtualTimePolicyParams::builder()
             .policy(VirtualTimePolicy::Pause)
             .initial_virtual_time(TimeSinceEpoch::new(FIRST_DATE))
@@ -145,24 +141,13 @@ impl Browser {
             .build()
             .expect("a policy is all that is required");
         self.link.send(params, during).await?;
-        let life = self.link.life.clone();
         let clock = self.time.as_mut().expect("the clock was started");
-        tokio::select! {
-            event = clock.expired.next() => match event {
-                Some(_) => {
-                    clock.granted += micros;
-                    Ok(())
-                }
-                None => Err(Error::BrowserLost {
-                    during: during.to_owned(),
-                    reason: "it no longer tells what happens".to_owned(),
-                }),
-            },
-            () = life.ended() => Err(Error::BrowserLost {
-                during: during.to_owned(),
-                reason: "it has ended".to_owned(),
-            }),
+        if clock.expired.next().await.is_none() {
+            let (during, reason) = (during.to_owned(), "it has ended".to_owned());
+            return Err(Error::BrowserLost { during, reason });
         }
+        clock.granted += micros;
+        Ok(())
     }
 }
 

@@ -1,23 +1,24 @@
 //! What a page writes to its `console`, for whoever waits for the render.
 
-use chromiumoxide::Page;
-use chromiumoxide::cdp::js_protocol::runtime::{
-    ConsoleApiCalledType, EventConsoleApiCalled, RemoteObject,
+use chromiumoxide_cdp::cdp::js_protocol::runtime::{
+    ConsoleApiCalledType, EnableParams, EventConsoleApiCalled, RemoteObject,
 };
 use futures::StreamExt;
 
 use crate::browser::AbortOnDrop;
+use crate::browser::link::Link;
 use crate::told::CONSOLE;
 
 /// Of one line; a page may write what it likes.
 const MAX_CHARS: usize = 1000;
 
-/// Tells the lines that `page` writes from now on, if anybody listens.
-pub(super) async fn listen(page: &Page) -> Option<AbortOnDrop> {
+/// Tells the lines that the page writes from now on, if anybody listens.
+pub(super) async fn listen(link: &Link) -> Option<AbortOnDrop> {
     if !tracing::enabled!(target: CONSOLE, tracing::Level::DEBUG) {
         return None;
     }
-    let mut lines = page.event_listener::<EventConsoleApiCalled>().await.ok()?;
+    let mut lines = link.page.events::<EventConsoleApiCalled>();
+    link.send(EnableParams::default(), "while listening to its console").await.ok()?;
     Some(AbortOnDrop(tokio::spawn(async move {
         while let Some(line) = lines.next().await {
             let level = level(&line.r#type);

@@ -72,8 +72,8 @@ const FLAGS: &[&str] = &[
     // What does not speak HTTP goes nowhere either.
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-    // DevTools on a port that the system chooses and Chrome prints.
-    "--remote-debugging-port=0",
+    // DevTools on two descriptors that nobody else has, instead of a port that is open to every process.
+    "--remote-debugging-pipe",
 ];
 
 /// The whole command for one browser whose files all lie below `home`.

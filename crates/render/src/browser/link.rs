@@ -1,40 +1,32 @@
 //! The commands that go to one page of a running Chrome, and what comes back.
 
-use std::pin::pin;
+use chromiumoxide_types::Command;
 
-use chromiumoxide::error::CdpError;
-use chromiumoxide::{Command, Page};
-use futures::future::{Either, select};
-
+use crate::browser::pipe::{Caller, Unanswered};
 use crate::error::{Error, Result};
-use crate::process::Life;
 
 /// The way to one page of a running Chrome.
 #[derive(Debug, Clone)]
 pub(super) struct Link {
-    pub(super) page: Page,
-    pub(super) life: Life,
+    pub(super) page: Caller,
 }
 
 impl Link {
     /// Sends a command and waits for its answer, or for the end of Chrome.
     pub(super) async fn send<C: Command>(&self, command: C, during: &str) -> Result<C::Response> {
-        let during = during.to_owned();
-        let ended = pin!(self.life.ended());
-        let answer = match select(pin!(self.page.execute(command)), ended).await {
-            Either::Left((answer, _)) => answer,
-            Either::Right(((), _)) => {
-                return Err(Error::BrowserLost { during, reason: "it has ended".to_owned() });
+        self.page.call(command).await.map_err(|unanswered| {
+            let during = during.to_owned();
+            match unanswered {
+                Unanswered::Refused(message) => Error::Protocol { during, message },
+                Unanswered::Silent => Error::BrowserSilent { during },
+                Unanswered::Closed(reason) => {
+                    Error::BrowserLost { during, reason: reason.to_owned() }
+                }
+                Unanswered::Unreadable(error) => {
+                    Error::BrowserLost { during, reason: error.to_string() }
+                }
             }
-        };
-        match answer {
-            Ok(answer) => Ok(answer.result),
-            Err(CdpError::Chrome(refusal)) => {
-                Err(Error::Protocol { during, message: refusal.message })
-            }
-            Err(CdpError::Timeout) => Err(Error::BrowserSilent { during }),
-            Err(error) => Err(Error::BrowserLost { during, reason: error.to_string() }),
-        }
+        })
     }
 }
 

@@ -7,6 +7,7 @@ mod diagnosis;
 mod flags;
 pub(crate) mod framebuffer;
 mod link;
+mod pipe;
 mod readiness;
 mod requests;
 pub(crate) mod session;
@@ -15,22 +16,21 @@ use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::time::Duration;
 
-use chromiumoxide::cdp::browser_protocol::browser::GetVersionParams;
-use chromiumoxide::cdp::browser_protocol::dom::Rgba;
-use chromiumoxide::cdp::browser_protocol::emulation::{
+use chromiumoxide_cdp::cdp::browser_protocol::browser::GetVersionParams;
+use chromiumoxide_cdp::cdp::browser_protocol::dom::Rgba;
+use chromiumoxide_cdp::cdp::browser_protocol::emulation::{
     SetDefaultBackgroundColorOverrideParams, SetDeviceMetricsOverrideParams,
 };
-use chromiumoxide::cdp::browser_protocol::headless_experimental::{
+use chromiumoxide_cdp::cdp::browser_protocol::headless_experimental::{
     BeginFrameParams, BeginFrameReturns, ScreenshotParams, ScreenshotParamsFormat,
 };
-use chromiumoxide::cdp::browser_protocol::page::{
+use chromiumoxide_cdp::cdp::browser_protocol::page::{
     AddScriptToEvaluateOnNewDocumentParams, NavigateParams,
 };
-use chromiumoxide::cdp::browser_protocol::target::CreateTargetParams;
-use chromiumoxide::cdp::js_protocol::runtime::{EvaluateParams, TerminateExecutionParams};
-use chromiumoxide::handler::HandlerConfig;
+use chromiumoxide_cdp::cdp::browser_protocol::target::{AttachToTargetParams, CreateTargetParams};
+use chromiumoxide_cdp::cdp::browser_protocol::{inspector, network, page};
+use chromiumoxide_cdp::cdp::js_protocol::runtime::{EvaluateParams, TerminateExecutionParams};
 use compose::geometry::Viewport;
-use futures::StreamExt;
 use futures::future::{Either, select};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -39,14 +39,18 @@ use tokio::task::JoinHandle;
 
 use crate::browser::clock::VirtualClock;
 use crate::browser::link::{Link, without_foreign_lines};
+use crate::browser::pipe::Connection;
 use crate::error::{Error, Result};
 use crate::page::WEBGL_RENDERER;
 use crate::page::server::Server;
 use crate::process::{Child, Pipes};
 use crate::tools::Tools;
 
-/// How long Chrome may take to start listening. To one command it has the 30 s that the protocol's client allows.
+/// How long Chrome may take until it has a page. One command may take 30 s.
 const LAUNCH_LIMIT: Duration = Duration::from_mins(1);
+
+/// How long a Chrome that hangs up may take to end and say why.
+const LAST_LINES_LIMIT: Duration = Duration::from_secs(2);
 
 /// Chrome hangs if its clock, which counts microseconds, repeats or goes back. Frames of one moment are as close as they can
 /// be: what pages see of the clock is rounded to a tenth of a millisecond, up or down by chance.
@@ -77,8 +81,7 @@ pub(crate) enum Tick {
 #[derive(Debug)]
 pub(crate) struct Browser {
     link: Link,
-    _connection: chromiumoxide::Browser,
-    _pump: AbortOnDrop,
+    _connection: Connection,
     _console: Option<AbortOnDrop>,
     child: Child,
     _home: Home,
@@ -169,44 +172,27 @@ impl Browser {
         std::fs::write(&fonts, flags::fonts_conf(&chrome.fonts, &home.path))
             .map_err(Error::io("write", &fonts))?;
         let cmd = flags::command(chrome, &home.path, server.address(), viewport);
-        let mut child =
-            Child::start(&cmd, Pipes::None, |line| line.starts_with("DevTools listening on "))?;
-        let Some(line) = child.watched_line().await else {
-            return Err(Error::BrowserLaunch {
-                reason: format!("it ended: {}", child.stderr_tail()),
-            });
+        let mut child = Child::start(&cmd, Pipes::Protocol)?;
+        let stream = child.protocol().expect("it was asked for");
+        let connection = Connection::open(stream);
+        let link = match open_page(&connection, viewport).await {
+            Ok(link) => link,
+            Err(error @ Error::BrowserLost { .. }) => {
+                return Err(child_ended(&mut child, error).await);
+            }
+            Err(error) => return Err(error),
         };
-        let url = line.trim_start_matches("DevTools listening on ").trim();
-        let failed = |error: chromiumoxide::error::CdpError| Error::BrowserLaunch {
-            reason: error.to_string(),
-        };
-        let config = HandlerConfig { viewport: None, ..HandlerConfig::default() };
-        let (connection, mut handler) =
-            chromiumoxide::Browser::connect_with_config(url, config).await.map_err(failed)?;
-        // A message that this version of the protocol does not know is no reason to hang up.
-        let pump =
-            AbortOnDrop(tokio::spawn(async move { while handler.next().await.is_some() {} }));
-        let target = CreateTargetParams::builder()
-            .url("about:blank")
-            .width(i64::from(width))
-            .height(i64::from(height))
-            .enable_begin_frame_control(true)
-            .build()
-            .expect("a url is all that is required");
-        let page = connection.new_page(target).await.map_err(failed)?;
-        let console = console::listen(&page).await;
-        let channel = Link { page, life: child.life() };
+        let console = console::listen(&link).await;
         let metrics = SetDeviceMetricsOverrideParams::new(
             i64::from(width),
             i64::from(height),
             f64::from(scale),
             false,
         );
-        channel.send(metrics, "while setting its size").await?;
+        link.send(metrics, "while setting its size").await?;
         Ok(Self {
-            link: channel,
+            link,
             _connection: connection,
-            _pump: pump,
             _console: console,
             child,
             _home: home,
@@ -237,10 +223,10 @@ impl Browser {
 
     /// Starts loading `url`; the returned task ends when it is loaded and stops waiting when dropped.
     fn navigate(&self, url: &str) -> AbortOnDrop {
-        let page = self.link.page.clone();
+        let link = self.link.clone();
         let navigate = NavigateParams::new(url);
         AbortOnDrop(tokio::spawn(async move {
-            if let Err(error) = page.execute(navigate).await {
+            if let Err(error) = link.send(navigate, "while loading").await {
                 tracing::debug!(%error, "navigation");
             }
         }))
@@ -353,5 +339,38 @@ impl Browser {
         let BeginFrameReturns { has_damage, screenshot_data } =
             self.link.send(params.build(), "while drawing").await?;
         Ok(Drawn { has_damage, png: screenshot_data.map(String::from) })
+    }
+}
+
+/// Opens an empty page whose frames are drawn on command, and listens to it.
+async fn open_page(connection: &Connection, viewport: Viewport) -> Result<Link> {
+    let during = "while opening a page";
+    let browser = Link { page: connection.browser() };
+    let target = CreateTargetParams::builder()
+        .url("about:blank")
+        .width(i64::from(viewport.width))
+        .height(i64::from(viewport.height))
+        .enable_begin_frame_control(true)
+        .build()
+        .expect("a url is all that is required");
+    let target = browser.send(target, during).await?.target_id;
+    let mut attach = AttachToTargetParams::new(target);
+    attach.flatten = Some(true);
+    let session = browser.send(attach, during).await?.session_id;
+    let link = Link { page: connection.session(session.inner()) };
+    // Only what is enabled runs scripts in new documents, tells of requests, and tells that a page has crashed.
+    link.send(page::EnableParams::default(), during).await?;
+    link.send(network::EnableParams::default(), during).await?;
+    link.send(inspector::EnableParams::default(), during).await?;
+    Ok(link)
+}
+
+/// What a Chrome that ended before it had a page said, or `error` if it has not ended.
+async fn child_ended(child: &mut Child, error: Error) -> Error {
+    match tokio::time::timeout(LAST_LINES_LIMIT, child.wait()).await {
+        Ok(Ok(status)) => {
+            Error::BrowserLaunch { reason: format!("it ended ({status}): {}", child.stderr_tail()) }
+        }
+        Ok(Err(_)) | Err(_) => error,
     }
 }

@@ -2,22 +2,21 @@
 
 use std::collections::HashMap;
 
-use chromiumoxide::cdp::browser_protocol::network::{
+use chromiumoxide_cdp::cdp::browser_protocol::network::{
     EventLoadingFailed, EventLoadingFinished, EventRequestWillBeSent, RequestId, ResourceType,
 };
-use chromiumoxide::listeners::EventStream;
 use futures::{FutureExt, StreamExt};
 
 use crate::browser::link::Link;
-use crate::error::{Error, Result};
+use crate::browser::pipe::Events;
 use crate::page::frames;
 
 /// The requests of one page. Chrome tells of each before it answers the command that caused it.
 #[derive(Debug)]
 pub(super) struct Requests {
-    sent: EventStream<EventRequestWillBeSent>,
-    finished: EventStream<EventLoadingFinished>,
-    failed: EventStream<EventLoadingFailed>,
+    sent: Events<EventRequestWillBeSent>,
+    finished: Events<EventLoadingFinished>,
+    failed: Events<EventLoadingFailed>,
     /// Addresses by request.
     open: HashMap<RequestId, String>,
     /// Whether there are any that nobody has waited for.
@@ -25,18 +24,14 @@ pub(super) struct Requests {
 }
 
 impl Requests {
-    pub(super) async fn watch(link: &Link) -> Result<Self> {
-        let lost = |error: chromiumoxide::error::CdpError| Error::BrowserLost {
-            during: "while watching its requests".to_owned(),
-            reason: error.to_string(),
-        };
-        Ok(Self {
-            sent: link.page.event_listener().await.map_err(lost)?,
-            finished: link.page.event_listener().await.map_err(lost)?,
-            failed: link.page.event_listener().await.map_err(lost)?,
+    pub(super) fn watch(link: &Link) -> Self {
+        Self {
+            sent: link.page.events(),
+            finished: link.page.events(),
+            failed: link.page.events(),
             open: HashMap::new(),
             has_new: false,
-        })
+        }
     }
 
     /// Whether the page has asked for anything since [`Requests::until_quiet`], as far as Chrome has told.

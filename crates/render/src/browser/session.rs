@@ -139,7 +139,7 @@ impl<'a> Session<'a> {
                 }
             }
         };
-        let requests = Requests::watch(browser.link()).await?;
+        let requests = Requests::watch(browser.link());
         let mut session = Self {
             browser,
             requests,

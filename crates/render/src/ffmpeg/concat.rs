@@ -66,7 +66,7 @@ pub(crate) fn command(tools: &Tools, joining: Joining<'_>, out: &Path) -> Cmd {
 /// Reads the chunks of `list` as one stream.
 fn chunks(tools: &Tools, list: &Path, fps: Fps) -> Cmd {
     Cmd::new(tools.ffmpeg())
-        .words(&format!("-v error -nostdin -r {fps} -f concat -safe 0 -i"))
+        .words(&format!("-v error -nostdin -r {fps} -f concat -safe 0 -protocol_whitelist file -i"))
         .arg(list)
 }
 
@@ -151,7 +151,7 @@ pub(crate) fn gif(
     };
     let last = at(frames) - at(frames - 1);
     chunks(tools, list, fps)
-        .words("-i")
+        .words("-protocol_whitelist file -i")
         .arg(palette)
         .arg("-filter_complex")
         .arg(format!(
@@ -187,7 +187,7 @@ mod tests {
     }
 
     const FPS: Fps = Fps { num: 30_000, den: 1001 };
-    const READ: &str = "ffmpeg -v error -nostdin -r 30000/1001 -f concat -safe 0 -i /list.txt";
+    const READ: &str = "ffmpeg -v error -nostdin -r 30000/1001 -f concat -safe 0 -protocol_whitelist file -i /list.txt";
     const TIMES: &str =
         "-c:v copy -bsf:v setts=pts=N*1001:dts=N*1001:duration=1001:time_base=1/30000";
 

@@ -69,7 +69,9 @@ fn input(cmd: Cmd, pixels: PixelFormat, viewport: Viewport, fps: Fps) -> Cmd {
         PixelFormat::Yuva444p10 => "yuva444p10le",
         PixelFormat::Rgb => "rgb24",
         PixelFormat::Png => {
-            return cmd.words(&format!("-f image2pipe -c:v png -framerate {fps} -i pipe:0"));
+            return cmd.words(&format!(
+                "-f image2pipe -c:v png -framerate {fps} -protocol_whitelist pipe -i pipe:0"
+            ));
         }
     };
     let colours = match pixels {
@@ -77,7 +79,7 @@ fn input(cmd: Cmd, pixels: PixelFormat, viewport: Viewport, fps: Fps) -> Cmd {
         _ => "-color_range tv -colorspace bt709",
     };
     cmd.words(&format!("-f rawvideo -pix_fmt {name} {colours}"))
-        .words(&format!("-s {size} -framerate {fps} -i pipe:0"))
+        .words(&format!("-s {size} -framerate {fps} -protocol_whitelist pipe -i pipe:0"))
 }
 
 /// The file around the stream, with nothing in it that changes from one time to the next.
@@ -121,7 +123,7 @@ pub(crate) struct Encoder {
 
 impl Encoder {
     pub(crate) fn start(tools: &Tools, encoding: &Encoding, to: Targets<'_>) -> Result<Self> {
-        let mut child = Child::start(&command(tools, encoding, to), Pipes::Stdin, |_| false)?;
+        let mut child = Child::start(&command(tools, encoding, to), Pipes::Stdin)?;
         let stdin = child.stdin().expect("stdin is piped");
         if let Err(errno) = rustix::pipe::fcntl_setpipe_size(&stdin, PIPE_BYTES) {
             tracing::debug!(%errno, "the pipe to the encoder stays small");

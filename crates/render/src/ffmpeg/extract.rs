@@ -73,7 +73,7 @@ pub(crate) fn command(
     Cmd::new(ffmpeg)
         .words("-v error -nostdin")
         .words(decoder)
-        .words(&format!("-noaccurate_seek -ss {from:.6} -i"))
+        .words(&format!("-noaccurate_seek -ss {from:.6} -protocol_whitelist file -i"))
         .arg(source)
         .words("-map 0:V:0 -vf")
         .arg(format!("{pacing}{}{}", square_pixels(picture), colours(picture, still)))
@@ -195,7 +195,7 @@ mod tests {
         let window = Wanted::Window { from: 2.5, frames: 90, fps };
         assert_eq!(
             printed(&picture(), window, Still::Jpeg, "/f/50%"),
-            "ffmpeg -v error -nostdin -noaccurate_seek -ss 2.500000 -i /p/a b.mp4 -map 0:V:0 \
+            "ffmpeg -v error -nostdin -noaccurate_seek -ss 2.500000 -protocol_whitelist file -i /p/a b.mp4 -map 0:V:0 \
              -vf settb=AVTB,setpts=PTS-1000,fps=30000/1001:start_time=0:round=up,zscale=matrixin=709:rangein=limited:primariesin=709:transferin=709:\
              primaries=709:transfer=709:matrix=170m:range=full,format=yuvj420p -fps_mode passthrough -frames:v 90 \
              -c:v mjpeg -q:v 2 -threads 1 -flags:v +bitexact -fflags +bitexact -f image2 -y /f/50%%/frame_%05d.jpg"
@@ -203,7 +203,7 @@ mod tests {
         let transparent = Picture { codec: "vp9".into(), alpha_mode: true, ..picture() };
         assert_eq!(
             printed(&transparent, Wanted::Last { behind: 8.0 }, Still::Png, "/f"),
-            "ffmpeg -v error -nostdin -c:v libvpx-vp9 -noaccurate_seek -ss 8.000000 -i /p/a b.mp4 -map 0:V:0 \
+            "ffmpeg -v error -nostdin -c:v libvpx-vp9 -noaccurate_seek -ss 8.000000 -protocol_whitelist file -i /p/a b.mp4 -map 0:V:0 \
              -vf zscale=matrixin=709:rangein=limited:primariesin=709:transferin=709:\
              primaries=709:transfer=709:matrix=gbr:range=full,format=gbrap,setparams=color_trc=iec61966-2-1 -fps_mode passthrough -update 1 \
              -c:v png -compression_level 1 -threads 1 -flags:v +bitexact -fflags +bitexact -f image2 -y /f/frame_%05d.png"

@@ -55,7 +55,7 @@ pub(crate) fn is_rate(printed: &str, fps: Fps, format: Format) -> bool {
 
 fn command(tools: &Tools, file: &Path) -> Cmd {
     Cmd::new(tools.ffprobe())
-        .words("-v error -select_streams v:0 -of json -show_packets")
+        .words("-v error -protocol_whitelist file -select_streams v:0 -of json -show_packets")
         .words("-show_entries format_tags=comment:packet=flags")
         .words("-show_entries stream=codec_name,width,height,r_frame_rate,avg_frame_rate")
         .arg("--")
@@ -139,7 +139,7 @@ pub(crate) struct SoundStream {
 
 fn sounds_command(tools: &Tools, file: &Path) -> Cmd {
     Cmd::new(tools.ffprobe())
-        .words("-v error -select_streams a -of json -show_packets")
+        .words("-v error -protocol_whitelist file -select_streams a -of json -show_packets")
         .words("-show_entries stream=index,codec_name,channels,time_base,start_pts")
         .words("-show_entries packet=stream_index,pts,duration")
         .arg("--")

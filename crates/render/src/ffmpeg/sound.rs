@@ -72,7 +72,9 @@ fn tempo_steps(rate: f64) -> Vec<f64> {
 /// Packs the samples of `raw` from the one numbered `from` on, 32-bit integers of which 24 bits count, without loss.
 pub(crate) fn flac(tools: &Tools, raw: &Path, from: u64, out: &Path) -> Cmd {
     let cmd = Cmd::new(tools.ffmpeg())
-        .words(&format!("-v error -nostdin -f s32le -ar {SAMPLE_RATE} -ac 2 -i"))
+        .words(&format!(
+            "-v error -nostdin -f s32le -ar {SAMPLE_RATE} -ac 2 -protocol_whitelist file -i"
+        ))
         .arg(raw);
     let cmd = match from {
         0 => cmd,
@@ -140,7 +142,7 @@ mod tests {
         let tools = Tools::untested(Path::new("/t"));
         assert_eq!(
             flac(&tools, Path::new("/raw"), 0, Path::new("/audio.flac")).to_string(),
-            "ffmpeg -v error -nostdin -f s32le -ar 48000 -ac 2 -i /raw -map_metadata -1 -c:a flac -sample_fmt s32 \
+            "ffmpeg -v error -nostdin -f s32le -ar 48000 -ac 2 -protocol_whitelist file -i /raw -map_metadata -1 -c:a flac -sample_fmt s32 \
              -bits_per_raw_sample 24 -compression_level 5 -fflags +bitexact -flags:a +bitexact -f flac -y /audio.flac"
         );
     }

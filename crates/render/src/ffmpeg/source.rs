@@ -57,7 +57,7 @@ pub(crate) struct Sound {
 
 fn command(tools: &Tools, file: &Path) -> Cmd {
     Cmd::new(tools.ffprobe())
-        .words("-v error -of json -show_format -show_streams")
+        .words("-v error -protocol_whitelist file -of json -show_format -show_streams")
         .arg("--")
         .arg(file)
 }

@@ -14,10 +14,14 @@ use crate::actions::fields::{self, Fields};
 use crate::actions::protocol::PlanLocation;
 use crate::actions::side_outputs::{beside, beside_chunk};
 use crate::actions::worker::{Facts, Worker, check_format};
+use crate::cost::{self, Used};
 use crate::error::{Error, Result};
 use crate::output::check_replaceable;
 use crate::time::millis_since;
 use crate::workdir::WorkDir;
+
+/// States of the machine that a render enters beside those of its chunks.
+const STATES: u64 = 8;
 
 /// Chunks that are fetched at the same time.
 const FETCHES_AT_ONCE: usize = 8;
@@ -33,6 +37,14 @@ pub(crate) struct AssembleEvent {
     /// The plan says it too, and decides.
     pub(crate) format: Format,
     pub(crate) cfr: bool,
+    /// How long planning and each chunk took, in milliseconds, where the event says it.
+    pub(crate) took: Option<Took>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Took {
+    pub(crate) plan: u64,
+    pub(crate) chunks: Vec<u64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -50,6 +62,10 @@ struct Wire {
     format: Format,
     #[serde(default, deserialize_with = "fields::boolean")]
     cfr: bool,
+    #[serde(default)]
+    plan_duration_ms: Option<u64>,
+    #[serde(default)]
+    durations_ms: Option<Vec<u64>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -64,14 +80,18 @@ pub(crate) struct AssembleAnswer {
     pub(crate) preview: Option<Uri>,
     pub(crate) frames_encoded: u32,
     pub(crate) file_size: u64,
+    /// Of the whole render, about, where the event says how long its parts took.
+    pub(crate) cost_usd: Option<f64>,
     pub(crate) duration_ms: u64,
 }
 
 impl AssembleEvent {
     pub(super) fn read(fields: &Fields) -> Result<Self> {
         let plan = PlanLocation::read(fields)?;
-        let Wire { plan_hash, chunks, audio, output, format, cfr } = fields.read()?;
-        let event = Self { plan, plan_hash, chunks, audio, output, format, cfr };
+        let Wire { plan_hash, chunks, audio, output, format, cfr, plan_duration_ms, durations_ms } =
+            fields.read()?;
+        let took = plan_duration_ms.zip(durations_ms).map(|(plan, chunks)| Took { plan, chunks });
+        let event = Self { plan, plan_hash, chunks, audio, output, format, cfr, took };
         event.check_v2(fields)?;
         if event.cfr && event.format != Format::Mp4 {
             return Err(fields.wrong("Cfr", &format!("be false for {}", event.format.name())));
@@ -101,7 +121,7 @@ impl AssembleEvent {
     }
 
     pub(super) fn uris(&self) -> Vec<(String, &Uri)> {
-        let Self { plan, plan_hash: _, chunks, audio, output, format: _, cfr: _ } = self;
+        let Self { plan, plan_hash: _, chunks, audio, output, format: _, cfr: _, took: _ } = self;
         let mut uris = plan.uris();
         uris.push(("OutputS3Uri".to_owned(), output));
         uris.extend(audio.iter().map(|uri| ("AudioS3Uri".to_owned(), uri)));
@@ -124,7 +144,7 @@ fn check_hash(expected: Option<&str>, spec: &AssemblySpec) -> Result<()> {
 
 impl<S: Store> Worker<'_, S> {
     pub(crate) async fn assemble(&self, event: &AssembleEvent) -> Result<(AssembleAnswer, Facts)> {
-        let AssembleEvent { plan, plan_hash, chunks, audio, output, format, cfr } = event;
+        let AssembleEvent { plan, plan_hash, chunks, audio, output, format, cfr, took } = event;
         let start = Instant::now();
         let dir = WorkDir::make(self.scratch)?;
         let work = dir.path();
@@ -170,6 +190,7 @@ impl<S: Store> Worker<'_, S> {
             frames: Some(assembled.frames),
             bytes: Some(assembled.bytes),
             chunks: u64::try_from(chunks.len()).ok(),
+            dollars: took.as_ref().and_then(|took| self.dollars(took, millis_since(start))),
             ..Facts::default()
         };
         let answer = AssembleAnswer {
@@ -178,9 +199,22 @@ impl<S: Store> Worker<'_, S> {
             preview,
             frames_encoded: assembled.frames,
             file_size: assembled.bytes,
+            cost_usd: facts.dollars,
             duration_ms: millis_since(start),
         };
         Ok((answer, facts))
+    }
+
+    /// What a render has cost by now, about, if the function's memory is known: tries that failed are not in it.
+    fn dollars(&self, took: &Took, joining: u64) -> Option<f64> {
+        let memory = self.env.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")?.parse().ok()?;
+        let chunks = u64::try_from(took.chunks.len()).ok()?;
+        let used = Used {
+            ms: took.plan + took.chunks.iter().sum::<u64>() + joining,
+            requests: chunks + 2,
+            transitions: chunks + STATES,
+        };
+        Some((cost::dollars(used, memory) * 1e6).round() / 1e6)
     }
 
     /// Fetches the chunks, in their order.

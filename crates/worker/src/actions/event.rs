@@ -7,6 +7,7 @@ use crate::action::Action;
 use crate::actions::Event;
 use crate::actions::assemble::AssembleEvent;
 use crate::actions::fields::{self, Fields};
+use crate::actions::notify::{DETAIL_TYPE, NotifyEvent};
 use crate::actions::plan::PlanEvent;
 use crate::actions::render_chunk::RenderChunkEvent;
 use crate::error::Result;
@@ -36,6 +37,8 @@ impl Event {
             Action::Plan => Self::Plan(PlanEvent::read(&fields)?),
             Action::RenderChunk => Self::RenderChunk(RenderChunkEvent::read(&fields)?),
             Action::Assemble => Self::Assemble(AssembleEvent::read(&fields)?),
+            Action::Probe => Self::Probe,
+            Action::Notify => Self::Notify(NotifyEvent::read(&fields)?),
         })
     }
 }
@@ -59,6 +62,10 @@ fn unwrap(payload: Value) -> Result<(Action, Fields)> {
     Err(fields.wrong("Action", &format!("be {names}")))
 }
 
+/// What `EventBridge` tells has no action of ours in it.
 fn action(fields: &Fields) -> Option<Action> {
+    if fields.get("detail-type").is_some_and(|kind| kind == DETAIL_TYPE) {
+        return Some(Action::Notify);
+    }
     fields.get("Action").and_then(Value::as_str).and_then(Action::from_name)
 }

@@ -4,7 +4,10 @@ pub(crate) mod assemble;
 pub(crate) mod event;
 mod fields;
 pub(crate) mod label;
+pub(crate) mod marker;
+mod notify;
 pub(crate) mod plan;
+mod probe;
 pub(crate) mod protocol;
 pub(crate) mod render_chunk;
 pub(crate) mod side_outputs;
@@ -15,7 +18,9 @@ use store::{Store, Uri};
 
 use crate::action::Action;
 use crate::actions::assemble::{AssembleAnswer, AssembleEvent};
+use crate::actions::notify::{NotifyAnswer, NotifyEvent};
 use crate::actions::plan::{PlanAnswer, PlanEvent};
+use crate::actions::probe::ProbeAnswer;
 use crate::actions::render_chunk::{RenderChunkAnswer, RenderChunkEvent};
 use crate::actions::worker::{Facts, Worker};
 use crate::error::Result;
@@ -26,6 +31,8 @@ pub(crate) enum Event {
     Plan(PlanEvent),
     RenderChunk(RenderChunkEvent),
     Assemble(AssembleEvent),
+    Probe,
+    Notify(NotifyEvent),
 }
 
 /// What an invocation answers: small, since Step Functions keeps every answer to the end.
@@ -38,6 +45,10 @@ pub(crate) enum Answer {
     RenderChunk(RenderChunkAnswer),
     #[serde(rename = "assemble")]
     Assemble(AssembleAnswer),
+    #[serde(rename = "probe")]
+    Probe(ProbeAnswer),
+    #[serde(rename = "notify")]
+    Notify(NotifyAnswer),
 }
 
 impl Event {
@@ -46,6 +57,8 @@ impl Event {
             Self::Plan(_) => Action::Plan,
             Self::RenderChunk(_) => Action::RenderChunk,
             Self::Assemble(_) => Action::Assemble,
+            Self::Probe => Action::Probe,
+            Self::Notify(_) => Action::Notify,
         }
     }
 
@@ -55,6 +68,7 @@ impl Event {
             Self::Plan(event) => event.uris(),
             Self::RenderChunk(event) => event.uris(),
             Self::Assemble(event) => event.uris(),
+            Self::Probe | Self::Notify(_) => Vec::new(),
         }
     }
 }
@@ -64,7 +78,7 @@ impl Answer {
         match self {
             Self::Plan(answer) => &answer.warnings,
             Self::RenderChunk(answer) => &answer.warnings,
-            Self::Assemble(_) => &[],
+            Self::Assemble(_) | Self::Probe(_) | Self::Notify(_) => &[],
         }
     }
 
@@ -73,7 +87,7 @@ impl Answer {
         let warnings = match self {
             Self::Plan(answer) => &mut answer.warnings,
             Self::RenderChunk(answer) => &mut answer.warnings,
-            Self::Assemble(_) => return,
+            Self::Assemble(_) | Self::Probe(_) | Self::Notify(_) => return,
         };
         for warning in warnings {
             *warning = edit(warning);
@@ -96,6 +110,14 @@ impl<S: Store> Worker<'_, S> {
             Event::Assemble(event) => {
                 let (answer, facts) = Box::pin(self.assemble(event)).await?;
                 Ok((Answer::Assemble(answer), facts))
+            }
+            Event::Probe => {
+                let (answer, facts) = Box::pin(self.probe()).await?;
+                Ok((Answer::Probe(answer), facts))
+            }
+            Event::Notify(event) => {
+                let (answer, facts) = self.notify(event).await?;
+                Ok((Answer::Notify(answer), facts))
             }
         }
     }

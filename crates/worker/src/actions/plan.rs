@@ -17,6 +17,7 @@ use crate::actions::protocol::{Protocol, locators, manifest};
 use crate::actions::worker::{Facts, Worker, bounded};
 use crate::error::{Error, Result};
 use crate::time::millis_since;
+use crate::tools::pack::{size_of, unpacked_bytes};
 use crate::workdir::WorkDir;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -97,12 +98,20 @@ impl PlanEvent {
     }
 }
 
-/// The hosts that planning may reach: all public ones, unless the environment says that there is no way out.
-pub(crate) fn net(env: &BTreeMap<String, String>) -> Net {
-    match env.get("FRAMEWRIGHT_OFFLINE").map(String::as_str) {
+/// The hosts that planning may reach: all public ones but those in networks that the environment refuses, unless it says that there is
+/// no way out.
+pub(crate) fn net(env: &BTreeMap<String, String>) -> Result<Net> {
+    let environment = "FRAMEWRIGHT_REFUSED_RANGES";
+    let ranges = env.get(environment).map(String::as_str).unwrap_or_default().split(',');
+    let ranges = ranges.map(str::trim).filter(|range| !range.is_empty()).map(str::parse);
+    let refused = ranges
+        .collect::<std::result::Result<_, _>>()
+        .map_err(|reason| Error::Setting { environment, reason })?;
+    let net = match env.get("FRAMEWRIGHT_OFFLINE").map(String::as_str) {
         None | Some("" | "0") => Net::public(),
         Some(_) => Net::offline(),
-    }
+    };
+    Ok(Net { refused, ..net })
 }
 
 impl<S: Store> Worker<'_, S> {
@@ -116,9 +125,14 @@ impl<S: Store> Worker<'_, S> {
 
         let working = Instant::now();
         let out = work.path().join("plan");
-        let (net, timeouts) = (net(self.env), self.options.timeouts);
+        let net = Net { until: self.until, ..net(self.env)? };
+        let timeouts = self.options.timeouts;
         let planned = plan(&tools, &net, &project, settings, self.env, timeouts, &out).await?;
         let spent = Some(millis_since(working));
+
+        if !S::TREE_SUFFIX.is_empty() {
+            check_room(&out, self.scratch)?;
+        }
 
         let storing = Instant::now();
         let store = self.store.temporary();
@@ -160,6 +174,27 @@ impl<S: Store> Worker<'_, S> {
     }
 }
 
+/// Refuses a plan that has no room where its chunks are rendered, in a scratch directory like this one: beside the tools, it lies there
+/// once as it travels and once unpacked.
+fn check_room(plan: &Path, scratch: &Path) -> Result<()> {
+    let failed = |source| Error::Io { action: "measure", path: plan.display().to_string(), source };
+    let bytes = size_of(plan).map_err(failed)?;
+    let tools = unpacked_bytes(scratch).map_err(failed)?;
+    let Ok(found) = rustix::fs::statvfs(scratch) else { return Ok(()) };
+    room_for(bytes, tools, found.f_blocks.saturating_mul(found.f_frsize))
+}
+
+fn room_for(bytes: u64, tools: u64, room: u64) -> Result<()> {
+    let limit = room.saturating_sub(tools) / 2;
+    if bytes <= limit {
+        return Ok(());
+    }
+    let parts = format!(
+        "a chunk has {room} bytes of scratch for the tools ({tools} bytes), the plan, and the archive that it comes in"
+    );
+    Err(render::Error::PlanTooLarge { bytes, limit, parts }.into())
+}
+
 /// Where the parts of a plan were stored.
 struct Places {
     archive: Uri,
@@ -197,5 +232,32 @@ fn answer(
         producer_version: PRODUCER_VERSION,
         duration_ms,
         warnings: made.warnings,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_that_the_environment_refuses_are_read_or_named() {
+        let net = |ranges: &str| {
+            net(&[("FRAMEWRIGHT_REFUSED_RANGES".to_owned(), ranges.to_owned())].into())
+        };
+        assert_eq!(net("").unwrap(), Net::public());
+        assert_eq!(net("2600:1f18::/56, 3.5.0.0/16").unwrap().refused.len(), 2);
+        let error = net("here").unwrap_err();
+        assert_eq!(error.code().name(), "CONFIG_INVALID");
+        assert!(error.to_string().contains("FRAMEWRIGHT_REFUSED_RANGES"), "{error}");
+    }
+
+    #[test]
+    fn a_plan_needs_its_size_twice_beside_the_tools() {
+        room_for(300, 400, 1000).unwrap();
+        for (bytes, tools, room) in [(301, 400, 1000), (1, 1000, 900)] {
+            let error = room_for(bytes, tools, room).unwrap_err();
+            assert_eq!(error.code().name(), "PLAN_TOO_LARGE");
+            assert!(error.to_string().contains(&format!("{room} bytes of scratch")), "{error}");
+        }
     }
 }

@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::time::Instant;
 
-use render::chunk::{ChunkReport, render_chunk};
+use render::chunk::{ChunkOptions, ChunkReport, render_chunk};
 use render::config::output::Format;
 use serde::{Deserialize, Serialize};
 use store::{Metadata, Store, Uri};
 
 use crate::actions::fields::{self, Fields};
+use crate::actions::marker::Counted;
 use crate::actions::protocol::PlanLocation;
 use crate::actions::side_outputs::beside_chunk;
 use crate::actions::worker::{Facts, Worker, bounded, check_format};
@@ -137,8 +138,20 @@ impl<S: Store> Worker<'_, S> {
         let working = Instant::now();
         check_format(&plan, *format)?;
         let out = work.path().join(event.file_name());
-        let report =
-            render_chunk(&tools, &plan, *chunk_index, plan_hash, &out, self.options).await?;
+        let counted = Counted::new(self.options.progress);
+        let options = ChunkOptions { progress: &counted, ..self.options };
+        let rendering =
+            Box::pin(render_chunk(&tools, &plan, *chunk_index, plan_hash, &out, options));
+        let report = if S::TREE_SUFFIX.is_empty() {
+            // Whoever waits for it here ends it by a signal.
+            rendering.await?
+        } else {
+            let (prefix, index) = (&event.output_prefix, *chunk_index);
+            tokio::select! {
+                rendered = rendering => rendered?,
+                cancelled = self.until_cancelled(prefix, index, &counted, work.path()) => return Err(cancelled),
+            }
+        };
         let spent = Some(millis_since(working));
 
         let storing = Instant::now();

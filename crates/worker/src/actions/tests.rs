@@ -3,6 +3,7 @@ use render::config::output::Format;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::actions::assemble::Took;
 use crate::actions::label::Label;
 use crate::actions::protocol::{PlanLocation, Protocol};
 use crate::error::Code;
@@ -38,9 +39,13 @@ fn a_bad_event_is_refused_with_the_path_of_its_field() {
         (
             "Action",
             json!("render"),
-            "event: Action must be plan, renderChunk, assemble, not \"render\"",
+            "event: Action must be plan, renderChunk, assemble, probe, notify, not \"render\"",
         ),
-        ("Action", json!(7), "event: Action must be plan, renderChunk, assemble, not 7"),
+        (
+            "Action",
+            json!(7),
+            "event: Action must be plan, renderChunk, assemble, probe, notify, not 7",
+        ),
         ("ChunkIndex", json!(-1), "event: ChunkIndex must be a whole number, not -1"),
         ("ChunkIndex", json!("1"), "event: ChunkIndex must be a whole number, not \"1\""),
         (
@@ -79,7 +84,10 @@ fn a_bad_event_is_refused_with_the_path_of_its_field() {
     for (event, expected) in [
         (json!(null), "event: it must be a JSON object, not null"),
         (json!([1]), "event: it must be a JSON object, not [1]"),
-        (json!({}), "event: Action must be plan, renderChunk, assemble, it is missing"),
+        (
+            json!({}),
+            "event: Action must be plan, renderChunk, assemble, probe, notify, it is missing",
+        ),
         (json!({"Payload": "text"}), "event: Payload must be a JSON object, not \"text\""),
         (
             json!({"Payload": {"Input": with(chunk(), "ChunkIndex", json!(true))}}),
@@ -188,6 +196,7 @@ fn events_of_v2_are_read_with_and_without_its_name() {
         output: uri("s3://bucket/renders/r1/output.mp4"),
         format: Format::Mp4,
         cfr: false,
+        took: None,
     });
     for (name, expected) in [("render-chunk", chunk), ("assemble", assemble)] {
         let event = golden(&format!("{name}.v2.event"));
@@ -300,6 +309,7 @@ fn the_sample_events_are_read_field_for_field() {
             output: uri("s3://render-bucket/outputs/demo/output.mp4"),
             format: Format::Mp4,
             cfr: false,
+            took: Some(Took { plan: 4000, chunks: vec![9000; 3] }),
         })
     );
     assert_eq!(sample("broken").unwrap_err().code(), Code::EventInvalid);
@@ -357,6 +367,7 @@ fn the_events_of_the_wire_format_are_read_field_for_field() {
         output: uri("s3://bucket/renders/r1/output.mp4"),
         format: Format::Mp4,
         cfr: false,
+        took: None,
     });
     for (name, expected) in [("plan", plan), ("render-chunk", chunk), ("assemble", assemble)] {
         assert_eq!(Event::parse(golden(&format!("{name}.event"))).unwrap(), expected);
@@ -402,9 +413,29 @@ fn answers_have_the_shapes_of_the_wire_format() {
         preview: None,
         frames_encoded: 480,
         file_size: 123_456,
+        cost_usd: None,
+        duration_ms: 1500,
+    });
+    let probe = Answer::Probe(ProbeAnswer {
+        chrome: "HeadlessChrome/148.0.7778.0".to_owned(),
+        web_gl: "ANGLE (Google, SwiftShader)".to_owned(),
+        ffmpeg: "ffmpeg version 7.1".to_owned(),
+        ffprobe: "ffprobe version 7.1".to_owned(),
+        frame_source: "framebuffer",
+        frame_source_reason: None,
+        width: 320,
+        height: 180,
+        credentials_shielded: true,
+        cores: 3,
+        memory_mib: Some(5307),
+        processes: 4,
+        zombies: 0,
+        capabilities: json!({}),
         duration_ms: 1500,
     });
     for (name, answer) in [
+        ("probe", probe),
+        ("notify", Answer::Notify(NotifyAnswer { http_status: 204 })),
         ("plan", plan(false)),
         ("plan.v2", plan(true)),
         ("render-chunk", chunk),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use render::chunk::{ChunkOptions, ChunkReport};
 use render::config::output::Format;
@@ -22,6 +23,8 @@ pub(crate) struct Worker<'a, S> {
     /// Where work directories are made.
     pub(crate) scratch: &'a Path,
     pub(crate) options: ChunkOptions<'a>,
+    /// When work must stop, if it must.
+    pub(crate) until: Option<Instant>,
 }
 
 impl<S: Store> Worker<'_, S> {
@@ -41,6 +44,8 @@ pub(crate) struct Facts {
     /// Bytes of what was made.
     pub(crate) bytes: Option<u64>,
     pub(crate) chunks: Option<u64>,
+    /// What the whole render has cost, about.
+    pub(crate) dollars: Option<f64>,
     /// Whether an earlier try had already made it.
     pub(crate) was_there: bool,
     /// Of a chunk that was rendered.

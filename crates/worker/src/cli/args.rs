@@ -11,6 +11,7 @@ use render::frame::Moment;
 pub(crate) use crate::cli::config::{ConfigArgs, PageArgs};
 use crate::cli::values::{self, Picture};
 
+pub(crate) use crate::cli::renders_args::{ListArgs, MachineArgs, OneRenderArgs, StatusName};
 pub(crate) use crate::cli::submit_args::{DeploymentArgs, SubmitArgs, WatchArgs};
 
 /// Renders HyperFrames compositions to video, frame by frame: on this machine, or on a deployed stack.
@@ -71,7 +72,13 @@ pub(crate) enum Command {
     Submit(Box<SubmitArgs>),
     /// Watch a render of a deployed stack, also one that is over, and fetch its video
     Watch(WatchArgs),
-    /// Handle one plan, renderChunk or assemble event and print its answer
+    /// List the renders of a deployed stack, the newest first
+    List(ListArgs),
+    /// Say how far a render of a deployed stack is, and why it failed if it has
+    Status(OneRenderArgs),
+    /// Stop a render of a deployed stack, also the chunks that are being drawn
+    Cancel(OneRenderArgs),
+    /// Handle one plan, renderChunk, assemble or probe event and print its answer
     Invoke(InvokeArgs),
     /// Look at this machine: tools, cores, memory, fonts, how frames are captured, and what to fix
     ///

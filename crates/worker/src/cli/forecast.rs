@@ -24,7 +24,7 @@ use crate::cli::terminal::Terminal;
 use crate::cli::video::CHUNK_SIZE;
 use crate::error::Result;
 use crate::resources::cores;
-use crate::workdir::WorkDir;
+use crate::workdir::{self, WorkDir};
 
 /// Frames that are drawn, from the middle of the video: enough for each browser of most machines to start.
 const SAMPLE: u32 = 30;
@@ -52,11 +52,18 @@ async fn forecast(args: &RenderArgs, meter: &Meter, terminal: &Terminal) -> Resu
     let settings = settings(&config)?;
     let scratch = scratch(&args.host);
     let toolbox = open_toolbox(&args.host, &scratch)?;
+    workdir::remove_stale(&scratch);
     let (bench, env) = (WorkDir::make(&scratch)?, environment());
     let options =
         ChunkOptions { capture: Some(args.capture), ..options(args.workers, &args.host, meter) };
-    let worker =
-        Worker { store: &LocalStore, toolbox: &toolbox, env: &env, scratch: bench.path(), options };
+    let worker = Worker {
+        store: &LocalStore,
+        toolbox: &toolbox,
+        env: &env,
+        scratch: bench.path(),
+        options,
+        until: None,
+    };
     let (project, place) = (uri(&project)?, uri(bench.path())?);
     let start = Instant::now();
     let event = PlanEvent {

@@ -104,6 +104,15 @@ pub(crate) fn print(value: &Value) -> Result<()> {
     })
 }
 
+/// Prints a line on stdout.
+pub(crate) fn out(text: &str) -> Result<()> {
+    writeln!(std::io::stdout(), "{text}").map_err(|source| Error::Io {
+        action: "print to",
+        path: "stdout".to_owned(),
+        source,
+    })
+}
+
 /// Prints a line on stderr. If nobody reads it, the command goes on.
 pub(crate) fn line(text: &str) {
     let _nobody_reads = writeln!(std::io::stderr(), "{text}");

@@ -40,7 +40,7 @@ async fn find(args: &LintArgs) -> Result<Vec<Finding>> {
     let scratch = scratch(&args.host);
     let tools = open_toolbox(&args.host, &scratch)?.drawing().await?;
     let bench = WorkDir::make(&scratch)?;
-    let net = net(&environment());
+    let net = net(&environment())?;
     let asked = render::plan::preflight(&tools, &net, &dir, &settings, bench.path()).await;
     let (messages, severity) = match asked {
         Ok(warnings) => (warnings, Severity::Warning),

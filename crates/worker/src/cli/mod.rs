@@ -19,6 +19,7 @@ pub(crate) mod preview;
 pub(crate) mod probe;
 pub(crate) mod progress;
 pub(crate) mod render;
+mod renders_args;
 pub(crate) mod report;
 mod report_page;
 mod sample;

@@ -9,6 +9,8 @@ use crate::actions::protocol::capabilities;
 use crate::cli::args::ProbeArgs;
 use crate::cli::host::{open_toolbox, print, scratch, timeouts};
 use crate::error::{Code, Result};
+use crate::resources::{Machine, machine};
+use crate::restart::is_shielded;
 use crate::time::millis;
 
 pub(crate) async fn probe(args: &ProbeArgs) -> Result<()> {
@@ -20,6 +22,10 @@ pub(crate) async fn probe(args: &ProbeArgs) -> Result<()> {
     };
     let tried = trying.await;
     let mut verdict = verdict(&tried, start.elapsed());
+    let Machine { cores, memory_mib } = machine();
+    verdict["cores"] = cores.into();
+    verdict["memoryMiB"] = memory_mib.into();
+    verdict["credentialsShielded"] = is_shielded().into();
     verdict["capabilities"] = capabilities();
     print(&verdict)?;
     tried.map(drop)

@@ -19,6 +19,8 @@ pub(crate) fn report(cli: &Cli, terminal: &Terminal, error: &Error) -> ExitCode 
         Command::Still(args) => args.json,
         Command::Submit(args) => args.json,
         Command::Watch(args) => args.json,
+        Command::List(args) => args.json,
+        Command::Status(args) | Command::Cancel(args) => args.json,
         // What is wrong stands in its own JSON.
         Command::Lint(_)
         | Command::Preview(_)

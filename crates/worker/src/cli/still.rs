@@ -28,7 +28,7 @@ use crate::cli::terminal::Terminal;
 use crate::error::{Error, Result};
 use crate::output::output_path;
 use crate::time::millis_since;
-use crate::workdir::WorkDir;
+use crate::workdir::{self, WorkDir};
 
 /// Draws a frame to a picture.
 pub(crate) async fn still(args: &StillArgs, terminal: &Terminal) -> Result<()> {
@@ -91,12 +91,19 @@ async fn draw(args: &StillArgs, terminal: &Terminal, meter: &Meter) -> Result<Va
     let Request { project, frame, settings, output } = Request::check(args)?;
     let scratch = scratch(&args.host);
     let toolbox = open_toolbox(&args.host, &scratch)?;
+    workdir::remove_stale(&scratch);
     let (bench, env) = (WorkDir::make(&scratch)?, environment());
     // Looking for the frame in memory takes longer than one screenshot.
     let options =
         ChunkOptions { capture: Some(CaptureMode::Png), ..options(Some(1), &args.host, meter) };
-    let worker =
-        Worker { store: &LocalStore, toolbox: &toolbox, env: &env, scratch: bench.path(), options };
+    let worker = Worker {
+        store: &LocalStore,
+        toolbox: &toolbox,
+        env: &env,
+        scratch: bench.path(),
+        options,
+        until: None,
+    };
 
     let prefix = uri(bench.path())?;
     let event = PlanEvent {

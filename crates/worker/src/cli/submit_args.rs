@@ -27,6 +27,9 @@ pub(crate) struct SubmitArgs {
     /// What the render is called [default: render-, the time and a random number]
     #[arg(long, value_name = "ID")]
     pub(crate) name: Option<String>,
+    /// The same, and a render of that name with the same project and options is watched instead of being started twice
+    #[arg(long, value_name = "ID", conflicts_with = "name")]
+    pub(crate) idempotency_name: Option<String>,
     /// Chunks that are rendered at the same time, at most [default: the deployment's]
     #[arg(long, value_name = "CHUNKS", value_parser = clap::value_parser!(u32).range(1..=40))]
     pub(crate) max_concurrency: Option<u32>,

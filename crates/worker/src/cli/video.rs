@@ -26,7 +26,7 @@ use crate::cli::terminal::Terminal;
 use crate::error::{Error, Result};
 use crate::output::output_path;
 use crate::time::millis_since;
-use crate::workdir::WorkDir;
+use crate::workdir::{self, WorkDir};
 
 /// Frames in a chunk: on one machine, more chunks only mean more browsers that start.
 pub(super) const CHUNK_SIZE: u32 = 600;
@@ -119,6 +119,7 @@ async fn render_with(
     let format = settings.output.format;
     let scratch = scratch(&args.host);
     let toolbox = open_toolbox(&args.host, &scratch)?;
+    workdir::remove_stale(&scratch);
     let (bench, env) = (WorkDir::make(&scratch)?, environment());
     let wants_hashes = args.frame_hashes || args.extent.report.is_some();
     let options = ChunkOptions {
@@ -128,8 +129,14 @@ async fn render_with(
         fault: args.capture_fault,
         ..options(args.workers, &args.host, meter)
     };
-    let worker =
-        Worker { store: &LocalStore, toolbox: &toolbox, env: &env, scratch: bench.path(), options };
+    let worker = Worker {
+        store: &LocalStore,
+        toolbox: &toolbox,
+        env: &env,
+        scratch: bench.path(),
+        options,
+        until: None,
+    };
     let (prefix, output) = (uri(bench.path())?, target.file(bench.path()));
 
     meter.stage("planning");
@@ -166,6 +173,7 @@ async fn render_with(
         output: uri(&output)?,
         format,
         cfr: false,
+        took: None,
     };
     let (assembled, _facts) = Box::pin(worker.assemble(&join)).await?;
     let stages = json!({

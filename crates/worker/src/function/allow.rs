@@ -9,8 +9,25 @@ use crate::error::{Error, Result};
 /// The setting that lists them, as `bucket` or `bucket/prefix`, with commas between them.
 pub(crate) const SETTING: &str = "HYPERFRAMES_RENDER_BUCKET";
 
+/// The setting that says whether a render reaches only what has its own name: `own`, or else everything that is allowed.
+pub(crate) const RENDER_PATHS: &str = "FRAMEWRIGHT_RENDER_PATHS";
+
+/// Where renders have a directory of their own, called as they are.
+const OF_RENDERS: [&str; 3] = ["work", "outputs", "renders"];
+
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct AllowList(Vec<AllowedPrefix>);
+pub(crate) struct AllowList {
+    prefixes: Vec<AllowedPrefix>,
+    paths: RenderPaths,
+}
+
+/// What of that a render may reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RenderPaths {
+    /// Of other renders nothing.
+    Own,
+    Any,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct AllowedPrefix {
@@ -28,32 +45,53 @@ impl AllowList {
             let (bucket, prefix) = entry.split_once('/').unwrap_or((entry, ""));
             AllowedPrefix { bucket: bucket.to_owned(), prefix: prefix.trim_matches('/').to_owned() }
         });
-        Self(prefixes.collect())
+        Self { prefixes: prefixes.collect(), paths: RenderPaths::Any }
     }
 
-    /// Checks every URI that `event` names, before any of them is touched.
-    pub(crate) fn check(&self, event: &Event) -> Result<()> {
+    /// The same for renders that reach what `paths` says.
+    pub(crate) fn with_paths(self, paths: Option<&str>) -> Self {
+        let paths = if paths == Some("own") { RenderPaths::Own } else { RenderPaths::Any };
+        Self { paths, ..self }
+    }
+
+    /// Checks every URI that an event of `render` names, before any of them is touched. An event without a render comes from somebody
+    /// who may invoke the function itself.
+    pub(crate) fn check(&self, event: &Event, render: Option<&str>) -> Result<()> {
         for (field, uri) in event.uris() {
             let refused = |reason| {
                 Err(Error::NotAllowed { field: field.clone(), uri: uri.to_string(), reason })
             };
             match uri {
                 Uri::File(_) => return refused("only s3:// is read and written here"),
-                Uri::S3 { .. } if self.0.is_empty() => {
+                Uri::S3 { .. } if self.prefixes.is_empty() => {
                     return refused("HYPERFRAMES_RENDER_BUCKET names no bucket");
                 }
                 Uri::S3 { bucket, key } => {
                     // A prefix may be the whole of what is allowed; what is below it is written with a name of its own.
                     let key =
                         if field.ends_with("Prefix") { format!("{key}/") } else { key.clone() };
-                    if !self.0.iter().any(|allowed| allowed.holds(bucket, &key)) {
+                    if !self.prefixes.iter().any(|allowed| allowed.holds(bucket, &key)) {
                         return refused("it is outside what HYPERFRAMES_RENDER_BUCKET lists");
+                    }
+                    let is_of_another = render.is_some_and(|render| !is_own(&field, &key, render));
+                    if self.paths == RenderPaths::Own && is_of_another {
+                        return refused(
+                            "it is another render's; the template's RenderPaths=any allows that",
+                        );
                     }
                 }
             }
         }
         Ok(())
     }
+}
+
+/// Whether `key` is none of another render. Where a video goes below `renders/` is for HyperFrames' SDK to say, by its output key.
+fn is_own(field: &str, key: &str, render: &str) -> bool {
+    let mut parts = key.split('/');
+    let (place, name) = (parts.next().unwrap_or_default(), parts.next());
+    let is_chosen = place == "renders" && field == "OutputS3Uri";
+    !OF_RENDERS.contains(&place) || is_chosen || name == Some(render)
 }
 
 impl AllowedPrefix {
@@ -102,10 +140,10 @@ mod tests {
             ("", "s3://ours/x", false),
             (",", "s3://ours/x", false),
         ] {
-            let checked = AllowList::parse(Some(setting)).check(&event(uri));
+            let checked = AllowList::parse(Some(setting)).check(&event(uri), None);
             assert_eq!(checked.is_ok(), allowed, "{setting} {uri}: {checked:?}");
         }
-        assert!(AllowList::parse(None).check(&event("s3://ours/x")).is_err());
+        assert!(AllowList::parse(None).check(&event("s3://ours/x"), None).is_err());
     }
 
     #[test]
@@ -132,6 +170,7 @@ mod tests {
                 output: output.clone(),
                 format: Format::Mp4,
                 cfr: false,
+                took: None,
             })
         };
         for (event, field) in [
@@ -143,13 +182,51 @@ mod tests {
             (assemble(&ours, &ours, &theirs, &ours), "AudioS3Uri"),
             (assemble(&ours, &ours, &ours, &theirs), "OutputS3Uri"),
         ] {
-            let error = list.check(&event).unwrap_err();
+            let error = list.check(&event, None).unwrap_err();
             assert_eq!(error.code().name(), "S3_URI_NOT_ALLOWED");
             assert!(
                 error.to_string().starts_with(&format!("event: {field} s3://theirs")),
                 "{error}"
             );
         }
-        assert!(list.check(&assemble(&ours, &ours, &ours, &ours)).is_ok());
+        assert!(list.check(&assemble(&ours, &ours, &ours, &ours), None).is_ok());
+    }
+
+    #[test]
+    fn a_render_reaches_what_has_its_name_and_no_other_render_s() {
+        let list = AllowList::parse(Some("ours"));
+        let own = list.clone().with_paths(Some("own"));
+        let chunk = |plan: &str, prefix: &str| {
+            Event::RenderChunk(RenderChunkEvent {
+                plan: PlanLocation::Archive(Uri::parse(plan).unwrap()),
+                plan_hash: String::new(),
+                chunk_index: 0,
+                output_prefix: Uri::parse(prefix).unwrap(),
+                format: Format::Mp4,
+            })
+        };
+        let (mine, theirs) = ("s3://ours/work/mine/p", "s3://ours/work/mine2/p");
+        for (event, is_allowed) in [
+            (chunk(mine, "s3://ours/work/mine"), true),
+            (chunk(mine, "s3://ours/renders/mine/"), true),
+            (chunk(theirs, "s3://ours/work/mine"), false),
+            (chunk(mine, "s3://ours/work/mine2"), false),
+            (chunk(mine, "s3://ours/work"), false),
+            (chunk(mine, "s3://ours/renders/theirs"), false),
+            (chunk(mine, "s3://ours/outputs/theirs/x"), false),
+        ] {
+            assert_eq!(own.check(&event, Some("mine")).is_ok(), is_allowed, "{event:?}");
+            assert!(own.check(&event, None).is_ok());
+            assert!(list.check(&event, Some("mine")).is_ok());
+        }
+        for (field, key, expected) in [
+            ("ProjectS3Uri", "projects/any/project.tar.gz", true),
+            ("OutputS3Uri", "renders/batch/a.mp4", true),
+            ("OutputS3Uri", "outputs/theirs/a.mp4", false),
+            ("OutputS3Uri", "outputs/mine/a.mp4", true),
+            ("PlanOutputS3Prefix", "renders/batch/", false),
+        ] {
+            assert_eq!(is_own(field, key, "mine"), expected, "{field} {key}");
+        }
     }
 }

@@ -27,6 +27,10 @@ pub(crate) struct Journal {
 /// What the whole invocation took.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Usage {
+    /// Processes that have ended and that nobody has reaped.
+    pub(crate) zombies: u32,
+    /// Whether other processes of this user are kept from the credentials.
+    pub(crate) shielded: bool,
     pub(crate) elapsed: Duration,
     pub(crate) remaining: Duration,
     pub(crate) peak_memory: u64,
@@ -43,7 +47,7 @@ pub(crate) fn install(level: Option<&str>) {
         let level = level.map_or_else(|| "info".to_owned(), str::to_ascii_lowercase);
         // The clients of Chrome and S3 log every failure that they also return.
         EnvFilter::new(format!(
-            "warn,bootstrap={level},render={level},store={level},chromiumoxide=off,framewright=off,aws=error,lambda_runtime::layers::panic=off"
+            "warn,bootstrap={level},render={level},store={level},framewright=off,aws=error,lambda_runtime::layers::panic=off"
         ))
     };
     let filter = EnvFilter::try_from_env("FRAMEWRIGHT_LOG").unwrap_or_else(|_unset| default());
@@ -82,7 +86,9 @@ impl Journal {
         // A plan event does not know the hash of its plan.
         let plan_hash = match answer {
             Answer::Plan(answer) => Some(&answer.plan_hash),
-            Answer::RenderChunk(_) | Answer::Assemble(_) => self.label.plan_hash.as_ref(),
+            Answer::RenderChunk(_) | Answer::Assemble(_) | Answer::Probe(_) | Answer::Notify(_) => {
+                self.label.plan_hash.as_ref()
+            }
         };
         self.log_success(plan_hash, facts, usage);
         let numbers = success_numbers(answer, facts, usage);
@@ -91,7 +97,7 @@ impl Journal {
 
     fn log_success(&self, plan_hash: Option<&String>, facts: &Facts, usage: Usage) {
         let Label { action: _, render_id, attempt, plan_hash: _, chunk } = &self.label;
-        let Facts { fetch, work, store, frames, bytes, chunks, was_there, report } = facts;
+        let Facts { fetch, work, store, frames, bytes, chunks, dollars, was_there, report } = facts;
         let report = report.as_deref();
         tracing::info!(
             event = "success",
@@ -116,6 +122,7 @@ impl Journal {
             frames,
             chunks,
             bytes,
+            cost_usd = dollars,
             workers = report.map(|report| report.workers),
             reused_frames = report.map(|report| report.reused_frames),
             relaunches = report.map(|report| report.relaunches),
@@ -125,6 +132,8 @@ impl Journal {
             peak_memory_bytes = usage.peak_memory,
             peak_tmp_bytes = usage.peak_scratch,
             tmp_bytes = usage.scratch,
+            zombies = usage.zombies,
+            credentials_shielded = usage.shielded,
         );
     }
 
@@ -148,6 +157,8 @@ impl Journal {
             peak_memory_bytes = usage.peak_memory,
             peak_tmp_bytes = usage.peak_scratch,
             tmp_bytes = usage.scratch,
+            zombies = usage.zombies,
+            credentials_shielded = usage.shielded,
         );
         let mut numbers = vec![("Success", "Count", json!(0)), ("Failure", "Count", json!(1))];
         numbers.extend(usage_numbers(usage));
@@ -180,19 +191,22 @@ fn success_numbers(answer: &Answer, facts: &Facts, usage: Usage) -> Vec<Number> 
             ),
         ]);
     }
+    numbers.extend(facts.dollars.map(|dollars| ("CostUsd", "None", json!(dollars))));
     match answer {
         Answer::Plan(answer) => numbers.push(("Chunks", "Count", json!(answer.chunk_count))),
-        Answer::RenderChunk(_) | Answer::Assemble(_) => {}
+        Answer::RenderChunk(_) | Answer::Assemble(_) | Answer::Probe(_) | Answer::Notify(_) => {}
     }
     numbers
 }
 
-fn usage_numbers(usage: Usage) -> [Number; 4] {
+fn usage_numbers(usage: Usage) -> [Number; 6] {
     [
         ("Duration", "Milliseconds", json!(millis(usage.elapsed))),
         ("PeakMemory", "Bytes", json!(usage.peak_memory)),
         ("PeakTmp", "Bytes", json!(usage.peak_scratch)),
         ("Tmp", "Bytes", json!(usage.scratch)),
+        ("Zombies", "Count", json!(usage.zombies)),
+        ("CredentialsShielded", "Count", json!(u8::from(usage.shielded))),
     ]
 }
 

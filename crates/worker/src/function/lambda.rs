@@ -2,9 +2,9 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
-use std::os::unix::process::CommandExt;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use render::chunk::{ChunkOptions, Workers};
 use render::{FrameHashes, Reuse, Timeouts};
 use serde_json::Value;
 use store::{RetryProfile, S3Store};
-use tokio::sync::OnceCell;
+use tokio::sync::{Notify, OnceCell};
 use tracing::Instrument;
 
 use crate::actions::label::Label;
@@ -28,26 +28,11 @@ use crate::function::deadline::{Deadline, Tally};
 use crate::function::journal::{self, Journal, Usage};
 use crate::function::observe::{Observer, used};
 use crate::function::redact::redact;
+use crate::processes;
 use crate::resources::lambda_workers;
+use crate::restart::is_shielded;
 use crate::tools::toolbox::{ChromeSource, Toolbox};
 use crate::workdir;
-
-/// glibc's setting for how many pools of memory threads may open, and how many serve this program.
-const ARENAS: (&str, &str) = ("MALLOC_ARENA_MAX", "2");
-
-/// Starts this program again with few pools of memory, unless it has been: each pool keeps what its thread no longer needs,
-/// and over many invocations that adds up. glibc reads the setting only when a program starts.
-pub(crate) fn settle_allocator() {
-    let (name, value) = ARENAS;
-    if std::env::var_os(name).is_none()
-        && let Ok(program) = std::env::current_exe()
-    {
-        let mut again = std::process::Command::new(program);
-        let failed = again.args(std::env::args_os().skip(1)).env(name, value).exec();
-        // It returns only if it fails; then the memory is somewhat larger.
-        tracing::debug!(error = %failed, "the allocator stays as it is");
-    }
-}
 
 /// The protocol's client gives a browser 30 s for one command.
 const MAX_FRAME_SECONDS: u64 = 28;
@@ -76,7 +61,15 @@ struct Function {
     toolbox: OnceCell<Toolbox>,
     is_cold: AtomicBool,
     panic: LastPanic,
+    /// Whether so many zombies are left that the next event should find a new process.
+    is_worn: Arc<AtomicBool>,
 }
+
+/// Lambda allows about 1,024 processes, and nobody reaps what others leave to its init process.
+const MAX_ZOMBIES: u32 = 200;
+
+/// How long asking for the next event may take. Nothing tells that it is done.
+const ASK_LIMIT: Duration = Duration::from_millis(20);
 
 /// Serves events until the sandbox is taken away.
 pub(crate) async fn serve(
@@ -85,8 +78,12 @@ pub(crate) async fn serve(
     journal::install(env.get("AWS_LAMBDA_LOG_LEVEL").map(String::as_str));
     let panic = LastPanic::install();
     adopt_orphans();
+    if !is_shielded() {
+        tracing::warn!("processes of this user can read the function's credentials");
+    }
     let function = Arc::new(Function {
-        allowed: AllowList::parse(env.get(allow::SETTING).map(String::as_str)),
+        allowed: AllowList::parse(env.get(allow::SETTING).map(String::as_str))
+            .with_paths(env.get(allow::RENDER_PATHS).map(String::as_str)),
         scratch: env.get("TMPDIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from),
         store: S3Store::from_env(RetryProfile::Function)
             .await
@@ -94,8 +91,11 @@ pub(crate) async fn serve(
         toolbox: OnceCell::new(),
         is_cold: AtomicBool::new(true),
         panic,
+        is_worn: Arc::default(),
         env,
     });
+    let (is_worn, worn) = (Arc::clone(&function.is_worn), Arc::new(Notify::new()));
+    let end = Arc::clone(&worn);
     let preparing = tokio::spawn(prepare(Arc::clone(&function)));
     // A sandbox that is set up long before its first event is frozen in between: then what is not done now waits until then.
     let kind = function.env.get("AWS_LAMBDA_INITIALIZATION_TYPE").map(String::as_str);
@@ -106,7 +106,28 @@ pub(crate) async fn serve(
         let function = Arc::clone(&function);
         async move { function.handle(event).await }.boxed_local()
     });
-    Runtime::new(handler).layer(ServiceBuilder::new().map_request(only_json)).run().await
+    // Asked after an answer has been sent.
+    let end_if_worn = move |answered| {
+        if is_worn.load(Ordering::Relaxed) {
+            end.notify_one();
+        }
+        answered
+    };
+    let layers = ServiceBuilder::new().map_request(only_json).map_result(end_if_worn);
+    tokio::select! {
+        served = Runtime::new(handler).layer(layers).run() => served,
+        () = after_the_next_request(&worn) => {
+            tracing::warn!("too many processes wait to be reaped: this one makes room for a new sandbox");
+            Ok(())
+        }
+    }
+}
+
+/// Ends when so much is left that this process should not take another event. An invocation is over for Lambda when the runtime asks for
+/// the next one, which it does at once after an answer; a process that is gone before that fails the invocation it has answered.
+async fn after_the_next_request(worn: &Notify) {
+    worn.notified().await;
+    tokio::time::sleep(ASK_LIMIT).await;
 }
 
 /// Adopts Chrome's helpers when Chrome dies: their other parent may not reap them, and zombies would add up.
@@ -151,7 +172,7 @@ impl Function {
         let tally = Tally::default();
         let label = Label::of(&payload);
         let parsed = Event::parse(payload).and_then(|event| {
-            self.allowed.check(&event)?;
+            self.allowed.check(&event, label.render_id.as_deref())?;
             Ok(event)
         });
         let journal = Journal { request_id, label, is_cold };
@@ -170,7 +191,11 @@ impl Function {
         if outcome.is_err() {
             self.store.settle(deadline.remaining() / 2).await;
         }
+        let left = processes::count();
+        self.is_worn.fetch_or(left.zombies > MAX_ZOMBIES, Ordering::Relaxed);
         let usage = Usage {
+            zombies: left.zombies,
+            shielded: is_shielded(),
             elapsed: start.elapsed(),
             remaining: deadline.remaining(),
             peak_memory: observer.peak_memory(),
@@ -206,13 +231,19 @@ impl Function {
                 toolbox: self.toolbox().await?,
                 env: &self.env,
                 scratch: &self.scratch,
+                until: Some(deadline.stop()),
                 options: self.options(tally),
             };
             worker.dispatch(&event).boxed_local().await
         };
-        match tokio::time::timeout_at(deadline.stop().into(), work).await {
-            Ok(done) => done,
-            Err(_elapsed) => Err(deadline.exceeded(action, tally)),
+        let mut work = pin!(work);
+        tokio::select! {
+            done = &mut work => done,
+            () = tokio::time::sleep_until(deadline.stop().into()) => {
+                // All at once, so that none has to be waited for when the work is dropped.
+                processes::kill_own_children();
+                Err(deadline.exceeded(action, tally))
+            }
         }
     }
 

@@ -46,7 +46,24 @@ fn word(word: &str) -> String {
     // What stands before the last "@" of the host is a name and a password.
     let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let host = host.rsplit_once('@').map_or(host, |(_secret, host)| host);
-    format!("{scheme}://{host}{path}")
+    if scheme.ends_with("s3") {
+        return format!("{scheme}://{host}{path}");
+    }
+    let parts: Vec<_> =
+        path.split('/').map(|part| if is_secret(part) { "…" } else { part }).collect();
+    format!("{scheme}://{host}{}", parts.join("/"))
+}
+
+/// Whether a part of a URL's path may be a token: a long run of letters and digits, or a UUID, whatever stands around it.
+fn is_secret(part: &str) -> bool {
+    const RUN: usize = 16;
+    let is_mixed = |run: &str| {
+        run.len() >= RUN
+            && run.contains(|c: char| c.is_ascii_digit())
+            && run.contains(|c: char| c.is_ascii_alphabetic())
+    };
+    let hexes: Vec<_> = part.split('-').map(str::len).collect();
+    hexes == [8, 4, 4, 4, 12] || part.split(|c: char| !c.is_ascii_alphanumeric()).any(is_mixed)
 }
 
 fn without_query(text: &str) -> &str {
@@ -89,6 +106,26 @@ mod tests {
             (
                 "https://user:pass@bucket.example/k.png?X-Amz-Signature=abc&x=1 is refused",
                 "https://bucket.example/k.png is refused",
+            ),
+            (
+                "https://cdn.example/t/eyJhbGciOiJIUzI1NiJ9.eyJ4IjoxfQ/logo.png is refused",
+                "https://cdn.example/t/…/logo.png is refused",
+            ),
+            (
+                "https://hooks.example/services/T00/B00/abcdefghijklmnop1234",
+                "https://hooks.example/services/T00/B00/…",
+            ),
+            (
+                "https://a.example/3f2504e0-4f89-11d3-9a0c-0305e82c3301/x.js",
+                "https://a.example/…/x.js",
+            ),
+            (
+                "https://cdn.example/npm/gsap@3.12.5/dist/noto-sans-jp-v52-latin-regular.woff2",
+                "https://cdn.example/npm/gsap@3.12.5/dist/noto-sans-jp-v52-latin-regular.woff2",
+            ),
+            (
+                "s3://bucket/work/0123456789abcdef0123456789abcdef/plan.tar.gz is gone",
+                "s3://bucket/work/0123456789abcdef0123456789abcdef/plan.tar.gz is gone",
             ),
             (
                 "s3://bucket/renders/a/plan.tar.gz does not exist",

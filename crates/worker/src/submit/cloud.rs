@@ -11,6 +11,7 @@ use aws_sdk_sfn::primitives::DateTime;
 use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent, HistoryEventType};
 use store::{RequestFailure, SdkConfig};
 
+use crate::cli::args::StatusName;
 use crate::error::{Error, Result};
 use crate::submit::history::{Event, EventKind};
 
@@ -50,6 +51,51 @@ pub(super) enum Status {
     Failed,
     TimedOut,
     Aborted,
+}
+
+/// What a list says of an execution.
+#[derive(Debug, Clone)]
+pub(super) struct Listed {
+    pub(super) name: String,
+    pub(super) execution: String,
+    pub(super) status: Status,
+    pub(super) start: SystemTime,
+    pub(super) stop: Option<SystemTime>,
+}
+
+impl Status {
+    /// As Step Functions writes it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Running => "RUNNING",
+            Self::Succeeded => "SUCCEEDED",
+            Self::Failed => "FAILED",
+            Self::TimedOut => "TIMED_OUT",
+            Self::Aborted => "ABORTED",
+        }
+    }
+
+    fn of(status: &ExecutionStatus) -> Self {
+        match status {
+            ExecutionStatus::Succeeded => Self::Succeeded,
+            ExecutionStatus::Failed => Self::Failed,
+            ExecutionStatus::TimedOut => Self::TimedOut,
+            ExecutionStatus::Aborted => Self::Aborted,
+            _ => Self::Running,
+        }
+    }
+}
+
+impl From<StatusName> for Status {
+    fn from(name: StatusName) -> Self {
+        match name {
+            StatusName::Running => Self::Running,
+            StatusName::Succeeded => Self::Succeeded,
+            StatusName::Failed => Self::Failed,
+            StatusName::TimedOut => Self::TimedOut,
+            StatusName::Aborted => Self::Aborted,
+        }
+    }
 }
 
 /// What is known of an execution.
@@ -111,19 +157,44 @@ impl Cloud {
         let from_arn = || execution.rsplit(':').next().unwrap_or_default().to_owned();
         Ok(Some(Execution {
             name: found.name.unwrap_or_else(from_arn),
-            status: match found.status {
-                ExecutionStatus::Succeeded => Status::Succeeded,
-                ExecutionStatus::Failed => Status::Failed,
-                ExecutionStatus::TimedOut => Status::TimedOut,
-                ExecutionStatus::Aborted => Status::Aborted,
-                _ => Status::Running,
-            },
+            status: Status::of(&found.status),
             start: system_time(found.start_date),
             stop: found.stop_date.map(system_time),
             input: found.input.unwrap_or_default(),
             error: found.error,
             cause: found.cause,
         }))
+    }
+
+    /// The newest executions of a state machine, at most `limit`.
+    pub(super) async fn list(
+        &self,
+        machine: &str,
+        status: Option<Status>,
+        limit: u32,
+    ) -> Result<Vec<Listed>> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let (mut listed, mut token) = (Vec::new(), None);
+        loop {
+            let request = self.client.list_executions().state_machine_arn(machine);
+            let request = request
+                .set_status_filter(status.map(|status| ExecutionStatus::from(status.name())))
+                .max_results(PAGE)
+                .set_next_token(token);
+            let page = request.send().await.map_err(|error| explain(&error, "list the renders"))?;
+            listed.extend(page.executions.into_iter().map(|one| Listed {
+                status: Status::of(&one.status),
+                name: one.name,
+                execution: one.execution_arn,
+                start: system_time(one.start_date),
+                stop: one.stop_date.map(system_time),
+            }));
+            token = page.next_token.filter(|token| !token.is_empty());
+            if listed.len() >= limit || token.is_none() {
+                listed.truncate(limit);
+                return Ok(listed);
+            }
+        }
     }
 
     /// The page of an execution's history that `token` stands for, or the first one.

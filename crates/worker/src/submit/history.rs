@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use crate::cost::Used;
+
 /// What the function says when too much of it runs already. Lambda charges nothing for such a try.
 pub(super) const BUSY: &str = "Lambda.TooManyRequestsException";
 
@@ -104,15 +106,6 @@ pub(super) enum Notice {
     /// This failed and is tried again.
     Retry(Failure),
     Warning(String),
-}
-
-/// What was used so far, in what it costs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Used {
-    /// Milliseconds of the function, over all invocations.
-    pub(super) ms: u64,
-    pub(super) requests: u64,
-    pub(super) transitions: u64,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -235,6 +228,12 @@ impl Progress {
 
     pub(super) fn chunks_done(&self) -> usize {
         self.done.len()
+    }
+
+    /// The chunks that are being drawn.
+    pub(super) fn chunks_running(&self) -> impl Iterator<Item = u32> {
+        let rendering = self.running.keys().filter(|task| task.stage == Some(Stage::Rendering));
+        rendering.filter_map(|task| task.chunk)
     }
 
     /// What was not tried again and made the render fail with this error and cause: if no cause is the same, or several

@@ -3,13 +3,13 @@
 
 mod cause;
 mod cloud;
-mod cost;
 mod deployment;
 mod history;
 mod interrupt;
 mod naming;
 mod outcome;
 mod project;
+pub(crate) mod renders;
 mod session;
 mod show;
 mod submission;
@@ -19,11 +19,13 @@ mod watcher;
 use std::path::Path;
 
 use render::config::output::Format;
+use serde_json::Value;
 
 use crate::cli::args::{SubmitArgs, WatchArgs};
 use crate::cli::host::{line, print};
 use crate::cli::signals::Signals;
 use crate::cli::terminal::Terminal;
+use crate::cost;
 use crate::error::{Error, Result};
 use crate::output::output_path;
 use crate::submit::cloud::Started;
@@ -59,7 +61,8 @@ pub(crate) async fn submit(
         deployment: args.stack.deployment.clone(),
         wants_json: args.json,
     };
-    let starting = start(&session, &submission, &input, &render.execution);
+    let may_exist = args.idempotency_name.is_some();
+    let starting = start(&session, &submission, &input, &render.execution, may_exist);
     match signals.unless_stopped(Box::pin(starting)).await {
         Ok(execution) => render.execution = execution,
         // The request may have arrived.
@@ -124,6 +127,7 @@ async fn send(
 ) -> Result<String> {
     let name = submission.name.as_str();
     if !submission.has_new_name
+        && args.idempotency_name.is_none()
         && session.cloud.describe(&submission.machine()?.execution(name)).await?.is_some()
     {
         return Err(taken(name));
@@ -145,6 +149,7 @@ async fn start(
     submission: &Submission,
     input: &str,
     expected: &str,
+    may_exist: bool,
 ) -> Result<String> {
     match session.cloud.start(&submission.state_machine, &submission.name, input).await? {
         Started::As { execution } => Ok(execution),
@@ -153,6 +158,13 @@ async fn start(
             if submission.has_new_name && session.cloud.describe(expected).await?.is_some() =>
         {
             Ok(expected.to_owned())
+        }
+        Started::NameTaken if may_exist => {
+            let json = |text: &str| serde_json::from_str::<Value>(text).ok();
+            match session.cloud.describe(expected).await? {
+                Some(found) if json(&found.input) == json(input) => Ok(expected.to_owned()),
+                _ => Err(taken(&submission.name)),
+            }
         }
         Started::NameTaken => Err(taken(&submission.name)),
     }

@@ -54,7 +54,8 @@ impl Submission {
         if let Some(output) = &output {
             check_side_outputs(&settings, output)?;
         }
-        let name = args.name.as_deref().map(checked_name).transpose()?;
+        let name = args.name.as_deref().or(args.idempotency_name.as_deref());
+        let name = name.map(checked_name).transpose()?;
         // With both options, the file of a deployment is not needed.
         let needs_file = args.bucket.is_none() || args.state_machine.is_none();
         let found = match Deployment::find_for(&args.stack, &root) {

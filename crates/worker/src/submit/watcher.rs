@@ -36,15 +36,18 @@ pub(super) struct Watcher<'a> {
     warnings: Vec<String>,
 }
 
-/// A render that is over.
+/// A render as it was seen once.
 #[derive(Debug)]
-pub(super) struct Ended {
+pub(super) struct Look {
     pub(super) execution: Execution,
     pub(super) progress: Progress,
     pub(super) elapsed: Duration,
     pub(super) dollars: Option<f64>,
     pub(super) warnings: Vec<String>,
 }
+
+/// A render that is over.
+pub(super) type Ended = Look;
 
 impl<'a> Watcher<'a> {
     pub(super) fn new(
@@ -104,6 +107,17 @@ impl<'a> Watcher<'a> {
             let is_still = self.progress.latest == before;
             wait = if is_still { MAX_WAIT.min(wait * 3 / 2) } else { FIRST_WAIT };
             self.pause(wait, last_seen.as_ref()).await;
+        }
+    }
+
+    /// Asks once how far the render is.
+    pub(super) async fn look(mut self) -> Result<Look> {
+        match self.poll().await? {
+            Some(found) => Ok(self.ended(found)),
+            None => Err(Error::Argument {
+                argument: self.execution.to_owned(),
+                reason: "there is no such execution".to_owned(),
+            }),
         }
     }
 
@@ -212,9 +226,9 @@ impl<'a> Watcher<'a> {
         }
     }
 
-    fn ended(self, execution: Execution) -> Ended {
+    fn ended(self, execution: Execution) -> Look {
         let now = self.now();
-        Ended {
+        Look {
             elapsed: elapsed(execution.start, execution.stop.unwrap_or_else(|| at(now))),
             dollars: self.dollars(now),
             execution,

@@ -11,6 +11,7 @@ use std::thread;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
+use crate::tools::intact::{self, DIGESTS, Stamps};
 use crate::workdir::claim;
 
 /// What the name of every unpacked directory has after the name of its pack.
@@ -46,8 +47,8 @@ struct Packed {
 }
 
 /// The directory of the files that are in `pack`: that directory itself if nothing in it is compressed, or one below
-/// `scratch` that is filled unless it already is.
-pub(crate) fn unpack(pack: &Path, scratch: &Path) -> Result<PathBuf> {
+/// `scratch` that is filled unless it already is. `known` is its state when this process last saw that it is right.
+pub(crate) fn unpack(pack: &Path, scratch: &Path, known: &mut Option<Stamps>) -> Result<PathBuf> {
     let failed = |source: io::Error| Error::Pack { pack: pack.display().to_string(), source };
     let prefix = pack.file_name().unwrap_or_default().to_string_lossy() + INFIX;
     let mut files = Vec::new();
@@ -60,12 +61,34 @@ pub(crate) fn unpack(pack: &Path, scratch: &Path) -> Result<PathBuf> {
         let whose = format!("{} is somebody else's; name another scratch", target.display());
         return Err(failed(io::Error::new(io::ErrorKind::PermissionDenied, whose)));
     }
-    if is_complete(&target) {
+    if is_complete(&target) && is_intact(pack, &target, known) {
         return Ok(target);
     }
     remove_leftovers(scratch, &prefix);
+    *known = None;
     fill(&files, scratch, &prefix, &target).map_err(failed)?;
+    *known = Stamps::of(&target).ok();
     Ok(target)
+}
+
+/// Whether nobody has changed what was unpacked. It is read in full only where this process has not seen it before.
+fn is_intact(pack: &Path, target: &Path, known: &mut Option<Stamps>) -> bool {
+    let Ok(stamps) = Stamps::of(target) else { return false };
+    if known.as_ref() == Some(&stamps) {
+        return true;
+    }
+    let mut files = Vec::new();
+    let is_right = list(target, Path::new(""), &mut files).is_ok()
+        && intact::matches(pack, target, &paths(&files));
+    *known = is_right.then_some(stamps);
+    is_right
+}
+
+/// Where files go, in the order of their paths.
+fn paths(files: &[Packed]) -> Vec<PathBuf> {
+    let mut paths: Vec<_> = files.iter().map(|file| file.to.clone()).collect();
+    paths.sort();
+    paths
 }
 
 /// Packs the directory `from`, as [`unpack`] makes it, into the new directory `to`: its largest file alone, so that the rest is
@@ -79,6 +102,7 @@ fn pack_files(from: &Path, to: &Path, level: i32) -> io::Result<()> {
     fs::create_dir_all(to)?;
     let mut files = Vec::new();
     list(from, Path::new(""), &mut files)?;
+    fs::write(to.join(DIGESTS), intact::digests(from, &paths(&files))?)?;
     files.sort_by_key(|file| fs::metadata(&file.from).map_or(0, |metadata| metadata.len()));
     let Some(largest) = files.pop() else { return Ok(()) };
     files.sort_by(|a, b| a.to.cmp(&b.to));
@@ -260,6 +284,29 @@ fn write_plain(mut plain: impl Read, target: &Path, is_archive: bool) -> io::Res
         }
         io::Write::write_all(&mut out, &buffer[..length])?;
     }
+}
+
+/// Bytes of everything that was unpacked below `scratch`.
+pub(crate) fn unpacked_bytes(scratch: &Path) -> io::Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(scratch)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().contains(INFIX) {
+            bytes += size_of(&entry.path())?;
+        }
+    }
+    Ok(bytes)
+}
+
+/// Bytes of the files in a directory.
+pub(crate) fn size_of(dir: &Path) -> io::Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let found = entry.metadata()?;
+        bytes += if found.is_dir() { size_of(&entry.path())? } else { found.len() };
+    }
+    Ok(bytes)
 }
 
 fn mark(root: &Path, inside: &Path, marker: &mut String) -> io::Result<()> {

@@ -10,6 +10,7 @@ use render::tools::{Chrome, Encoder, Tools};
 
 use crate::error::{Error, Result};
 use crate::time::millis_since;
+use crate::tools::intact::Stamps;
 use crate::tools::pack;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,12 +61,12 @@ struct Shared {
     was_ready: AtomicBool,
 }
 
-/// Held while a tool is being unpacked, also when its caller is gone: the next one must not interfere.
+/// What each tool was unpacked to. Held while it is being unpacked, also when its caller is gone: the next one must not interfere.
 #[derive(Debug, Default)]
 struct Unpacking {
-    ffmpeg: Mutex<()>,
-    ffprobe: Mutex<()>,
-    chrome: Mutex<()>,
+    ffmpeg: Mutex<Option<Stamps>>,
+    ffprobe: Mutex<Option<Stamps>>,
+    chrome: Mutex<Option<Stamps>>,
 }
 
 impl Toolbox {
@@ -138,9 +139,9 @@ impl Shared {
         Ok(tools)
     }
 
-    fn unpacked(&self, unpacking: &Mutex<()>, pack: &Path) -> Result<PathBuf> {
-        let _one_at_a_time = unpacking.lock().unwrap_or_else(PoisonError::into_inner);
-        pack::unpack(pack, &self.scratch)
+    fn unpacked(&self, unpacking: &Mutex<Option<Stamps>>, pack: &Path) -> Result<PathBuf> {
+        let mut known = unpacking.lock().unwrap_or_else(PoisonError::into_inner);
+        pack::unpack(pack, &self.scratch, &mut known)
     }
 }
 

@@ -36,7 +36,7 @@ fn h264_is_one_closed_gop_of_the_exact_colours() {
     assert_closed(&cmd);
     assert!(cmd.starts_with(
         "ffmpeg -v error -nostdin -f rawvideo -pix_fmt yuv420p -color_range tv -colorspace bt709 -s 640x360 \
-         -framerate 30000/1001 -i pipe:0 -map 0:v:0 -r 30000/1001 -c:v libx264 -preset veryfast -threads 4 -crf 18"
+         -framerate 30000/1001 -protocol_whitelist pipe -i pipe:0 -map 0:v:0 -r 30000/1001 -c:v libx264 -preset veryfast -threads 4 -crf 18"
     ), "{cmd}");
     assert!(cmd.contains("-bf 0") && cmd.ends_with("-f mp4 -y /out"), "{cmd}");
 }
@@ -80,7 +80,9 @@ fn prores_has_full_chroma_and_alpha_and_pictures_are_not_touched() {
     let pictures =
         encoded(output(Format::PngSequence, Codec::Png, Alpha::Kept, RateControl::Preset), None);
     assert!(
-        pictures.contains("-f image2pipe -c:v png -framerate 30000/1001 -i pipe:0"),
+        pictures.contains(
+            "-f image2pipe -c:v png -framerate 30000/1001 -protocol_whitelist pipe -i pipe:0"
+        ),
         "{pictures}"
     );
     assert!(pictures.contains("-c:v copy") && pictures.ends_with("-f mov -y /out"), "{pictures}");

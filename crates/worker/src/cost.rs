@@ -1,6 +1,13 @@
 //! What a render costs, about.
 
-use crate::submit::history::Used;
+/// What was used so far, in what it costs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Used {
+    /// Milliseconds of the function, over all invocations.
+    pub(crate) ms: u64,
+    pub(crate) requests: u64,
+    pub(crate) transitions: u64,
+}
 
 // Amazon's list prices in us-east-1 as of 2026-11, in US dollars; other regions differ somewhat, and free tiers are not counted.
 /// For each GiB of an x86-64 function's memory, each second.
@@ -13,7 +20,7 @@ const PER_TRANSITION: f64 = 0.025 / 1e3;
 const MIB_PER_GB: f64 = 1024.0;
 
 /// US dollars, for a function of so much memory. What S3 and disk above 512 MiB add is far less and left out.
-pub(super) fn dollars(used: Used, memory_mib: u32) -> f64 {
+pub(crate) fn dollars(used: Used, memory_mib: u32) -> f64 {
     let Used { ms, requests, transitions } = used;
     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
     let [seconds, requests, transitions] = [ms as f64 / 1e3, requests as f64, transitions as f64];
@@ -23,7 +30,7 @@ pub(super) fn dollars(used: Used, memory_mib: u32) -> f64 {
 }
 
 /// As people read it: `about $0.0123`.
-pub(super) fn shown(dollars: f64) -> String {
+pub(crate) fn shown(dollars: f64) -> String {
     format!("about ${dollars:.4}")
 }
 

@@ -138,7 +138,7 @@ impl Sandbox {
             assert!(Instant::now() < until, "the emulator does not listen");
             std::thread::sleep(Duration::from_millis(10));
         }
-        let is_closed = matches!(setup.place, RunsIn::Sandbox { .. });
+        let is_closed = matches!(place, RunsIn::Sandbox { .. });
         Self { dir, child, port, is_closed }
     }
 

@@ -269,9 +269,6 @@ fn warm(rounds: u64) {
         let zombies = cloud.sandbox.events("success").last().unwrap()["zombies"].as_u64().unwrap();
         let tmp = cloud.sandbox.events("success").last().unwrap()["tmp_bytes"].as_u64().unwrap();
         seen.push((zombies, files, resident, tmp, function));
-        if round % 10 == 9 {
-            eprintln!("{round}: zombies, files, KiB, /tmp, process {:?}", seen.last().unwrap());
-        }
     }
     let half = seen.len() / 2;
     let most = |range: &[(u64, usize, u64, u64, u32)],

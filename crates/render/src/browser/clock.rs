@@ -2,6 +2,7 @@
 //! page has asked for is on its way. Everything that moves by itself moves by it.
 
 use std::pin::pin;
+use std::time::Duration;
 
 use chromiumoxide::cdp::browser_protocol::emulation::{
     EventVirtualTimeBudgetExpired, SetVirtualTimePolicyParams, VirtualTimePolicy,
@@ -30,6 +31,11 @@ const FIRST_DATE: f64 = 1e-4;
 
 /// So many tasks may run before Chrome's clock goes on: a page that sends itself messages without end would stop it.
 const MAX_TASKS: i64 = 1_000;
+
+/// How far the clock goes on while a page and its workers send each other messages about one frame, in microseconds, and how
+/// long they have after the first step before it takes another one: twice as long after each.
+const MESSAGES: u64 = 10 * GRID;
+const FIRST_PATIENCE: Duration = Duration::from_millis(1);
 
 /// The virtual time of one page.
 #[derive(Debug)]
@@ -119,19 +125,28 @@ impl Browser {
         }
     }
 
-    /// Lets the clock go on by small steps until `pending` is done: messages are not delivered while it stands.
+    /// Lets the clock go on by small steps until `pending` is done: messages are not delivered while it stands. How long that
+    /// takes on a busy machine does not show: the clock goes on by [`MESSAGES`] in any case, and hardly ever farther.
     pub(super) async fn granting<T>(&mut self, pending: impl Future<Output = T>) -> Result<T> {
         let mut pending = pin!(pending);
-        loop {
+        let until = self.granted() + MESSAGES;
+        let mut patience = FIRST_PATIENCE;
+        let done = loop {
             let step = pin!(self.grant(GRID));
             match select(pending.as_mut(), step).await {
                 Either::Left((done, step)) => {
                     step.await?;
-                    return Ok(done);
+                    break done;
                 }
                 Either::Right((granted, _)) => granted?,
             }
-        }
+            if let Ok(done) = tokio::time::timeout(patience, pending.as_mut()).await {
+                break done;
+            }
+            patience *= 2;
+        };
+        self.grant_until(until).await?;
+        Ok(done)
     }
 
     async fn pass(&mut self, micros: u64, policy: VirtualTimePolicy) -> Result<()> {

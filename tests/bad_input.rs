@@ -36,7 +36,7 @@ fn a_broken_composition_is_refused_by_what_is_wrong_with_it() {
             "PAGE_SCRIPT_ERROR",
             &["at frame 1", "no picture after half a second", "/index.html:6:"],
         ),
-        ("broken-never-ready", "PAGE_NOT_READY", &["not ready after 4 s", "not a number"]),
+        ("broken-never-ready", "PAGE_NOT_READY", &["not ready within 4 s", "not a number"]),
         ("broken-no-composition", "COMPOSITION_INVALID", &["index.html", "data-composition-id"]),
     ] {
         let bench = Bench::new();

@@ -264,6 +264,15 @@ fn a_batch_renders_each_row_and_the_next_run_only_what_is_missing() {
     assert_eq!(second.status, Some(0), "{}", second.stderr);
     let told: Value = serde_json::from_str(&second.stdout).unwrap();
     assert_eq!((&told["rendered"], &told["kept"]), (&json!(1), &json!(1)), "{told}");
+    // A video that is not the one that was rendered is rendered again, unless it is to be kept.
+    fs::write(bench.path("videos/red.mp4"), "cut off").unwrap();
+    let mut command = bench.bootstrap("render");
+    command.arg(&project).arg("--batch").arg(&rows).arg("-o").arg(bench.path("videos"));
+    let kept = run(command.args(["--strict-variables", "--no-clobber"]));
+    assert_eq!((kept.status, kept.code()), (Some(2), "ARGUMENT_INVALID"), "{}", kept.stderr);
+    assert!(kept.stderr.contains("--no-clobber: keeps red.mp4"), "{}", kept.stderr);
+    let third: Value = serde_json::from_str(&batch().stdout).unwrap();
+    assert_eq!((&third["rendered"], &third["kept"]), (&json!(1), &json!(1)), "{third}");
     for (name, colour) in [("red.mp4", [255, 0, 0]), ("blue.mp4", [0, 0, 255])] {
         let frames = crate::harness::Frames::decode(&bench.path("videos").join(name), 64, 64);
         assert!(crate::harness::distance(frames.pixel(2, 30, 30), colour) < 4, "{name}");

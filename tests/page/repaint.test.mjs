@@ -105,6 +105,16 @@ test('what is laid out in another size, or only moves, is drawn once', async (t)
   assert.equal(frame([9.5, 0, 180, 50], { a: { transform: 'matrix(1, 0, 0, 1, 9.5, 0)' } }).twice, false, 'another place');
 });
 
+test('what turns is drawn once, and twice where its scale changes with that', async (t) => {
+  const { frame } = await styled(t, { transform: 'matrix(1, 0, 0, 1, 0, 0)' });
+  frame([0, 0, 100, 50]);
+  assert.equal(frame([0, 0, 110, 78], { a: { transform: 'matrix(0.8, 0.6, -0.6, 0.8, 0, 0)' } }).twice, false, 'it turns');
+  assert.equal(frame([0, 0, 50, 100], { around: { transform: 'matrix(0, 1, -1, 0, 0, 0)' } }).twice, false, 'what it is in turns');
+  assert.equal(frame([0, 0, 100, 100], { around: { transform: 'matrix(0, 2, -1, 0, 0, 0)' } }).twice, true, 'what it is in grows');
+  assert.equal(frame([0, 0, 100, 120], { a: { transform: 'matrix(0.6, 0.8, -0.8, 0.6, 0, 0)' } }).twice, true, 'it turns in what is scaled');
+  assert.equal(frame([0, 0, 90, 120], { a: { transform: 'matrix3d(1, 0, 0, 0, 0, 0.7, 0.7, 0, 0, -0.7, 0.7, 0, 0, 0, 0, 1)' } }).twice, true, 'it turns in space');
+});
+
 test('a transform that changes by less than Chrome notices is drawn again, however what is around it moves', async (t) => {
   const { frame } = await styled(t, { transform: 'matrix(1, 0.1, -0.1, 1, 4, 0)' });
   frame([0, 0, 100, 50]);

@@ -91,7 +91,7 @@ pub enum Error {
     Protocol { during: String, message: String },
     #[error("Chrome draws WebGL with \"{renderer}\" ({vendor}), not with SwiftShader")]
     GpuNotSoftware { vendor: String, renderer: String },
-    #[error("the page was not ready after {seconds} s: {reason}")]
+    #[error("the page was not ready within {seconds} s: {reason}")]
     PageNotReady { seconds: u64, reason: String },
     #[error("the page failed {during}: {message}")]
     PageScript { during: String, message: String },

@@ -43,7 +43,7 @@ window.__fwRepaint = (() => {
     const isMove = (i) => (matrix.length === 6 ? i > 3 : i > 12 && i < 16);
     return areNear(matrix, other, (i) => (isMove(i) ? MOVED : TURNED)) && areNear(numbersOf(now.others), numbersOf(before.others), () => MOVED);
   };
-  const newState = () => ({ x: 0, y: 0, width: 0, height: 0, moved: [0, 0], grown: 0, transform: null, turned: false, near: false, checked: 0, value: 0 });
+  const newState = () => ({ x: 0, y: 0, width: 0, height: 0, moved: [0, 0], grown: 0, transform: null, turned: false, near: false, checked: 0, linear: null, measured: 0, value: 0 });
   const stateOf = (element) => {
     if (!seen.has(element)) seen.set(element, newState());
     return seen.get(element);
@@ -61,9 +61,64 @@ window.__fwRepaint = (() => {
     }
     return state.turned;
   };
-  const isScaled = (element) => {
+  const isTurnedInPage = (element) => {
     for (let one = element; one; one = around(one)) if (isTurned(one)) return true;
     return false;
+  };
+
+  // The lengths of one pixel's two sides where an element is drawn are its scale. Turning and moving leave them alone.
+  const multiply = ([a, b, c, d], [e, f, g, h]) => [a * e + c * f, b * e + d * f, a * g + c * h, b * g + d * h];
+  const IDENTITY = [1, 0, 0, 1];
+  const product = (matrices) => matrices.reduce(multiply, IDENTITY);
+  // The computed string has six digits, which is too little to tell a scale from a turn.
+  const exactTransform = (element) => {
+    const value = element.computedStyleMap && element.computedStyleMap().get('transform');
+    if (!value || typeof value[Symbol.iterator] !== 'function') return null;
+    const parts = [...value].filter((part) => !(part instanceof CSSTranslate));
+    return product(parts.map((part) => part.toMatrix()).map(({ a, b, c, d }) => [a, b, c, d]));
+  };
+  const scaleOf = (text) => {
+    const [x, y = x] = numbersOf(text);
+    return [x, 0, 0, y];
+  };
+  const rotationOf = (text) => {
+    const angle = (numbersOf(text)[0] * Math.PI) / 180;
+    return [Math.cos(angle), Math.sin(angle), -Math.sin(angle), Math.cos(angle)];
+  };
+  const isGiven = (value) => Boolean(value) && value !== 'none';
+  // What an element's own transform does to a pixel, or nothing where that takes more than two dimensions.
+  const linearOf = (element) => {
+    const style = getComputedStyle(element);
+    const isDeep = /3d/.test(style.transform) || isGiven(style.perspective) || isGiven(style.offsetPath) || (style.zoom || '1') !== '1';
+    if (isDeep || /[xyz]/.test(style.rotate || '') || numbersOf(style.scale || '').length > 2) return null;
+    const parts = [];
+    if (isGiven(style.rotate)) parts.push(rotationOf(style.rotate));
+    if (isGiven(style.scale)) parts.push(scaleOf(style.scale));
+    if (isGiven(style.transform)) parts.push(exactTransform(element) || numbersOf(style.transform).slice(0, 4));
+    return product(parts);
+  };
+  const inPage = (element) => {
+    const state = stateOf(element);
+    if (state.measured !== frame) {
+      const [parent, own] = [around(element), linearOf(element)];
+      const above = parent ? inPage(parent) : IDENTITY;
+      Object.assign(state, { measured: frame, linear: own && above && multiply(above, own) });
+    }
+    return state.linear;
+  };
+  // Parts of an SVG are pixels of its layer, unless something hints at changes.
+  const isPartOfSvg = (element) => Boolean(element.ownerSVGElement) && getComputedStyle(element).willChange === 'auto';
+  // How far Chrome's own numbers tell two scales apart.
+  const EQUAL = 1e-7;
+  // Whether the element is drawn at another scale than when its scale was looked at last.
+  const isScaled = (element) => {
+    if (isPartOfSvg(element)) return false;
+    const { linear: before } = stateOf(element);
+    const now = inPage(element);
+    if (!now || !before) return true;
+    const lengths = ([a, b, c, d]) => [Math.hypot(a, b), Math.hypot(c, d)];
+    const [old, scale] = [lengths(before), lengths(now)];
+    return scale.some((length, i) => Math.abs(length - old[i]) > EQUAL * old[i]);
   };
 
   // With the hint that its transform will change, Chrome keeps a layer's pixels at the scale at which it was drawn first. With
@@ -105,6 +160,7 @@ window.__fwRepaint = (() => {
     if (!before) {
       Object.assign(stateOf(element), { x, y, width, height });
       isTurned(element);
+      inPage(element);
       dropHint(element);
       return false;
     }
@@ -113,9 +169,9 @@ window.__fwRepaint = (() => {
     const isStill = x === before.x && y === before.y && before.grown === 0;
     Object.assign(before, { x, y, width, height });
     if (isStill) return false;
-    if (before.grown > 0 && isScaled(element)) {
+    if (before.grown > 0 && isTurnedInPage(element)) {
       dropHint(element);
-      isRescaled = true;
+      isRescaled = isScaled(element) || isRescaled;
     }
     if (isTiny(before, [0, 0])) return true;
     // What moves along with a layer may have moved in that layer by as little.

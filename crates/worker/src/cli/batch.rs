@@ -35,6 +35,9 @@ struct Outcome {
     /// Of the row and of all that the videos of the batch have in common, to know that a video is still the one that is asked for.
     digest: String,
     status: Status,
+    /// Of the video, to know that it is still the one that was rendered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     seconds: f64,
@@ -63,21 +66,34 @@ pub(super) async fn render_all(args: &RenderArgs, file: &Path, terminal: &Termin
         .iter()
         .map(|row| Request::check(args, &dir.join(&row.output), Some(&row.variables)))
         .collect::<Result<Vec<_>>>()?;
-    let record = Record::open(&dir.join(RECORD))?;
+    let mut record = Record::open(&dir.join(RECORD))?;
+    let digests: Vec<_> = rows.iter().map(|row| digest(&common, row)).collect();
+    let is_done = |row: &Row, digest: &str| {
+        let found = size(&dir.join(&row.output));
+        !args.overwrite.force && record.has(&row.output, digest, found)
+    };
+    let done: Vec<_> =
+        rows.iter().zip(&digests).map(|(row, digest)| is_done(row, digest)).collect();
+    if args.overwrite.no_clobber {
+        let other = |(row, is_done): &(&Row, &bool)| !**is_done && dir.join(&row.output).exists();
+        if let Some((row, _)) = rows.iter().zip(&done).find(other) {
+            let reason = format!("keeps {}, which is not the video of its row", row.output);
+            return Err(Error::Argument { argument: "--no-clobber".to_owned(), reason });
+        }
+    }
     let (mut outcomes, total) = (Vec::new(), rows.len());
-    for (row, request) in rows.iter().zip(&requests) {
+    for (index, (row, request)) in rows.iter().zip(&requests).enumerate() {
         let start = Instant::now();
-        let digest = digest(&common, row);
-        let number = outcomes.len() + 1;
-        let is_done = !args.overwrite.force && record.has(&row.output, &digest);
+        let number = index + 1;
         let outcome = |status, error| Outcome {
             output: row.output.clone(),
-            digest: digest.clone(),
+            digest: digests[index].clone(),
             status,
+            bytes: size(&dir.join(&row.output)),
             error,
             seconds: start.elapsed().as_secs_f64(),
         };
-        let outcome = if is_done && dir.join(&row.output).exists() {
+        let outcome = if done[index] {
             outcome(Status::Kept, None)
         } else {
             terminal.note(&format!("{number} of {total}: {}", row.output));
@@ -98,6 +114,11 @@ pub(super) async fn render_all(args: &RenderArgs, file: &Path, terminal: &Termin
         outcomes.push(outcome);
     }
     finish(args, &outcomes, terminal)
+}
+
+/// Bytes of a file, or of a directory's own entry.
+fn size(path: &Path) -> Option<u64> {
+    fs::metadata(path).ok().map(|found| found.len())
 }
 
 fn ends_the_batch(error: &Error) -> bool {
@@ -128,7 +149,7 @@ fn finish(args: &RenderArgs, outcomes: &[Outcome], terminal: &Terminal) -> Resul
 fn table(outcomes: &[Outcome]) -> Vec<String> {
     let width = outcomes.iter().map(|outcome| outcome.output.chars().count()).max().unwrap_or(0);
     let lines = outcomes.iter().map(|outcome| {
-        let Outcome { output, digest: _, status, error, seconds } = outcome;
+        let Outcome { output, digest: _, status, bytes: _, error, seconds } = outcome;
         let says = match status {
             Status::Rendered => format!("rendered  {seconds:>7.1} s"),
             Status::Kept => "kept".to_owned(),
@@ -173,7 +194,7 @@ fn read(file: &Path) -> Result<Vec<Row>> {
 fn digest_of_project(args: &RenderArgs) -> Result<String> {
     let (project, entry) = crate::cli::host::project_and_entry(&args.project)?;
     let config = args.config.config(&project, entry.as_deref(), 1, None)?;
-    let mut parts = vec![Value::from(config).to_string()];
+    let mut parts = vec![env!("CARGO_PKG_VERSION").to_owned(), Value::from(config).to_string()];
     let failed = |source| Error::Io { action: "list", path: project.display().to_string(), source };
     let files =
         compose::tree::files(&project).map_err(|error| Error::from(render::Error::from(error)))?;
@@ -195,6 +216,8 @@ fn digest(common: &str, row: &Row) -> String {
 struct Record {
     path: PathBuf,
     known: Vec<Outcome>,
+    /// Whether the last line was cut off.
+    is_cut_off: bool,
 }
 
 impl Record {
@@ -209,16 +232,24 @@ impl Record {
         };
         // A line that was cut off when a machine died says nothing.
         let known = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        Ok(Self { path: path.to_owned(), known })
+        let is_cut_off = !text.is_empty() && !text.ends_with('\n');
+        Ok(Self { path: path.to_owned(), known, is_cut_off })
     }
 
-    fn has(&self, output: &str, digest: &str) -> bool {
+    /// Whether the video of `bytes` that is there is the one of this digest.
+    fn has(&self, output: &str, digest: &str, bytes: Option<u64>) -> bool {
         let latest = self.known.iter().rev().find(|outcome| outcome.output == output);
-        latest.is_some_and(|found| found.digest == digest && found.status == Status::Rendered)
+        latest.is_some_and(|found| {
+            found.digest == digest
+                && found.status == Status::Rendered
+                && bytes.is_some()
+                && found.bytes == bytes
+        })
     }
 
-    fn add(&self, outcome: &Outcome) -> Result<()> {
-        let line = json!(outcome).to_string() + "\n";
+    fn add(&mut self, outcome: &Outcome) -> Result<()> {
+        let before = if std::mem::take(&mut self.is_cut_off) { "\n" } else { "" };
+        let line = format!("{before}{}\n", json!(outcome));
         let opened = File::options().create(true).append(true).open(&self.path);
         opened.and_then(|mut file| file.write_all(line.as_bytes())).map_err(|source| Error::Io {
             action: "write",
@@ -266,18 +297,24 @@ mod tests {
             output: "a.mp4".to_owned(),
             digest: digest.to_owned(),
             status,
+            bytes: Some(9),
             error: None,
             seconds: 1.0,
         };
         let record = || Record::open(&path).unwrap();
-        assert!(!record().has("a.mp4", "1"));
+        let has = |output: &str, digest: &str| record().has(output, digest, Some(9));
+        assert!(!has("a.mp4", "1"));
         record().add(&outcome("1", Status::Rendered)).unwrap();
-        assert!(record().has("a.mp4", "1"));
-        assert!(!record().has("a.mp4", "2") && !record().has("b.mp4", "1"));
+        assert!(has("a.mp4", "1"));
+        assert!(!has("a.mp4", "2") && !has("b.mp4", "1"));
+        assert!(!record().has("a.mp4", "1", Some(8)), "it was cut off");
+        assert!(!record().has("a.mp4", "1", None), "it is gone");
         record().add(&outcome("1", Status::Failed)).unwrap();
-        assert!(!record().has("a.mp4", "1"));
+        assert!(!has("a.mp4", "1"));
         fs::write(&path, "{\"output\": \"a.mp4\", \"dig").unwrap();
-        assert!(!record().has("a.mp4", "1"));
+        assert!(!has("a.mp4", "1"));
+        record().add(&outcome("1", Status::Rendered)).unwrap();
+        assert!(has("a.mp4", "1"), "a line after one that was cut off counts");
     }
 
     #[test]
@@ -286,6 +323,7 @@ mod tests {
             output: output.to_owned(),
             digest: String::new(),
             status,
+            bytes: None,
             error: error.map(str::to_owned),
             seconds: 12.34,
         };

@@ -97,15 +97,12 @@ pub(super) async fn facts(
 pub(super) fn write(facts: &Value, file: &Path) -> Result<()> {
     let failed = |source| Error::Io { action: "write", path: file.display().to_string(), source };
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let beside = tempfile::Builder::new()
-        .prefix(".framewright-")
-        .tempfile_in(folder.unwrap_or(Path::new(".")));
-    let beside = beside.map_err(failed)?;
-    fs::write(beside.path(), page(facts)).map_err(failed)?;
-    let kept = beside.keep().map_err(|error| failed(error.error))?;
+    let mut builder = tempfile::Builder::new();
     let public = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-    fs::set_permissions(&kept.1, public).map_err(failed)?;
-    fs::rename(&kept.1, file).map_err(failed)
+    let beside = builder.prefix(".framewright-").permissions(public);
+    let beside = beside.tempfile_in(folder.unwrap_or(Path::new("."))).map_err(failed)?;
+    fs::write(beside.path(), page(facts)).map_err(failed)?;
+    beside.persist(file).map(drop).map_err(|error| failed(error.error))
 }
 
 /// In a script element, only `</script` and `<!--` mean something to HTML.

@@ -130,7 +130,7 @@ async fn send(
         && args.idempotency_name.is_none()
         && session.cloud.describe(&submission.machine()?.execution(name)).await?.is_some()
     {
-        return Err(taken(name));
+        return Err(taken("--name", name));
     }
     let scratch = tempfile::Builder::new().prefix("framewright-").tempdir().map_err(|source| {
         let path = std::env::temp_dir().display().to_string();

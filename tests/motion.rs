@@ -1,10 +1,13 @@
 //! Everything that moves, moves by the page's clock: whatever moves it, whoever draws it, and wherever drawing begins.
 
 use std::fs;
+use std::process::Command;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
-use crate::harness::{Bench, Frames, fixture, run};
+use crate::harness::{Bench, Frames, fixture, run, tool};
 
 const SIZE: (usize, usize) = (320, 300);
 
@@ -85,6 +88,43 @@ fn whatever_moves_is_where_it_belongs_in_every_frame_of_every_browser_and_chunk(
         let still = run(&mut command);
         assert_eq!(still.status, Some(0), "{}", still.stderr);
         check(&Frames::decode(&out, SIZE.0, SIZE.1), frame, "still");
+    }
+}
+
+#[test]
+fn an_animated_picture_changes_at_its_time_wherever_drawing_begins() {
+    let page = |picture: &str| {
+        format!(
+            "<!doctype html><html><body style=\"margin:0\"><div data-composition-id=\"a\" data-width=\"64\" data-height=\"64\" \
+             data-duration=\"2\">{picture}</div></body></html>"
+        )
+    };
+    for (name, codec) in [("a.gif", "gif"), ("a.png", "apng")] {
+        let (dir, bench) = (tempfile::tempdir().unwrap(), Bench::new());
+        let file = dir.path().join(name);
+        let frames = "testsrc=size=64x64:rate=2:duration=2";
+        let made = Command::new(tool("ffmpeg/ffmpeg"))
+            .args(["-v", "error", "-f", "lavfi", "-i", frames, "-f", codec, "-plays", "0"])
+            .arg(&file)
+            .status();
+        assert!(made.unwrap().success());
+        let bytes = STANDARD.encode(fs::read(&file).unwrap());
+        for picture in [
+            format!("<img src=\"{name}\">"),
+            format!("<img src=\"data:image/{codec};base64,{bytes}\">"),
+        ] {
+            fs::write(dir.path().join("index.html"), page(&picture)).unwrap();
+            for args in [
+                &["--workers", "1"][..],
+                &["--workers", "4"],
+                &["--workers", "1", "--chunk-size", "7"],
+            ] {
+                let summary = bench.render(dir.path(), &[args, &["--frame-hashes"]].concat());
+                let hashes = summary["frameHashes"].as_array().unwrap();
+                let changes: Vec<_> = (1..60).filter(|i| hashes[*i] != hashes[i - 1]).collect();
+                assert_eq!(changes, [15, 30, 45], "{name} {args:?}");
+            }
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::browser::clock::{LEAD_MS, offset_of};
 use crate::browser::session::Session;
 use crate::error::{Error, Result};
 use crate::page::server::Server;
-use crate::page::{self, SeekResult};
+use crate::page::{self, MAY_MOVE, SeekResult};
 use crate::video_track::frames_at;
 
 /// What one frame shows may ask for more, and that again; so often.
@@ -35,10 +35,13 @@ impl Session<'_> {
         let at = self.go_to(index).await?;
         let seek = page::seek_unseen(self.fps.seconds(index));
         let result = self.evaluate_seek(index, &seek).await?;
+        // An animated picture that is not drawn stays behind, and is one frame ahead when it catches up.
+        let is_drawn = self.server.has_history() || self.history.iter().any(|why| why == MAY_MOVE);
+        let tick = if is_drawn { Tick::Advance } else { Tick::Unseen };
         if result.animated {
-            self.browser.tick(at - LEAD_MS, self.fps.interval_ms(), Tick::Unseen).await?;
+            self.browser.tick(at - LEAD_MS, self.fps.interval_ms(), tick).await?;
         }
-        self.browser.tick(at, self.fps.interval_ms(), Tick::Unseen).await?;
+        self.browser.tick(at, self.fps.interval_ms(), tick).await?;
         if result.workers {
             self.tell_workers().await?;
         }

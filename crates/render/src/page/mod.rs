@@ -113,6 +113,9 @@ pub(crate) const TAKE_IN: &str = "document.fonts.ready.then(() => true)";
 /// Lets workers draw the frame.
 pub(crate) const WORKERS: &str = "__fw.workers()";
 
+/// What [`begin`] says of a page that may hold an animated picture in one of its own addresses.
+pub(crate) const MAY_MOVE: &str = "a picture that may be animated";
+
 /// What [`begin`] answers.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Begun {

@@ -1,6 +1,7 @@
 //! One event in, one answer out: the events, the answers, and the work of each action.
 
 pub(crate) mod assemble;
+pub(crate) mod cache;
 pub(crate) mod event;
 mod fields;
 pub(crate) mod label;

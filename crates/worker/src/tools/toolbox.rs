@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Instant;
 
+use compose::hash::sha256_hex;
 use render::tools::{Chrome, Encoder, Tools};
 
 use crate::error::{Error, Result};
@@ -59,6 +60,7 @@ struct Shared {
     scratch: PathBuf,
     unpacking: Unpacking,
     was_ready: AtomicBool,
+    identity: OnceLock<String>,
 }
 
 /// What each tool was unpacked to. Held while it is being unpacked, also when its caller is gone: the next one must not interfere.
@@ -89,6 +91,7 @@ impl Toolbox {
             scratch,
             unpacking: Unpacking::default(),
             was_ready,
+            identity: OnceLock::new(),
         })))
     }
 
@@ -107,7 +110,34 @@ impl Toolbox {
     }
 }
 
+impl Toolbox {
+    /// A digest of all that draws and encodes.
+    pub(crate) async fn identity(&self) -> Result<String> {
+        let shared = Arc::clone(&self.0);
+        let hashing = tokio::task::spawn_blocking(move || shared.identity());
+        hashing.await.expect("hashing does not panic")
+    }
+}
+
 impl Shared {
+    fn identity(&self) -> Result<String> {
+        if let Some(known) = self.identity.get() {
+            return Ok(known.clone());
+        }
+        let mut parts = vec![self.dir.join("ffmpeg"), self.dir.join("ffprobe")];
+        match &self.chrome {
+            ChromeSource::Pack(pack) => parts.push(pack.clone()),
+            ChromeSource::Installed(Chrome { executable, libraries, fonts }) => {
+                parts.extend(executable.parent().map(Path::to_owned));
+                parts.extend(libraries.iter().filter(|dir| dir.is_dir()).cloned());
+                parts.push(fonts.clone());
+            }
+        }
+        let contents = parts.iter().map(|part| pack::content(part)).collect::<Result<Vec<_>>>()?;
+        let identity = sha256_hex(contents.join("\0").as_bytes());
+        Ok(self.identity.get_or_init(|| identity).clone())
+    }
+
     fn joining(&self) -> Result<Tools> {
         let unpacking = &self.unpacking;
         let (ffmpeg, ffprobe) = thread::scope(|scope| {

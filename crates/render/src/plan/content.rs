@@ -12,6 +12,7 @@ use compose::geometry::Size;
 use compose::hash::sha256_hex;
 use serde_json::{Value, json};
 
+use crate::blocking::blocking;
 use crate::config::output::Output;
 use crate::config::{CaptureMode, Strictness};
 use crate::error::Result;
@@ -37,19 +38,22 @@ pub struct ChunkContent {
 }
 
 /// What the chunks of a plan depend on that was just made in `dir`, if their frames are taken from where `capture` says.
-pub fn chunk_contents(
+pub async fn chunk_contents(
     dir: &Path,
     planned: &Planned,
     capture: Option<CaptureMode>,
 ) -> Result<Vec<ChunkContent>> {
-    let Planned { plan_hash, files, chunks, ffmpeg_version, .. } = planned;
-    let known = |_: &Manifest| Ok((plan_hash.clone(), files.clone()));
-    let mut chunk = open_chunk_as(dir, 0, ffmpeg_version, known)?;
-    let of = |range: &FrameRange| {
-        chunk.range = *range;
-        content(&chunk, capture)
-    };
-    Ok(chunks.iter().map(of).collect())
+    let (dir, planned) = (dir.to_owned(), planned.clone());
+    blocking(move || {
+        let Planned { plan_hash, files, chunks, ffmpeg_version, .. } = planned;
+        let mut chunk = open_chunk_as(&dir, 0, &ffmpeg_version, |_| Ok((plan_hash, files)))?;
+        let of = |range: FrameRange| {
+            chunk.range = range;
+            content(&chunk, capture)
+        };
+        Ok(chunks.into_iter().map(of).collect())
+    })
+    .await
 }
 
 impl Planned {

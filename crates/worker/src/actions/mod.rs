@@ -2,6 +2,7 @@
 
 pub(crate) mod assemble;
 pub(crate) mod cache;
+mod cached_chunks;
 pub(crate) mod event;
 mod fields;
 pub(crate) mod label;

@@ -84,7 +84,7 @@ fn the_same_project_is_not_drawn_twice_and_has_the_same_bytes() {
 }
 
 #[test]
-fn a_replaced_clip_draws_the_chunks_that_show_it_and_a_replaced_sound_none() {
+fn a_replaced_clip_draws_the_chunks_that_show_it_and_sound_that_is_left_out_none() {
     let bench = Bench::new();
     let body = "data-width=160 data-height=90 data-duration=2>\
         <video id=v src=clip.mp4 muted data-start=1 data-duration=1></video>\
@@ -97,11 +97,9 @@ fn a_replaced_clip_draws_the_chunks_that_show_it_and_a_replaced_sound_none() {
     let replaced = cached(&bench, &dir, "replaced.mp4", &[]);
     assert_eq!(drawn(&replaced), [2, 3]);
     assert_fresh(&bench, &dir, "replaced.mp4", &[]);
-    let before = fs::read(bench.path("replaced.mp4")).unwrap();
-    fs::copy(media("tone-4000.wav"), dir.join("sound.wav")).unwrap();
-    assert_eq!(drawn(&cached(&bench, &dir, "loud.mp4", &[])), [0; 0]);
-    assert_fresh(&bench, &dir, "loud.mp4", &[]);
-    assert!(before != fs::read(bench.path("loud.mp4")).unwrap(), "another sound");
+    // Chunks have no sound.
+    assert_eq!(drawn(&cached(&bench, &dir, "mute.mp4", &["--mute"])), [0; 0]);
+    assert_fresh(&bench, &dir, "mute.mp4", &["--mute"]);
     // What was there before is still there.
     clip("red", &dir.join("clip.mp4"));
     assert_eq!(drawn(&cached(&bench, &dir, "back.mp4", &[])), [0; 0]);
@@ -126,10 +124,28 @@ fn a_changed_style_sheet_draws_all_and_a_file_that_the_page_does_not_read_nothin
     let again = cached(&bench, &dir, "again.mp4", &["--poster", "20f"]);
     assert_eq!(drawn(&again), [0; 0]);
     assert!(picture == fs::read(bench.path("again.poster.png")).unwrap());
-    assert_eq!(drawn(&cached(&bench, &dir, "small.mp4", &["--preview", "44p"])), [0, 1]);
-    assert_eq!(drawn(&cached(&bench, &dir, "small2.mp4", &["--preview", "44p"])), [0; 0]);
+    assert_eq!(drawn(&cached(&bench, &dir, "small.mp4", &["--preview", "64p"])), [0, 1]);
+    assert_eq!(drawn(&cached(&bench, &dir, "small2.mp4", &["--preview", "64p"])), [0; 0]);
     let preview = |name: &str| fs::read(bench.path(name)).unwrap();
     assert!(preview("small.preview.mp4") == preview("small2.preview.mp4"));
+}
+
+#[test]
+fn projects_of_the_same_settings_do_not_push_each_other_out() {
+    let bench = Bench::new();
+    let one = small(&bench);
+    let other = bench.path("other");
+    fs::create_dir(&other).unwrap();
+    let html = fs::read_to_string(one.join("index.html")).unwrap();
+    fs::write(other.join("index.html"), html.replace("page.css", "other.css")).unwrap();
+    fs::write(other.join("other.css"), "body { background: #375 }").unwrap();
+    for project in [&one, &other] {
+        assert_eq!(drawn(&cached(&bench, project, "first.mp4", &[])), [0, 1]);
+    }
+    for project in [&one, &other] {
+        assert_eq!(drawn(&cached(&bench, project, "again.mp4", &[])), [0; 0]);
+        assert_fresh(&bench, project, "again.mp4", &[]);
+    }
 }
 
 #[test]
@@ -264,7 +280,7 @@ fn a_cache_stays_below_its_limit_and_what_is_beside_it_is_left_alone() {
     let own = bench.path("cache/thesis.txt");
     fs::write(&own, vec![b'x'; 3 << 20]).unwrap();
     // ProRes of noise is large.
-    let noise = "<canvas id=c width=160 height=90></canvas><script>\
+    let noise = "<canvas id=c width=160 height=90 style=\"position:fixed;left:0;top:0\"></canvas><script>\
         const draw = c.getContext('2d');\
         for (let i = 0; i < 14400; i += 1) { draw.fillStyle = `rgb(${i * 7919 % 256},${i * 104729 % 256},${i * 1299709 % 256})`; draw.fillRect(i % 160, i / 160 | 0, 1, 1); }\
         </script></body>";

@@ -87,7 +87,7 @@ pub(crate) fn content(chunk: &PlannedChunk, capture: Option<CaptureMode>) -> Chu
         capture: planned_capture,
         page_dir: _,
         tracks,
-        files: _,
+        files,
     } = chunk;
     let PlanSummary { manifest, chunks: _, fps, scale, output, side_outputs } = summary;
     // The producer's and FFmpeg's versions are those of the program and the tools that draw.
@@ -108,6 +108,8 @@ pub(crate) fn content(chunk: &PlannedChunk, capture: Option<CaptureMode>) -> Chu
     let SideOutputs { poster, preview } = side_outputs;
     let poster = poster.filter(|poster| (start..end).contains(poster));
     let value = json!({
+        // Every page reads it, and of two pages the lists of files are rarely the same.
+        "page": files.get(layout::INDEX_HTML),
         "width": width,
         "height": height,
         "scale": scale,

@@ -32,7 +32,7 @@ fn main() -> io::Result<()> {
         hash.update(content);
     }
     let digest: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    println!("cargo::rustc-env=FRAMEWRIGHT_BUILD={digest}");
+    println!("cargo::rustc-env=BUILD_DIGEST={digest}");
     Ok(())
 }
 

@@ -18,7 +18,7 @@ use store::{Expected, Uri};
 use crate::error::{Error, Result};
 
 /// What names this build and no other.
-const BUILD: &str = env!("FRAMEWRIGHT_BUILD");
+const BUILD: &str = env!("BUILD_DIGEST");
 
 /// The version of what is stored, and where it is below the prefix.
 pub(super) const VERSION: u32 = 1;

@@ -1,6 +1,7 @@
 //! Names this build by the digest of its sources, so that what one build has drawn is not taken for what another one would draw. The
 //! program cannot read itself on Lambda.
 
+use std::fmt::Write;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -31,7 +32,10 @@ fn main() -> io::Result<()> {
         hash.update(format!("{}\0{}\0", file.display(), content.len()));
         hash.update(content);
     }
-    let digest: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = hash.finalize().iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a string does not fail");
+        text
+    });
     println!("cargo::rustc-env=BUILD_DIGEST={digest}");
     Ok(())
 }

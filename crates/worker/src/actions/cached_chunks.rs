@@ -112,7 +112,7 @@ impl<S: Store> Worker<'_, S> {
             let from = cache.content(content);
             let store = self.store.temporary();
             if let Err(error) = store.copy(&from, to, &content.expected(), labels).await {
-                self.miss(&from, &error);
+                miss(&from, &error);
                 return None;
             }
             touch(&from);
@@ -137,7 +137,7 @@ impl<S: Store> Worker<'_, S> {
         let path = match self.store.file(uri, scratch).await {
             Ok(file) => file.path,
             Err(error) => {
-                self.miss(uri, &error);
+                miss(uri, &error);
                 return None;
             }
         };
@@ -147,19 +147,6 @@ impl<S: Store> Worker<'_, S> {
             discard(uri);
         }
         found
-    }
-
-    /// Tells why something is not found. Without the right to list, what is missing looks like what is not allowed.
-    fn miss(&self, uri: &Uri, error: &store::Error) {
-        match error {
-            store::Error::Missing { .. } => tracing::debug!(%uri, "not in the cache"),
-            store::Error::Denied { .. } => tracing::debug!(%uri, %error, "not in the cache"),
-            store::Error::Digest { .. } | store::Error::Length { .. } => {
-                tracing::warn!(%uri, %error, "an entry of the cache is not what it should be, the chunk is drawn");
-                discard(uri);
-            }
-            error => tracing::warn!(%uri, %error, "the cache cannot be read, the chunk is drawn"),
-        }
     }
 
     /// Keeps a chunk that was drawn and stored, with what was made besides it.
@@ -300,5 +287,18 @@ fn touch(uri: &Uri) {
 fn discard(uri: &Uri) {
     if let Uri::File(path) = uri {
         let _removed_meanwhile = fs::remove_file(path);
+    }
+}
+
+/// Tells why something is not found. Without the right to list, what is missing looks like what is not allowed.
+fn miss(uri: &Uri, error: &store::Error) {
+    match error {
+        store::Error::Missing { .. } => tracing::debug!(%uri, "not in the cache"),
+        store::Error::Denied { .. } => tracing::debug!(%uri, %error, "not in the cache"),
+        store::Error::Digest { .. } | store::Error::Length { .. } => {
+            tracing::warn!(%uri, %error, "an entry of the cache is not what it should be, the chunk is drawn");
+            discard(uri);
+        }
+        error => tracing::warn!(%uri, %error, "the cache cannot be read, the chunk is drawn"),
     }
 }

@@ -1,6 +1,7 @@
 //! The renderChunk action: some frames of a plan become a video.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::path::Path;
 use std::time::Instant;
 
@@ -143,11 +144,17 @@ pub(super) fn origin(
 /// JSON that can stand in a header.
 fn ascii_json(value: &[String]) -> String {
     let text = serde_json::to_string(value).expect("texts are JSON");
-    let escaped = |c: char| match c {
-        ' '..='~' => c.to_string(),
-        c => c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect(),
-    };
-    text.chars().map(escaped).collect()
+    let mut ascii = String::new();
+    for c in text.chars() {
+        if matches!(c, ' '..='~') {
+            ascii.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                write!(ascii, "\\u{unit:04x}").expect("writing to a string does not fail");
+            }
+        }
+    }
+    ascii
 }
 
 impl<S: Store> Worker<'_, S> {

@@ -226,7 +226,7 @@ pub(crate) struct CacheArgs {
     /// Keep what is drawn in this directory, and draw only what has changed since
     #[arg(long, value_name = "DIR", env = "FRAMEWRIGHT_CACHE")]
     pub(crate) cache: Option<PathBuf>,
-    /// Draw everything and keep nothing, also where FRAMEWRIGHT_CACHE names a directory
+    /// Draw everything and keep nothing, also where the environment names a directory
     #[arg(long)]
     pub(crate) no_cache: bool,
     /// MiB that may be kept; what was used last longest ago goes first

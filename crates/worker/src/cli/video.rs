@@ -14,7 +14,7 @@ use crate::actions::assemble::{AssembleAnswer, AssembleEvent};
 use crate::actions::cache::FROM_CACHE;
 use crate::actions::plan::{PlanEvent, Planned};
 use crate::actions::protocol::{PlanLocation, Protocol};
-use crate::actions::render_chunk::{RenderChunkEvent, RenderedChunk};
+use crate::actions::render_chunk::RenderChunkEvent;
 use crate::actions::worker::Worker;
 use crate::cli::args::RenderArgs;
 use crate::cli::cache_dir::CacheDir;
@@ -166,16 +166,7 @@ async fn render_with(
     meter.frames(planned.answer.total_frames);
     let rendering = Instant::now();
     let plan = PlanLocation::Archive(planned.archive.clone());
-    let first = RenderChunkEvent {
-        plan: plan.clone(),
-        plan_hash: planned.answer.plan_hash.clone(),
-        chunk_index: 0,
-        output_prefix: prefix.clone(),
-        format,
-    };
-    let found = std::mem::take(&mut planned.found);
-    let count = planned.answer.chunk_count;
-    let drawing = render_chunks(&worker, first, (count, found), (meter, terminal));
+    let drawing = render_chunks(&worker, &mut planned, (&prefix, format), (meter, terminal));
     let chunks = drawing.await;
     if let Some(kept) = &kept {
         kept.prune();
@@ -240,19 +231,26 @@ struct Chunks {
     starts: Vec<Instant>,
 }
 
-/// Renders all chunks of a plan but those that are `found`. Warnings are printed as they come.
+/// Renders all chunks of a plan but those that were found. Warnings are printed as they come.
 async fn render_chunks(
     worker: &Worker<'_, LocalStore>,
-    first: RenderChunkEvent,
-    (count, found): (usize, Vec<Option<RenderedChunk>>),
+    planned: &mut Planned,
+    (prefix, format): (&Uri, Format),
     (meter, terminal): (&Meter, &Terminal),
 ) -> Result<Chunks> {
     let mut chunks = Chunks::default();
-    let found = found.into_iter().chain(std::iter::repeat_with(|| None));
-    for (chunk_index, found) in (0..u32::try_from(count).unwrap_or(u32::MAX)).zip(found) {
+    let count = u32::try_from(planned.answer.chunk_count).unwrap_or(u32::MAX);
+    let found = std::mem::take(&mut planned.found).into_iter();
+    for (chunk_index, found) in (0..count).zip(found.chain(std::iter::repeat_with(|| None))) {
         meter.stage("rendering");
         chunks.starts.push(Instant::now());
-        let event = RenderChunkEvent { chunk_index, ..first.clone() };
+        let event = RenderChunkEvent {
+            plan: PlanLocation::Archive(planned.archive.clone()),
+            plan_hash: planned.answer.plan_hash.clone(),
+            chunk_index,
+            output_prefix: prefix.clone(),
+            format,
+        };
         let rendered = match found {
             Some(found) => {
                 (0..found.report.frames_encoded).for_each(|_| meter.frame_done());

@@ -126,7 +126,10 @@ function vendor() {
 
 fs.mkdirSync(tools, { recursive: true });
 const wanted = lock.packages.filter((pkg) => !isForRendering || !forTests.includes(pkg.dir));
-const missing = wanted.filter((pkg) => !installed(pkg)).length;
+// A package is replaced with all that lies in its directory.
+const isWithin = (pkg, others) => others.some(({ dir }) => pkg.dir.startsWith(`${dir}/`));
+const outdated = wanted.filter((pkg) => !installed(pkg));
+const missing = wanted.filter((pkg) => outdated.includes(pkg) || isWithin(pkg, outdated)).length;
 let done = 0;
 const failures = [];
 async function installMissing(packages) {
@@ -142,8 +145,8 @@ async function installMissing(packages) {
   };
   await Promise.all(Array.from({ length: 4 }, worker));
 }
-// A package replaces its whole directory, so what lies inside another package's directory is installed after that one.
-const isInside = (pkg) => lock.packages.some((other) => pkg.dir.startsWith(`${other.dir}/`));
+// What lies inside another package's directory is installed after that one.
+const isInside = (pkg) => isWithin(pkg, lock.packages);
 if (missing > 0) console.error(`setup: fetching ${missing} of ${wanted.length} packages through npm and pip`);
 await installMissing(wanted.filter((pkg) => !isInside(pkg)));
 await installMissing(wanted.filter(isInside));

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
@@ -121,6 +122,17 @@ impl Function {
         tried.iter().filter(|one| one.render == render).cloned().collect()
     }
 
+    /// Waits for invocations that an execution has left behind when it failed.
+    pub(crate) fn wait_until_idle(&self) {
+        for _ in 0..600 {
+            if self.state.free.lock().unwrap().len() == self.state.most {
+                return;
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+        panic!("the function is busy after a minute");
+    }
+
     pub(crate) fn peak(&self) -> usize {
         *self.state.peak.lock().unwrap()
     }
@@ -164,7 +176,9 @@ impl State {
         }
         let tried = |outcome: &str| {
             let (render, action, outcome) = (render.clone(), action.clone(), outcome.to_owned());
-            self.tried.lock().unwrap().push(Invocation { render, action, chunk, attempt, outcome });
+            let one = Invocation { render, action, chunk, attempt, outcome };
+            self.tried.lock().unwrap().push(one.clone());
+            one
         };
         let kind = self.kind(&action, chunk);
         let sandbox = match kind {
@@ -207,12 +221,11 @@ impl State {
         } else {
             sandbox
         };
-        self.free.lock().unwrap().push(sandbox);
-        tried(if is_error { answer["errorType"].as_str().unwrap() } else { "ok" });
+        let one = tried(if is_error { answer["errorType"].as_str().unwrap() } else { "ok" });
         if !is_error {
-            let one = self.tried.lock().unwrap().last().unwrap().clone();
             self.answered.lock().unwrap().push((one, answer.clone()));
         }
+        self.free.lock().unwrap().push(sandbox);
         (200, is_error, answer)
     }
 

@@ -342,6 +342,7 @@ fn a_render_that_failed_is_taken_up_again_at_the_chunk_that_failed() {
     // What an operator sees: the last try's error and cause, without anything around them.
     assert_eq!((ended.status.as_str(), &ended.error), ("FAILED", &json!("Runtime.ExitError")));
     assert!(ended.cause.contains("Runtime.ExitError") || !ended.cause.is_empty());
+    deployment.function.wait_until_idle();
     let before = deployment.function.tried("again");
     assert!(before.iter().all(|one| one.action != "assemble"));
     let drawn = before.iter().filter(|one| one.action == "renderChunk" && one.outcome == "ok");

@@ -69,7 +69,7 @@ fn a_status_says_how_far_a_render_is_with_the_frames_of_chunks_that_are_not_done
     let run = stack.run(&["status", "one"]);
     assert!(run.stdout.starts_with("one: RUNNING: rendering, 42 of 60 frames, "), "{}", run.stdout);
     let run = stack.run(&["status", "nobody"]);
-    assert_eq!((run.status, run.code()), (Some(1), "ARGUMENT_INVALID"), "{}", run.stderr);
+    assert_eq!((run.status, run.code()), (Some(2), "ARGUMENT_INVALID"), "{}", run.stderr);
 }
 
 #[test]
@@ -103,7 +103,8 @@ fn a_submission_that_is_repeated_under_its_name_starts_no_second_render() {
     assert_eq!(listed.as_array().unwrap().len(), 1);
     // With other options it is another render.
     let run = stack.run(&["submit", "project", "--fps", "60", "--idempotency-name", "job-7"]);
-    assert_eq!((run.status, run.code()), (Some(1), "ARGUMENT_INVALID"), "{}", run.stderr);
+    assert_eq!((run.status, run.code()), (Some(2), "ARGUMENT_INVALID"), "{}", run.stderr);
+    assert!(run.stderr.contains("--idempotency-name job-7"), "{}", run.stderr);
     let run = stack.run(&["submit", "project", "--name", "a", "--idempotency-name", "b"]);
     assert_eq!(run.status, Some(2), "{}", run.stderr);
 }

@@ -25,7 +25,7 @@ const PARALLEL: usize = 6;
 /// How long a server may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(10);
 /// Servers of stylesheets answer by what the asker can read: to a desktop Chrome, with WOFF2.
-const USER_AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/148.0.0.0 Safari/537.36";
+const USER_AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/153.0.0.0 Safari/537.36";
 
 /// A file that arrived in full.
 #[derive(Debug, Clone, PartialEq, Eq)]

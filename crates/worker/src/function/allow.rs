@@ -97,11 +97,13 @@ impl AllowList {
     }
 }
 
-/// Whether `key` is none of another render. Where a video goes below `renders/` is for HyperFrames' SDK to say, by its output key.
+/// Whether `key` is none of another render. Where a video goes is for HyperFrames' SDK to say, by its output key: anywhere below
+/// `renders/`, or directly into `outputs/`, whose directories are renders.
 fn is_own(field: &str, key: &str, render: &str) -> bool {
     let mut parts = key.split('/');
     let (place, name) = (parts.next().unwrap_or_default(), parts.next());
-    let is_chosen = place == "renders" && field == "OutputS3Uri";
+    let is_free = place == "renders" || (place == "outputs" && parts.next().is_none());
+    let is_chosen = is_free && field == "OutputS3Uri";
     !OF_RENDERS.contains(&place) || is_chosen || name == Some(render)
 }
 
@@ -235,6 +237,8 @@ mod tests {
             ("OutputS3Uri", "renders/batch/a.mp4", true),
             ("OutputS3Uri", "outputs/theirs/a.mp4", false),
             ("OutputS3Uri", "outputs/mine/a.mp4", true),
+            ("OutputS3Uri", "outputs/a.mp4", true),
+            ("PlanOutputS3Prefix", "outputs/a", false),
             ("PlanOutputS3Prefix", "renders/batch/", false),
         ] {
             assert_eq!(is_own(field, key, "mine"), expected, "{field} {key}");

@@ -130,7 +130,7 @@ async fn send(
         && args.idempotency_name.is_none()
         && session.cloud.describe(&submission.machine()?.execution(name)).await?.is_some()
     {
-        return Err(taken(name));
+        return Err(taken("--name", name));
     }
     let scratch = tempfile::Builder::new().prefix("framewright-").tempdir().map_err(|source| {
         let path = std::env::temp_dir().display().to_string();
@@ -163,16 +163,16 @@ async fn start(
             let json = |text: &str| serde_json::from_str::<Value>(text).ok();
             match session.cloud.describe(expected).await? {
                 Some(found) if json(&found.input) == json(input) => Ok(expected.to_owned()),
-                _ => Err(taken(&submission.name)),
+                _ => Err(taken("--idempotency-name", &submission.name)),
             }
         }
-        Started::NameTaken => Err(taken(&submission.name)),
+        Started::NameTaken => Err(taken("--name", &submission.name)),
     }
 }
 
-fn taken(name: &str) -> Error {
+fn taken(option: &str, name: &str) -> Error {
     Error::Argument {
-        argument: format!("--name {name}"),
+        argument: format!("{option} {name}"),
         reason: "is the name of another render of this state machine".to_owned(),
     }
 }

@@ -31,6 +31,7 @@ pub(super) async fn upload(store: &S3Store, packed: &Packed, uri: &Uri, show: &S
     let metadata = Metadata { sha256: Some(packed.sha256.clone()), ..Metadata::default() };
     let sending = store.put_counted(&packed.file, uri, &metadata, &sent);
     tokio::pin!(sending);
+    show.uploading(0, packed.bytes);
     let mut ticks = tokio::time::interval(SHOW_EVERY);
     loop {
         tokio::select! {

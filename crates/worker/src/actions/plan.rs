@@ -125,6 +125,9 @@ impl<S: Store> Worker<'_, S> {
         let PlanEvent { project, output_prefix, settings, protocol } = event;
         let start = Instant::now();
         let work = WorkDir::make(self.scratch)?;
+        if self.cache.is_some() {
+            self.toolbox.identify_ahead();
+        }
         let fetching = async { Ok(self.store.project(project, work.path(), &SKIPPED).await?) };
         let (tools, project) = tokio::try_join!(self.toolbox.drawing(), fetching)?;
         let fetch = Some(millis_since(start));

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
@@ -60,7 +60,8 @@ struct Shared {
     scratch: PathBuf,
     unpacking: Unpacking,
     was_ready: AtomicBool,
-    identity: OnceLock<String>,
+    /// Held while it is found out, so that this is done once.
+    identity: Mutex<Option<String>>,
 }
 
 /// What each tool was unpacked to. Held while it is being unpacked, also when its caller is gone: the next one must not interfere.
@@ -91,7 +92,7 @@ impl Toolbox {
             scratch,
             unpacking: Unpacking::default(),
             was_ready,
-            identity: OnceLock::new(),
+            identity: Mutex::default(),
         })))
     }
 
@@ -111,6 +112,13 @@ impl Toolbox {
 }
 
 impl Toolbox {
+    /// Begins to find out [`Self::identity`], which takes a moment where the tools have no digests with them.
+    pub(crate) fn identify_ahead(&self) {
+        let shared = Arc::clone(&self.0);
+        // Whoever asks for it learns why it fails.
+        let _identified = tokio::task::spawn_blocking(move || shared.identity());
+    }
+
     /// A digest of all that draws and encodes.
     pub(crate) async fn identity(&self) -> Result<String> {
         let shared = Arc::clone(&self.0);
@@ -121,7 +129,8 @@ impl Toolbox {
 
 impl Shared {
     fn identity(&self) -> Result<String> {
-        if let Some(known) = self.identity.get() {
+        let mut known = self.identity.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.as_ref() {
             return Ok(known.clone());
         }
         let mut parts = vec![self.dir.join("ffmpeg"), self.dir.join("ffprobe")];
@@ -135,7 +144,7 @@ impl Shared {
         }
         let contents = parts.iter().map(|part| pack::content(part)).collect::<Result<Vec<_>>>()?;
         let identity = sha256_hex(contents.join("\0").as_bytes());
-        Ok(self.identity.get_or_init(|| identity).clone())
+        Ok(known.insert(identity).clone())
     }
 
     fn joining(&self) -> Result<Tools> {

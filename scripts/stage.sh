@@ -21,6 +21,10 @@ cp -RL "$root/.tools/runtime" "$root/.tools/fonts" "$1/tools/"
 for tool in chrome ffmpeg ffprobe; do
   if [ "$form" = plain ]; then
     cp -RL "$root/.tools/$tool" "$1/tools/$tool"
+    # What a pack says of its files, so that nobody has to read them all to tell these tools from others.
+    (cd "$1/tools/$tool" && find . -type f ! -name '.*' -printf '%P\0' | LC_ALL=C sort -z | xargs -0 sha256sum | sed 's/  / /') \
+      > "$1/tools/$tool.digests"
+    mv "$1/tools/$tool.digests" "$1/tools/$tool/.digests"
     continue
   fi
   # Packing takes minutes, so what was packed of the same files in the same way is kept.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aws_sdk_s3::config::{Credentials, Region};
 use hyper::Method;
-use store::{Addressing, Error, LocalStore, Metadata, RetryProfile, S3Store, Store, Uri};
+use store::{Addressing, Error, Expected, LocalStore, Metadata, RetryProfile, S3Store, Store, Uri};
 
 use crate::s3::{BUCKET, FaultKind, KEY, S3, SECRET};
 
@@ -91,6 +91,35 @@ async fn keeps_its_promises(store: &impl Store, root: &Uri) {
     ] {
         assert!(matches!(&error, Error::Missing { uri } if *uri == root.join("absent")), "{error}");
     }
+
+    // A copy is what was expected, with labels of its own, or whoever asks learns of no digest.
+    let content = bytes(70_000);
+    fs::write(&from, &content).unwrap();
+    let source = root.join("kept/a b+c");
+    store.put_file(&from, &source, &metadata("of the source")).await.unwrap();
+    let expected =
+        Expected { sha256: store::sha256_file(&from).await.unwrap(), bytes: content.len() as u64 };
+    let copy = root.join("copies/of it");
+    let labels = metadata("of the copy").labels;
+    store.copy(&source, &copy, &expected, &labels).await.unwrap();
+    let fetched = store.file(&copy, &scratch).await.unwrap();
+    assert!(fs::read(&fetched.path).unwrap() == content);
+    assert_eq!(fetched.labels, labels);
+    let found = store.metadata(&copy).await.unwrap().unwrap();
+    assert_eq!((found.sha256.as_ref(), &found.labels), (Some(&expected.sha256), &labels));
+    for (name, wrong) in [
+        ("digest", Expected { sha256: digest.to_owned(), ..expected.clone() }),
+        ("length", Expected { bytes: 69_999, ..expected.clone() }),
+    ] {
+        let to = root.join(name);
+        let error = store.copy(&source, &to, &wrong, &labels).await.unwrap_err();
+        let is_told = matches!(error, Error::Digest { .. } | Error::Length { .. });
+        assert!(is_told, "{name}: {error}");
+        let known = store.metadata(&to).await.unwrap().and_then(|found| found.sha256);
+        assert_eq!(known, None, "{name}");
+    }
+    let error = store.copy(&root.join("absent"), &copy, &expected, &labels).await.unwrap_err();
+    assert!(matches!(error, Error::Missing { .. }), "{error}");
 
     // A tree comes back as it was, and replaces the one before it.
     let place = root.join("plans/plan");

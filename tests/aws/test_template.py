@@ -187,15 +187,15 @@ class Template(unittest.TestCase):
         for _, statement in self.statements("FunctionRole"):
             for action in listed(statement.get("Action", [])):
                 if action.startswith("s3:"):
-                    rights[action] = listed(statement["Resource"])
+                    rights.setdefault(action, []).extend(listed(statement["Resource"]))
         anywhere = {"Fn::If": ["WritesAnywhere", {"Fn::Sub": "${RenderBucket.Arn}/*"}, NOTHING]}
         written = [*objects(*WRITTEN), anywhere]
         self.assertEqual(
             rights,
             {
-                "s3:GetObject": objects(*READ),
-                "s3:PutObject": written,
-                "s3:PutObjectTagging": written,
+                "s3:GetObject": objects(*READ, "cache"),
+                "s3:PutObject": [*written, *objects("cache")],
+                "s3:PutObjectTagging": [*written, *objects("cache")],
                 "s3:AbortMultipartUpload": written,
             },
         )
@@ -203,6 +203,16 @@ class Template(unittest.TestCase):
         variables = self.resources["RenderFunction"]["Properties"]["Environment"]["Variables"]
         allowed = {"Fn::If": ["WritesAnywhere", {"Ref": "RenderBucket"}, places]}
         self.assertEqual(variables["HYPERFRAMES_RENDER_BUCKET"], allowed)
+
+    def test_chunks_are_kept_below_a_prefix_that_no_event_may_name_and_only_if_that_is_wanted(self):
+        self.assertEqual(self.template["Conditions"]["Caches"], {"Fn::Not": [{"Fn::Equals": [{"Ref": "CacheDays"}, 0]}]})
+        function = self.resources["RenderFunction"]["Properties"]
+        place = {"Fn::Sub": "s3://${RenderBucket}/cache"}
+        self.assertEqual(function["Environment"]["Variables"]["FRAMEWRIGHT_CACHE"], {"Fn::If": ["Caches", place, ""]})
+        self.assertNotIn("cache", PREFIXES)
+        (policy,) = self.resources["FunctionRole"]["Properties"]["Policies"]
+        kept = [one["Fn::If"] for one in policy["PolicyDocument"]["Statement"] if one.get("Fn::If", [{}, {}])[1].get("Sid") == "Keep"]
+        self.assertEqual([(condition, otherwise) for condition, _, otherwise in kept], [("Caches", NOTHING)])
 
     def test_an_execution_reaches_its_own_render_unless_a_parameter_says_otherwise(self):
         variables = self.resources["RenderFunction"]["Properties"]["Environment"]["Variables"]
@@ -300,7 +310,9 @@ class Template(unittest.TestCase):
         self.assertEqual(properties["VersioningConfiguration"], {"Status": "Suspended"})
         rules = properties["LifecycleConfiguration"]["Rules"]
         expiring = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule}
-        self.assertEqual(expiring, {"work/": {"Ref": "WorkDays"}, "renders/": {"Ref": "WorkDays"}, "projects/": 30})
+        cached = {"Fn::If": ["Caches", {"Ref": "CacheDays"}, 1]}
+        work = {"Ref": "WorkDays"}
+        self.assertEqual(expiring, {"work/": work, "renders/": work, "cache/": cached, "projects/": 30})
         broken = [rule for rule in rules if "AbortIncompleteMultipartUpload" in rule]
         self.assertEqual([("Prefix" in rule, rule["Status"]) for rule in broken], [(False, "Enabled")])
         (statement,) = self.resources["RenderBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]

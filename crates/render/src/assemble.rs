@@ -25,6 +25,8 @@ pub struct ChunkFile {
     pub path: PathBuf,
     /// What its worker answered, where that is known.
     pub sha256: Option<String>,
+    /// What it says of itself, if it was made for another plan in which this chunk is the same.
+    pub label: Option<String>,
     /// The small video beside it, if the plan has one.
     pub preview: Option<PathBuf>,
 }

@@ -1,5 +1,6 @@
 //! renderChunk: some frames of a plan become one video file that the others can be joined to.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use crate::ffmpeg;
 use crate::ffmpeg::encode::{Encoder, Encoding, Targets};
 use crate::page::{self, PageSource};
 use crate::plan::PRODUCER_VERSION;
+use crate::plan::content::{ChunkContent, content, inputs};
 use crate::plan::open::{PlanSummary, PlannedChunk, label, open_chunk};
 use crate::plan::output::SideOutputs;
 use crate::side_output::SideOutput;
@@ -117,6 +119,16 @@ pub struct ChunkReport {
     pub frame_hashes: Vec<String>,
     /// What was made besides the video.
     pub side_outputs: Vec<SideOutput>,
+    /// What the file says of itself.
+    #[serde(skip)]
+    pub label: String,
+    /// What its bytes depend on beside its inputs, if it was drawn.
+    #[serde(skip)]
+    pub content: Option<ChunkContent>,
+    /// The files that the page has asked for, with their digests, `None` for one that is not in the plan. Absent if they were too many to
+    /// remember.
+    #[serde(skip)]
+    pub inputs: Option<BTreeMap<String, Option<String>>>,
 }
 
 /// A browser draws 15 frames in the time that starting it takes; fewer are not worth one.
@@ -150,7 +162,8 @@ pub async fn render_chunk(
     let size = verify(tools, &chunk, &files).await?;
     let hashed = files.video.clone();
     let sha256 = blocking(move || Ok(sha256_file(&hashed)?)).await?;
-    let Made { captured, workers, capture_ms, encode_ms, frame_hashes, side_outputs } = made;
+    let Made { captured, workers, capture_ms, encode_ms, frame_hashes, side_outputs, inputs } =
+        made;
     let PlannedChunk { summary, range, .. } = &chunk;
     let report = ChunkReport {
         plan_hash: summary.manifest.plan_hash.clone(),
@@ -180,6 +193,9 @@ pub async fn render_chunk(
         warnings: captured.warnings,
         frame_hashes,
         side_outputs,
+        label: label(plan_hash, index),
+        content: Some(content(&chunk, options.capture)),
+        inputs,
     };
     publish(&report, &files, out)?;
     Ok(report)
@@ -230,6 +246,7 @@ struct Made {
     encode_ms: u64,
     frame_hashes: Vec<String>,
     side_outputs: Vec<SideOutput>,
+    inputs: Option<BTreeMap<String, Option<String>>>,
 }
 
 /// What is written before it is whole and checked.
@@ -308,6 +325,7 @@ async fn draw_and_encode(
             poster,
         },
         choice,
+        end: range.end,
     };
     let start = Instant::now();
     let (mut frame_hashes, mut side_outputs) = (Vec::new(), Vec::new());
@@ -328,7 +346,8 @@ async fn draw_and_encode(
     .await?;
     let capture_ms = ms(start) - u64::try_from(captured.boot.as_millis()).unwrap_or(0);
     let encode_ms = finish(running, std::mem::take(&mut captured.browsers)).await?;
-    Ok(Made { captured, workers, capture_ms, encode_ms, frame_hashes, side_outputs })
+    let inputs = server.asked().map(|asked| inputs(&chunk.files, &asked));
+    Ok(Made { captured, workers, capture_ms, encode_ms, frame_hashes, side_outputs, inputs })
 }
 
 /// Ends the encoder, and the browsers beside it. Returns how many milliseconds the encoder took.

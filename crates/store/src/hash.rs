@@ -19,6 +19,17 @@ pub async fn sha256_file(path: &Path) -> Result<String> {
     Ok(digests(path.to_owned(), None).await?.whole)
 }
 
+/// The digest of what is left to read.
+pub(crate) fn digest_of(from: &mut impl Read) -> std::io::Result<String> {
+    let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 18]);
+    loop {
+        match from.read(&mut buffer)? {
+            0 => return Ok(hex(&hash.finalize())),
+            length => hash.update(&buffer[..length]),
+        }
+    }
+}
+
 /// The digest of a file and, where they have a length, of each of its parts.
 pub(crate) async fn digests(path: PathBuf, part: Option<u64>) -> Result<Digests> {
     let hashed = path.clone();

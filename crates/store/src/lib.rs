@@ -42,6 +42,8 @@ pub enum Error {
     Refused { action: &'static str, uri: Uri, reason: String },
     #[error("{uri} has sha256 {actual}, its writer gave {expected}")]
     Digest { uri: Uri, expected: String, actual: String },
+    #[error("{uri} has {actual} bytes instead of {expected}")]
+    Length { uri: Uri, expected: u64, actual: u64 },
     #[error("{archive} cannot be unpacked: {reason}")]
     Archive { archive: String, reason: String },
     #[error("cannot {action} {uri}")]
@@ -56,6 +58,15 @@ pub struct Fetched {
     pub path: PathBuf,
     /// The digest that its writer gave, unless it is compared already.
     pub unchecked_sha256: Option<String>,
+    /// What else its writer has said of it.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// What a file must be that is copied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expected {
+    pub sha256: String,
+    pub bytes: u64,
 }
 
 /// What is kept beside a file's content.
@@ -100,6 +111,16 @@ pub trait Store: Send + Sync + Sized {
         from: &Path,
         uri: &Uri,
         metadata: &Metadata,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Stores a copy of the file at `from` under `to`, with these labels. What is not as `expected` is an error, and then whoever reads
+    /// the metadata of `to` finds no digest.
+    fn copy(
+        &self,
+        from: &Uri,
+        to: &Uri,
+        expected: &Expected,
+        labels: &BTreeMap<String, String>,
     ) -> impl Future<Output = Result<()>> + Send;
 
     /// Stores a directory tree, which may be moved away.

@@ -6,8 +6,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use tempfile::NamedTempFile;
+
 use crate::blocking::blocking;
-use crate::{Error, Fetched, Limits, Links, Metadata, Result, Store, Uri, archive};
+use crate::hash::digest_of;
+use crate::{Error, Expected, Fetched, Limits, Links, Metadata, Result, Store, Uri, archive};
 
 const DIGEST: &str = "sha256";
 
@@ -29,8 +32,8 @@ impl Store for LocalStore {
 
     async fn file(&self, uri: &Uri, _scratch: &Path) -> Result<Fetched> {
         match self.metadata(uri).await? {
-            Some(Metadata { sha256, labels: _ }) => {
-                Ok(Fetched { path: Self::path(uri)?.to_owned(), unchecked_sha256: sha256 })
+            Some(Metadata { sha256, labels }) => {
+                Ok(Fetched { path: Self::path(uri)?.to_owned(), unchecked_sha256: sha256, labels })
             }
             None => Err(Error::Missing { uri: uri.clone() }),
         }
@@ -75,6 +78,29 @@ impl Store for LocalStore {
             uri: uri.clone(),
             source,
         })
+    }
+
+    async fn copy(
+        &self,
+        from: &Uri,
+        to: &Uri,
+        expected: &Expected,
+        labels: &BTreeMap<String, String>,
+    ) -> Result<()> {
+        let (source, target) = (Self::path(from)?.to_owned(), Self::path(to)?.to_owned());
+        let sha256 = expected.sha256.clone();
+        let metadata = Metadata { sha256: Some(sha256), labels: labels.clone() };
+        let (uri, expected) = (from.clone(), expected.clone());
+        blocking(move |_| {
+            let failed = |source| Error::Io { action: "copy", uri: uri.clone(), source };
+            let beside = copy_beside(&source, &target).map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound => Error::Missing { uri: uri.clone() },
+                _ => failed(error),
+            })?;
+            check(&uri, &beside, &expected)?;
+            persist(beside, &target, &metadata).map_err(failed)
+        })
+        .await
     }
 
     async fn put_tree(&self, from: &Path, uri: &Uri) -> Result<()> {
@@ -138,12 +164,36 @@ fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
 
 /// Copies beside the target, then renames: a reader sees the old file, or the whole new one.
 fn put_file(from: &Path, to: &Path, metadata: &Metadata) -> io::Result<()> {
+    persist(copy_beside(from, to)?, to, metadata)
+}
+
+/// Refuses a copy that is not as expected. The copy is read and not its source, which somebody may be writing.
+fn check(uri: &Uri, copy: &NamedTempFile, expected: &Expected) -> Result<()> {
+    let failed = |source| Error::Io { action: "read the copy of", uri: uri.clone(), source };
+    let bytes = copy.as_file().metadata().map_err(failed)?.len();
+    if bytes != expected.bytes {
+        return Err(Error::Length { uri: uri.clone(), expected: expected.bytes, actual: bytes });
+    }
+    let actual = digest_of(&mut fs::File::open(copy.path()).map_err(failed)?).map_err(failed)?;
+    if actual != expected.sha256 {
+        let expected = expected.sha256.clone();
+        return Err(Error::Digest { uri: uri.clone(), expected, actual });
+    }
+    Ok(())
+}
+
+fn copy_beside(from: &Path, to: &Path) -> io::Result<NamedTempFile> {
     let folder = to.parent().unwrap_or(Path::new("/"));
     fs::create_dir_all(folder)?;
     let mut beside = tempfile::Builder::new().prefix(".framewright-").tempfile_in(folder)?;
-    io::copy(&mut fs::File::open(from)?, beside.as_file_mut())?;
+    let mut from = fs::File::open(from)?;
+    io::copy(&mut from, beside.as_file_mut())?;
     // A temporary file is private to its owner; a result is as readable as any file its owner makes.
-    beside.as_file().set_permissions(fs::metadata(from)?.permissions())?;
+    beside.as_file().set_permissions(from.metadata()?.permissions())?;
+    Ok(beside)
+}
+
+fn persist(beside: NamedTempFile, to: &Path, metadata: &Metadata) -> io::Result<()> {
     // A reader finds the new file with its metadata or with none, never with that of the file before.
     match fs::remove_file(metadata_path(to)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

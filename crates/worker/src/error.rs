@@ -279,7 +279,7 @@ fn store_code(error: &store::Error) -> Code {
         E::Denied { .. } => Code::StoreAccessDenied,
         E::Unavailable { .. } => Code::StoreUnavailable,
         E::Refused { .. } => Code::StoreRequestRefused,
-        E::Digest { .. } => Code::PlanArtifactDigestMismatch,
+        E::Digest { .. } | E::Length { .. } => Code::PlanArtifactDigestMismatch,
         E::Archive { .. } => Code::ArchiveInvalid,
         E::Io { source, .. } | E::Scratch { source, .. } => io_code(source),
     }

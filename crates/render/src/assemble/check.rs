@@ -38,7 +38,7 @@ pub(super) async fn check_chunks(
         return Err(Error::ChunkList { reason });
     }
     for (index, (chunk, range)) in chunks.iter().zip(planned).enumerate() {
-        let ChunkFile { path, sha256, preview: _ } = chunk;
+        let ChunkFile { path, sha256, label: known, preview: _ } = chunk;
         if !path.is_file() {
             return Err(Error::ChunkList {
                 reason: format!("chunk {index} is not at {}", path.display()),
@@ -60,7 +60,8 @@ pub(super) async fn check_chunks(
             format: chunk_format(summary.output.format),
         };
         let found = verify_video(tools, path, expected).await?;
-        let own = label(&summary.manifest.plan_hash, u32::try_from(index).unwrap_or(u32::MAX));
+        let own = || label(&summary.manifest.plan_hash, u32::try_from(index).unwrap_or(u32::MAX));
+        let own = known.clone().unwrap_or_else(own);
         // Chunks of other makers say nothing about themselves.
         match found.comment.filter(|comment| comment.starts_with("plan ")) {
             Some(comment) if comment != own => {

@@ -71,7 +71,8 @@ impl Session<'_> {
     pub(super) async fn seek(&mut self, index: u32) -> Result<Sought> {
         let tracks = self.server.tracks();
         let due = frames_at(tracks, index, self.fps);
-        let next = frames_at(tracks, index.saturating_add(self.stride), self.fps);
+        let next = Some(index.saturating_add(self.stride)).filter(|next| *next < self.end);
+        let next = next.map_or_else(Vec::new, |next| frames_at(tracks, next, self.fps));
         let script = page::seek(self.fps.seconds(index), &due, &next);
         let SeekResult { animated, twice, .. } = self.evaluate_seek(index, &script).await?;
         Ok(Sought { animated, twice })

@@ -105,6 +105,8 @@ pub(crate) struct Session<'a> {
     /// The frame drawn last, and how far it was from the one before: most likely so far is the next one.
     drawn: Option<u32>,
     pub(super) stride: u32,
+    /// Before which frame drawing ends.
+    pub(super) end: u32,
 }
 
 /// What is known about the next frame of this browser.
@@ -158,6 +160,7 @@ impl<'a> Session<'a> {
             asked: 0,
             drawn: None,
             stride: 1,
+            end: u32::MAX,
         };
         let opened = match tokio::time::timeout(
             timeouts.ready + Duration::from_secs(1),
@@ -174,6 +177,11 @@ impl<'a> Session<'a> {
     /// Whether a frame depends on the frames before it, so that the page can only go forward.
     pub(crate) fn has_history(&self) -> bool {
         !self.history.is_empty()
+    }
+
+    /// Says before which frame drawing ends, so that nothing is fetched ahead that no frame shows.
+    pub(crate) fn end_before(&mut self, end: u32) {
+        self.end = end;
     }
 
     /// The id of the browser's main process.

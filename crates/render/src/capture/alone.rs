@@ -156,6 +156,7 @@ fn context<'a>(
         reuse: Reuse::Never,
         conversion,
         choice: SourceChoice::without_plan(mode),
+        end: u32::MAX,
     }
 }
 

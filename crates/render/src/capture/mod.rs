@@ -44,6 +44,8 @@ pub(crate) struct CaptureContext<'a> {
     pub(crate) reuse: Reuse,
     pub(crate) conversion: FrameConversion,
     pub(crate) choice: SourceChoice,
+    /// Before which frame drawing ends.
+    pub(crate) end: u32,
 }
 
 /// What capturing took.
@@ -191,11 +193,13 @@ async fn open_once(context: CaptureContext<'_>) -> Result<Ready<'_>> {
         reuse: _,
         conversion,
         choice,
+        end,
     } = context;
     let viewport = conversion.viewport;
     let timeouts = (timeouts, strictness);
     let opening = Session::open(tools, scratch, server, viewport, fps, timeouts, choice.source);
-    let (session, opened) = opening.await?;
+    let (mut session, opened) = opening.await?;
+    session.end_before(end);
     let png_reason = opened.unreadable.map(PngReason::from);
     if let Some(reason) = png_reason {
         choice.accept(reason)?;

@@ -1,6 +1,6 @@
 //! Frames of videos on their way from the plan to the page.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use http_body_util::Full;
 use hyper::Response;
@@ -23,6 +23,13 @@ pub(super) async fn answer(tracks: &[VideoTrack], name: &str) -> Option<Response
     // A copy of every frame in the browser's cache on disk would help nobody.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Some(response)
+}
+
+/// The names of the directory and the file of the frame called `name`, if there is one.
+pub(super) fn place(tracks: &[VideoTrack], name: &str) -> Option<(String, String)> {
+    let file = file(tracks, name)?;
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Some((name(file.parent()?), name(&file)))
 }
 
 fn file(tracks: &[VideoTrack], name: &str) -> Option<PathBuf> {

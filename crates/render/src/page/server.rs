@@ -1,7 +1,7 @@
 //! The loopback server a page is loaded from, which is also the only way out that Chrome has: what is not here is refused
 //! and remembered.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -79,9 +79,39 @@ struct Site {
     open_requests: AtomicUsize,
     /// How often each path was asked for.
     requests: Mutex<HashMap<String, u64>>,
+    asked: Mutex<Asked>,
     registers_timelines: AtomicBool,
     has_history: AtomicBool,
 }
+
+/// What the page asked for, whether it is there or not.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum AskedFor {
+    /// A file, by its path below the root.
+    File(String),
+    /// A frame of a video, by the names of its directory and of its file.
+    VideoFrame(String, String),
+}
+
+#[derive(Debug, Default)]
+struct Asked {
+    files: BTreeSet<AskedFor>,
+    /// Whether there were more than are remembered.
+    is_cut: bool,
+}
+
+impl Asked {
+    fn note(&mut self, file: AskedFor) {
+        if self.files.len() < MAX_ASKED {
+            self.files.insert(file);
+        } else {
+            self.is_cut |= !self.files.contains(&file);
+        }
+    }
+}
+
+/// So many files are remembered; a page can make up any number of names, and shows a frame of each of its videos at any moment.
+const MAX_ASKED: usize = 100_000;
 
 /// How many different requests without an answer are remembered; a page can make up any number.
 const MAX_NAMED: usize = 200;
@@ -134,6 +164,7 @@ impl Server {
             blocked: AtomicU64::new(0),
             open_requests: AtomicUsize::new(0),
             requests: Mutex::default(),
+            asked: Mutex::default(),
             registers_timelines: AtomicBool::new(false),
             has_history: AtomicBool::new(false),
         });
@@ -188,6 +219,12 @@ impl Server {
         self.site.requests.lock().expect("nothing panics while counting").clone()
     }
 
+    /// What the page asked for so far; `None` if that is too much to remember.
+    pub(crate) fn asked(&self) -> Option<Vec<AskedFor>> {
+        let asked = self.site.asked.lock().expect("nothing panics while holding the list");
+        (!asked.is_cut).then(|| asked.files.iter().cloned().collect())
+    }
+
     /// Whether every request has been answered.
     pub(crate) fn is_quiet(&self) -> bool {
         self.site.open_requests.load(Ordering::Relaxed) == 0
@@ -228,6 +265,9 @@ async fn answer(
     // The page itself waits for the frames it needs, and asks for the next ones ahead of their time.
     let is_ours = request.uri().authority().is_none_or(|to| to.as_str() == site.authority);
     if let Some(name) = request.uri().path().strip_prefix(frames::PLACE).filter(|_| is_ours) {
+        if let Some((dir, file)) = frames::place(&site.tracks, name) {
+            site.note_asked(AskedFor::VideoFrame(dir, file));
+        }
         let answered = frames::answer(&site.tracks, name).await;
         return Ok(answered.unwrap_or_else(|| empty(StatusCode::NOT_FOUND)));
     }
@@ -306,7 +346,11 @@ impl Site {
                 .insert(header::CONTENT_TYPE, HeaderValue::from_static(JAVASCRIPT));
             return response;
         }
-        let file = decode_path(request.uri().path()).map(|path| self.root.join(path));
+        let path = decode_path(request.uri().path());
+        if let Some(path) = &path {
+            self.note_asked(AskedFor::File(path.clone()));
+        }
+        let file = path.map(|path| self.root.join(path));
         let answered = match &file {
             Some(file) => self.serve_file(file, request.uri().path(), request.headers()).await,
             None => None,
@@ -323,6 +367,10 @@ impl Site {
             });
             empty(StatusCode::NOT_FOUND)
         })
+    }
+
+    fn note_asked(&self, file: AskedFor) {
+        self.asked.lock().expect("nothing panics while holding the list").note(file);
     }
 
     fn note(&self, unserved: Unserved) {

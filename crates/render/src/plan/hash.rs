@@ -1,8 +1,9 @@
 //! planHash: the digest that names a plan's content, computed from the files as they are on disk.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use compose::hash::{hex, sha256_file};
+use compose::hash::{hex, sha256_file, sha256_hex};
 use compose::tree;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -25,22 +26,29 @@ pub(crate) struct Identity<'a> {
     pub(crate) dimensions: &'a Dimensions,
 }
 
-/// Hashes the plan in `dir`.
-pub(crate) fn plan_digest(dir: &Path, identity: Identity<'_>) -> Result<String> {
+/// The sha256 of each file of a plan but `plan.json`, by its path in the plan.
+pub(crate) type FileDigests = BTreeMap<String, String>;
+
+/// Hashes the plan in `dir`, and answers its files' own digests as well.
+pub(crate) fn plan_digest(dir: &Path, identity: Identity<'_>) -> Result<(String, FileDigests)> {
     let read = |artifact: &str| {
         let path = dir.join(artifact);
         std::fs::read(&path).map_err(Error::io("read", &path))
     };
     let html = read(layout::INDEX_HTML)?;
     let encoder = read(layout::ENCODER_JSON)?;
-    let mut assets = Vec::new();
+    let mut files = FileDigests::new();
     for path in tree::files(dir)? {
         if ![layout::PLAN_JSON, layout::ENCODER_JSON, layout::INDEX_HTML].contains(&path.as_str()) {
             let sha = sha256_file(&dir.join(&path))?;
-            assets.push((path, sha));
+            files.insert(path, sha);
         }
     }
-    Ok(digest(&html, assets, &encoder, identity))
+    let assets = files.clone().into_iter().collect();
+    let hash = digest(&html, assets, &encoder, identity);
+    files.insert(layout::INDEX_HTML.to_owned(), sha256_hex(&html));
+    files.insert(layout::ENCODER_JSON.to_owned(), sha256_hex(&encoder));
+    Ok((hash, files))
 }
 
 fn digest(
@@ -76,7 +84,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use compose::hash::sha256_hex;
 
     #[test]
     fn the_plan_format_s_own_vector_is_met() {

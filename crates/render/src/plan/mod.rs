@@ -1,6 +1,7 @@
 //! plan: a project becomes a directory that says everything a chunk needs, named by its digest.
 
 mod ask;
+pub(crate) mod content;
 mod cut;
 pub(crate) mod fonts;
 pub(crate) mod hash;
@@ -37,6 +38,7 @@ use crate::ffmpeg;
 use crate::frame::{Fps, FrameRange, slice_chunks};
 use crate::page::PageSource;
 use crate::plan::ask::{AskOptions, VolumeProbe, ask};
+use crate::plan::hash::FileDigests;
 use crate::plan::layout::{Composition, Manifest};
 use crate::plan::media::{Media, Played, Timed};
 use crate::plan::meta::{encoder_plan, manifest, pretty, write, write_meta};
@@ -46,6 +48,7 @@ use crate::told;
 use crate::tools::Tools;
 
 pub use compose::tree::SKIPPED;
+pub use content::{ChunkContent, chunk_contents};
 pub use open::planned_format;
 
 /// The maker's version, as it goes into the plan and its hash.
@@ -72,6 +75,7 @@ pub struct Planned {
     /// The name of the plan's file with the sound, if it has one.
     pub audio: Option<&'static str>,
     pub warnings: Vec<String>,
+    pub(crate) files: FileDigests,
 }
 
 /// Plans the composition in `project` into `out`, which must be empty or absent. `env` is the planner's environment, and
@@ -153,6 +157,7 @@ pub async fn plan(
         audio,
         warnings,
         chunks,
+        files: FileDigests::new(),
     };
     let composition =
         composition(settings, &planned, (extracted.len(), sounds.len()), compiled.image_count);
@@ -292,13 +297,13 @@ async fn finish(
     tracing::debug!(target: told::ACTIVITY, "hashing the plan");
     let (dir, limit) = (out.to_owned(), settings.plan_limit);
     let manifest = manifest(tools, settings, &planned)?;
-    let plan_hash = blocking(move || {
-        let plan_hash = freeze(&dir, &manifest)?;
+    let (plan_hash, files) = blocking(move || {
+        let frozen = freeze(&dir, &manifest)?;
         size::check_size(&dir, limit)?;
-        Ok(plan_hash)
+        Ok(frozen)
     })
     .await?;
-    Ok(Planned { plan_hash, ..planned })
+    Ok(Planned { plan_hash, files, ..planned })
 }
 
 /// Reads the entry and compiles it.
@@ -353,12 +358,12 @@ async fn collect(
 }
 
 /// Ends planning: scratch goes first, so that the digest covers exactly what a chunk will find, then `plan.json` is written.
-fn freeze(out: &Path, manifest: &Manifest) -> Result<String> {
+fn freeze(out: &Path, manifest: &Manifest) -> Result<(String, FileDigests)> {
     remove_if_there(&out.join(layout::SCRATCH))?;
-    let plan_hash = hash::plan_digest(out, manifest.into())?;
+    let (plan_hash, files) = hash::plan_digest(out, manifest.into())?;
     let manifest = Manifest { plan_hash: plan_hash.clone(), ..manifest.clone() };
     write(out, layout::PLAN_JSON, &pretty(&manifest))?;
-    Ok(plan_hash)
+    Ok((plan_hash, files))
 }
 
 fn remove_if_there(dir: &Path) -> Result<()> {

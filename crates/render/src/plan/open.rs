@@ -14,7 +14,7 @@ use crate::config::resolution::MAX_SCALE;
 use crate::config::{CaptureMode, Strictness};
 use crate::error::{Error, Result};
 use crate::frame::{Fps, FrameRange};
-use crate::plan::hash::{Identity, plan_digest};
+use crate::plan::hash::{FileDigests, Identity, plan_digest};
 use crate::plan::layout::{self, ChunkEntry, Dimensions, EncoderPlan, Manifest, Protocol};
 use crate::plan::output::{self, SideOutputs};
 use crate::plan::videos;
@@ -70,6 +70,7 @@ pub(crate) struct PlannedChunk {
     pub(crate) page_dir: PathBuf,
     /// The videos whose frames are put into the page.
     pub(crate) tracks: Vec<VideoTrack>,
+    pub(crate) files: FileDigests,
 }
 
 /// Reads `plan.json` and `meta/chunks.json`.
@@ -136,6 +137,16 @@ fn summary(
 
 /// Opens chunk `index` of the plan in `dir` for a worker whose FFmpeg is `ffmpeg_version`.
 pub(crate) fn open_chunk(dir: &Path, index: u32, ffmpeg_version: &str) -> Result<PlannedChunk> {
+    open_chunk_as(dir, index, ffmpeg_version, |manifest| plan_digest(dir, manifest.into()))
+}
+
+/// The same with the digest of the plan and its files' own as `digest` answers them.
+pub(super) fn open_chunk_as(
+    dir: &Path,
+    index: u32,
+    ffmpeg_version: &str,
+    digest: impl FnOnce(&Manifest) -> Result<(String, FileDigests)>,
+) -> Result<PlannedChunk> {
     let manifest = open_manifest(dir)?;
     let encoder: EncoderPlan = read_json(dir, layout::ENCODER_JSON)?;
     let chunks = open_chunks(dir)?;
@@ -158,7 +169,7 @@ pub(crate) fn open_chunk(dir: &Path, index: u32, ffmpeg_version: &str) -> Result
         return Err(Error::GpuNotSoftware { vendor: "as the plan asks".into(), renderer });
     }
     let runtime_env = encoder.runtime_env.clone().ok_or(Error::RuntimeEnvMissing)?;
-    let actual = plan_digest(dir, (&manifest).into())?;
+    let (actual, files) = digest(&manifest)?;
     if actual != manifest.plan_hash {
         return Err(Error::PlanHash { expected: manifest.plan_hash, actual });
     }
@@ -181,6 +192,7 @@ pub(crate) fn open_chunk(dir: &Path, index: u32, ffmpeg_version: &str) -> Result
         capture,
         page_dir,
         tracks,
+        files,
     })
 }
 

@@ -11,7 +11,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use tokio::fs::OpenOptions;
 use tokio::io::{AsyncSeekExt, AsyncWriteExt, BufWriter};
 
-use crate::s3::object::{DIGEST, Object};
+use crate::s3::object::{COPIED, DIGEST, Object};
 use crate::s3::request_error::explain;
 use crate::{Error, Metadata, Result};
 
@@ -39,6 +39,7 @@ pub(super) async fn download(client: &Client, object: Object<'_>, to: &Path) -> 
     let etag = first.e_tag.clone();
     let mut labels = first.metadata.clone().unwrap_or_default();
     let sha256 = labels.remove(DIGEST);
+    labels.remove(COPIED);
     let whole_in_one = first.content_range.is_none();
     let first_end = if whole_in_one { total } else { total.min(PART) };
     let part = |start: u64, body| {

@@ -1,6 +1,7 @@
 //! S3, or what speaks its protocol: objects come and go in parts, several at a time, and never as a whole in memory.
 
 mod body;
+mod copy;
 mod download;
 mod object;
 mod request_error;
@@ -21,10 +22,10 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 
 use crate::hash::sha256_file;
 use crate::s3::body::Source;
-use crate::s3::object::{DIGEST, Object};
+use crate::s3::object::{COPIED, DIGEST, Object};
 use crate::s3::request_error::explain;
 use crate::s3::upload::{Target, Unfinished};
-use crate::{Error, Fetched, Limits, Links, Metadata, Result, Store, Uri, archive};
+use crate::{Error, Expected, Fetched, Limits, Links, Metadata, Result, Store, Uri, archive};
 
 pub use crate::s3::body::Sent;
 pub use crate::s3::request_error::{RequestFailure, root_cause};
@@ -166,16 +167,20 @@ impl S3Store {
         };
         let mut labels: BTreeMap<_, _> = head.metadata.unwrap_or_default().into_iter().collect();
         let said = labels.remove(DIGEST);
+        let bytes = head.content_length.and_then(|length| u64::try_from(length).ok()).unwrap_or(0);
         // The server has the digest of an object that came in one piece. If its writer said another one, whoever fetches
         // the object will refuse it: then nothing is known of it.
         let known = head.checksum_sha256.and_then(|sum| upload::from_base64(&sum));
-        let sha256 = match (said, known) {
-            (Some(said), Some(known)) if said != known => None,
-            (said, known) => known.or(said),
+        let sha256 = match (said, known, labels.remove(COPIED)) {
+            (Some(said), Some(known), _) if said != known => None,
+            // Nobody has read a copy but the server.
+            (_, None, Some(_)) => None,
+            (_, _, Some(expected)) if expected != bytes.to_string() => None,
+            (said, known, _) => known.or(said),
         };
         Ok(Some(Stored {
             metadata: Metadata { sha256, labels },
-            bytes: head.content_length.and_then(|length| u64::try_from(length).ok()).unwrap_or(0),
+            bytes,
             modified: head.last_modified.and_then(|time| SystemTime::try_from(time).ok()),
         }))
     }
@@ -199,7 +204,7 @@ impl S3Store {
     }
 
     /// Brings an object into a new file in `scratch`; one that arrives with another digest is asked for once more.
-    async fn fetch(&self, uri: &Uri, scratch: &Path) -> Result<PathBuf> {
+    async fn fetch(&self, uri: &Uri, scratch: &Path) -> Result<Fetched> {
         match self.fetch_once(uri, scratch).await {
             Err(Error::Digest { uri, actual, .. }) => {
                 tracing::warn!(%uri, actual, "it arrived with another digest, once more");
@@ -209,7 +214,7 @@ impl S3Store {
         }
     }
 
-    async fn fetch_once(&self, uri: &Uri, scratch: &Path) -> Result<PathBuf> {
+    async fn fetch_once(&self, uri: &Uri, scratch: &Path) -> Result<Fetched> {
         let object = self.object(uri)?;
         let file =
             tempfile::Builder::new().prefix("fetched-").tempfile_in(scratch).map_err(|source| {
@@ -227,7 +232,7 @@ impl S3Store {
             path: scratch.to_owned(),
             source: error.error,
         })?;
-        Ok(path)
+        Ok(Fetched { path, unchecked_sha256: None, labels: metadata.labels })
     }
 
     /// Fetches and unpacks a tree that may be as large as `limits` say.
@@ -242,7 +247,7 @@ impl S3Store {
         limits: Limits,
         links: Links,
     ) -> Result<PathBuf> {
-        let packed = self.fetch(uri, scratch).await?;
+        let packed = self.fetch(uri, scratch).await?.path;
         let scratch_error = |action, path: &Path| {
             let path = path.to_owned();
             move |source| Error::Scratch { action, path, source }
@@ -261,7 +266,7 @@ impl Store for S3Store {
     const TREE_SUFFIX: &'static str = ".tar.gz";
 
     async fn file(&self, uri: &Uri, scratch: &Path) -> Result<Fetched> {
-        Ok(Fetched { path: self.fetch(uri, scratch).await?, unchecked_sha256: None })
+        self.fetch(uri, scratch).await
     }
 
     async fn tree(&self, uri: &Uri, scratch: &Path) -> Result<PathBuf> {
@@ -288,6 +293,29 @@ impl Store for S3Store {
 
     async fn put_file(&self, from: &Path, uri: &Uri, metadata: &Metadata) -> Result<()> {
         self.put_counted(from, uri, metadata, &Sent::default()).await
+    }
+
+    async fn copy(
+        &self,
+        from: &Uri,
+        to: &Uri,
+        expected: &Expected,
+        labels: &BTreeMap<String, String>,
+    ) -> Result<()> {
+        let tag = self.temporary.tag.as_deref().filter(|_| self.temporary.applies);
+        let to_object = self.object(to)?;
+        copy::copy(&self.client, self.object(from)?, to_object, tag, expected, labels).await?;
+        let copied = self.head(to).await?.ok_or_else(|| Error::Missing { uri: to.clone() })?;
+        let Expected { sha256, bytes } = expected;
+        if copied.bytes != *bytes {
+            let (uri, expected, actual) = (from.clone(), *bytes, copied.bytes);
+            return Err(Error::Length { uri, expected, actual });
+        }
+        let actual = copied.metadata.sha256.unwrap_or_else(|| "another one".to_owned());
+        if actual != *sha256 {
+            return Err(Error::Digest { uri: from.clone(), expected: sha256.clone(), actual });
+        }
+        Ok(())
     }
 
     async fn put_tree(&self, from: &Path, uri: &Uri) -> Result<()> {

@@ -5,6 +5,9 @@ use crate::Uri;
 /// The metadata that holds an object's digest.
 pub(super) const DIGEST: &str = "sha256";
 
+/// The metadata of a copy that holds how many bytes it must have.
+pub(super) const COPIED: &str = "copied-bytes";
+
 /// A bucket and a key.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Object<'a> {

@@ -232,7 +232,7 @@ pub(super) fn from_base64(sum: &str) -> Option<String> {
     STANDARD.decode(sum).ok().filter(|bytes| bytes.len() == 32).map(|bytes| hex(&bytes))
 }
 
-fn content_type(key: &str) -> &'static str {
+pub(super) fn content_type(key: &str) -> &'static str {
     const TYPES: &[(&str, &str)] = &[
         (".mp4", "video/mp4"),
         (".mov", "video/quicktime"),

@@ -8,10 +8,11 @@ use render::SideOutput;
 use render::assemble::{Assembled, AssemblySpec, ChunkFile, Parts, assemble, spec};
 use render::config::output::Format;
 use serde::{Deserialize, Serialize};
-use store::{Metadata, Store, Uri};
+use store::{Fetched, Metadata, Store, Uri};
 
 use crate::actions::fields::{self, Fields};
 use crate::actions::protocol::PlanLocation;
+use crate::actions::render_chunk::origin;
 use crate::actions::side_outputs::{beside, beside_chunk};
 use crate::actions::worker::{Facts, Worker, check_format};
 use crate::cost::{self, Used};
@@ -131,6 +132,16 @@ impl AssembleEvent {
     }
 }
 
+/// The chunks of a plan as they were fetched, without their side outputs.
+fn chunk_files(fetched: Vec<Fetched>, spec: &AssemblySpec) -> Vec<ChunkFile> {
+    let file = |(index, fetched): (u32, Fetched)| {
+        let Fetched { path, unchecked_sha256, labels } = fetched;
+        let label = origin(&labels, &spec.plan_hash, index);
+        ChunkFile { path, sha256: unchecked_sha256, label, preview: None }
+    };
+    (0..).zip(fetched).map(file).collect()
+}
+
 /// Refuses a plan that is another than the event names.
 fn check_hash(expected: Option<&str>, spec: &AssemblySpec) -> Result<()> {
     match expected.filter(|hash| *hash != spec.plan_hash) {
@@ -154,7 +165,7 @@ impl<S: Store> Worker<'_, S> {
                 None => Ok(None),
             }
         };
-        let (joining, plan, mut files, audio) = tokio::try_join!(
+        let (joining, plan, fetched, audio) = tokio::try_join!(
             self.toolbox.joining(),
             self.fetch_plan(plan, work),
             self.fetch_chunks(work, chunks),
@@ -163,6 +174,7 @@ impl<S: Store> Worker<'_, S> {
         check_format(&plan, *format)?;
         let spec = spec(&plan)?;
         check_hash(plan_hash.as_deref(), &spec)?;
+        let mut files = chunk_files(fetched, &spec);
         if let (true, Uri::File(directory)) = (format.is_directory(), output) {
             check_replaceable(directory)?;
         }
@@ -218,13 +230,10 @@ impl<S: Store> Worker<'_, S> {
     }
 
     /// Fetches the chunks, in their order.
-    async fn fetch_chunks(&self, work: &Path, chunks: &[Uri]) -> Result<Vec<ChunkFile>> {
+    async fn fetch_chunks(&self, work: &Path, chunks: &[Uri]) -> Result<Vec<Fetched>> {
         let fetching = chunks.iter().enumerate().map(|(index, uri)| async move {
             match self.store.file(uri, work).await {
-                Ok(file) => {
-                    let sha256 = file.unchecked_sha256;
-                    Ok(ChunkFile { path: file.path, sha256, preview: None })
-                }
+                Ok(file) => Ok(file),
                 Err(store::Error::Digest { expected, actual, .. }) => {
                     Err(Error::from(render::Error::ChunkDigest { index, expected, actual }))
                 }

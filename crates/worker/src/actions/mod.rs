@@ -1,6 +1,8 @@
 //! One event in, one answer out: the events, the answers, and the work of each action.
 
 pub(crate) mod assemble;
+pub(crate) mod cache;
+mod cached_chunks;
 pub(crate) mod event;
 mod fields;
 pub(crate) mod label;

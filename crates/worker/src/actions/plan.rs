@@ -14,6 +14,7 @@ use store::{Metadata, Store, Uri};
 
 use crate::actions::fields::{self, Fields};
 use crate::actions::protocol::{Protocol, locators, manifest};
+use crate::actions::render_chunk::RenderedChunk;
 use crate::actions::worker::{Facts, Worker, bounded};
 use crate::error::{Error, Result};
 use crate::time::millis_since;
@@ -63,6 +64,9 @@ pub(crate) struct PlanAnswer {
     pub(crate) has_audio: bool,
     #[serde(rename = "AudioS3Uri")]
     pub(crate) audio: Option<Uri>,
+    /// Chunks that are there already, if unchanged ones are kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cached_chunks: Option<usize>,
     pub(crate) ffmpeg_version: String,
     pub(crate) producer_version: &'static str,
     pub(crate) duration_ms: u64,
@@ -79,6 +83,8 @@ pub(crate) struct Planned {
     pub(crate) facts: Facts,
     /// Seconds of the video.
     pub(crate) duration: f64,
+    /// Which chunks are there already, in the order of all; empty without a cache.
+    pub(crate) found: Vec<Option<RenderedChunk>>,
 }
 
 impl PlanEvent {
@@ -119,6 +125,9 @@ impl<S: Store> Worker<'_, S> {
         let PlanEvent { project, output_prefix, settings, protocol } = event;
         let start = Instant::now();
         let work = WorkDir::make(self.scratch)?;
+        if self.cache.is_some() {
+            self.toolbox.identify_ahead();
+        }
         let fetching = async { Ok(self.store.project(project, work.path(), &SKIPPED).await?) };
         let (tools, project) = tokio::try_join!(self.toolbox.drawing(), fetching)?;
         let fetch = Some(millis_since(start));
@@ -136,6 +145,8 @@ impl<S: Store> Worker<'_, S> {
 
         let storing = Instant::now();
         let store = self.store.temporary();
+        let found = self.find_chunks(&out, &planned, output_prefix, work.path()).await;
+        let cached = self.cache.map(|_| found.iter().flatten().count());
         let audio = planned.audio.map(|name| output_prefix.join(name));
         if let Some((name, uri)) = planned.audio.zip(audio.as_ref()) {
             let file = out.join(name);
@@ -154,12 +165,13 @@ impl<S: Store> Worker<'_, S> {
             store: Some(millis_since(storing)),
             frames: Some(planned.total_frames),
             chunks: u64::try_from(planned.chunks.len()).ok(),
+            cached_chunks: cached.and_then(|count| u64::try_from(count).ok()),
             ..Facts::default()
         };
         let (duration, planned_fps) = (planned.duration, planned.fps);
-        let places = Places { archive: archive.clone(), audio, locators };
+        let places = Places { archive: archive.clone(), audio, locators, cached };
         let answer = answer(planned, *protocol, places, planned_fps, millis_since(start));
-        Ok(Planned { answer, archive, facts, duration })
+        Ok(Planned { answer, archive, facts, duration, found })
     }
 
     /// Stores what lies under the name of a manifest.
@@ -201,6 +213,8 @@ struct Places {
     audio: Option<Uri>,
     /// The manifest and the artifacts' prefix, where v1 is not asked for.
     locators: Option<(Uri, Uri)>,
+    /// How many chunks are there already.
+    cached: Option<usize>,
 }
 
 /// The answer, which names the plan as the protocol has it: in v2, sound is found in the plan.
@@ -211,7 +225,7 @@ fn answer(
     fps: Fps,
     duration_ms: u64,
 ) -> PlanAnswer {
-    let Places { archive, audio, locators } = places;
+    let Places { archive, audio, locators, cached } = places;
     let (manifest, artifacts) = locators.unzip();
     let is_v2 = protocol == Protocol::V2;
     PlanAnswer {
@@ -228,6 +242,7 @@ fn answer(
         format: made.format.name(),
         has_audio: audio.is_some(),
         audio: audio.filter(|_| !is_v2),
+        cached_chunks: cached,
         ffmpeg_version: made.ffmpeg_version,
         producer_version: PRODUCER_VERSION,
         duration_ms,

@@ -1,5 +1,7 @@
 //! The renderChunk action: some frames of a plan become a video.
 
+use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::path::Path;
 use std::time::Instant;
 
@@ -12,7 +14,7 @@ use crate::actions::fields::{self, Fields};
 use crate::actions::marker::Counted;
 use crate::actions::protocol::PlanLocation;
 use crate::actions::side_outputs::beside_chunk;
-use crate::actions::worker::{Facts, Worker, bounded, check_format};
+use crate::actions::worker::{Facts, Worker, bounded, check_format, first};
 use crate::error::Result;
 use crate::time::millis_since;
 use crate::workdir::WorkDir;
@@ -21,8 +23,11 @@ use crate::workdir::WorkDir;
 const PLAN_HASH: &str = "plan-hash";
 const CHUNK_INDEX: &str = "chunk-index";
 const FRAMES: &str = "frames";
+const WARNINGS: &str = "warnings";
+/// What the chunk says of itself, if it was drawn for another plan in which it is the same.
+pub(super) const ORIGIN: &str = "origin";
 
-const CAPTURE_MODE: &str = "beginframe";
+pub(super) const CAPTURE_MODE: &str = "beginframe";
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct RenderChunkEvent {
@@ -61,12 +66,19 @@ pub(crate) struct RenderChunkAnswer {
     pub(crate) warnings: Vec<String>,
 }
 
+/// A chunk that is stored already.
+struct EarlierChunk {
+    sha256: String,
+    frames: u32,
+    warnings: Vec<String>,
+}
+
 /// A chunk that was rendered and stored.
 #[derive(Debug)]
 pub(crate) struct RenderedChunk {
     pub(crate) uri: Uri,
     pub(crate) report: ChunkReport,
-    facts: Facts,
+    pub(super) facts: Facts,
 }
 
 impl RenderChunkEvent {
@@ -83,14 +95,66 @@ impl RenderChunkEvent {
         uris
     }
 
-    fn file_name(&self) -> String {
-        format!("{:04}.{}", self.chunk_index, self.format.chunk_extension())
-    }
-
     /// Where the chunk is stored.
-    fn chunk(&self) -> Uri {
-        self.output_prefix.join("chunks").join(&self.file_name())
+    pub(super) fn chunk(&self) -> Uri {
+        chunk_uri(&self.output_prefix, self.chunk_index, self.format)
     }
+}
+
+fn file_name(index: u32, format: Format) -> String {
+    format!("{index:04}.{}", format.chunk_extension())
+}
+
+/// Where chunk `index` is stored below `prefix`.
+pub(super) fn chunk_uri(prefix: &Uri, index: u32, format: Format) -> Uri {
+    prefix.join("chunks").join(&file_name(index, format))
+}
+
+/// The metadata of a stored chunk.
+pub(super) fn labels(
+    plan_hash: &str,
+    index: u32,
+    frames: u32,
+    warnings: &[String],
+) -> BTreeMap<String, String> {
+    let labels = [
+        (PLAN_HASH, plan_hash.to_owned()),
+        (CHUNK_INDEX, index.to_string()),
+        (FRAMES, frames.to_string()),
+    ];
+    let warnings = (!warnings.is_empty()).then(|| (WARNINGS, ascii_json(&first(warnings))));
+    labels.into_iter().chain(warnings).map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// Whether these labels are those of chunk `index` of a plan.
+fn is_chunk(labels: &BTreeMap<String, String>, plan_hash: &str, index: u32) -> bool {
+    labels.get(PLAN_HASH).is_some_and(|hash| hash == plan_hash)
+        && labels.get(CHUNK_INDEX).is_some_and(|found| *found == index.to_string())
+}
+
+/// What the file with these labels says of itself, if they are those of a chunk of this plan that was drawn for another one.
+pub(super) fn origin(
+    labels: &BTreeMap<String, String>,
+    plan_hash: &str,
+    index: u32,
+) -> Option<String> {
+    labels.get(ORIGIN).filter(|_| is_chunk(labels, plan_hash, index)).cloned()
+}
+
+/// JSON that can stand in a header.
+fn ascii_json(value: &[String]) -> String {
+    let text = serde_json::to_string(value).expect("texts are JSON");
+    let mut ascii = String::new();
+    for c in text.chars() {
+        if matches!(c, ' '..='~') {
+            ascii.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                write!(ascii, "\\u{unit:04x}").expect("writing to a string does not fail");
+            }
+        }
+    }
+    ascii
 }
 
 impl<S: Store> Worker<'_, S> {
@@ -100,7 +164,7 @@ impl<S: Store> Worker<'_, S> {
         event: &RenderChunkEvent,
     ) -> Result<(RenderChunkAnswer, Facts)> {
         let start = Instant::now();
-        if let Some((sha256, frames)) = self.earlier_chunk(event).await {
+        if let Some(EarlierChunk { sha256, frames, warnings }) = self.earlier_chunk(event).await {
             let answer = RenderChunkAnswer {
                 chunk: event.chunk(),
                 chunk_index: event.chunk_index,
@@ -108,7 +172,7 @@ impl<S: Store> Worker<'_, S> {
                 frames_encoded: frames,
                 capture_mode: CAPTURE_MODE,
                 duration_ms: millis_since(start),
-                warnings: Vec::new(),
+                warnings,
             };
             let facts = Facts { frames: Some(frames), was_there: true, ..Facts::default() };
             return Ok((answer, facts));
@@ -137,7 +201,7 @@ impl<S: Store> Worker<'_, S> {
 
         let working = Instant::now();
         check_format(&plan, *format)?;
-        let out = work.path().join(event.file_name());
+        let out = work.path().join(file_name(*chunk_index, *format));
         let counted = Counted::new(self.options.progress);
         let options = ChunkOptions { progress: &counted, ..self.options };
         let rendering =
@@ -157,6 +221,7 @@ impl<S: Store> Worker<'_, S> {
         let storing = Instant::now();
         let uri = event.chunk();
         self.store_chunk(&out, &uri, event, &report).await?;
+        self.keep_chunk(event, &out, &report).await;
         let facts = Facts {
             fetch,
             work: spent,
@@ -182,20 +247,16 @@ impl<S: Store> Worker<'_, S> {
             let file = side_output.beside(chunk);
             store.put_file(&file, &to, &Metadata::default()).await?;
         }
-        let labels = [
-            (PLAN_HASH, event.plan_hash.clone()),
-            (CHUNK_INDEX, event.chunk_index.to_string()),
-            (FRAMES, report.frames_encoded.to_string()),
-        ];
+        let RenderChunkEvent { plan_hash, chunk_index, .. } = event;
         let metadata = Metadata {
             sha256: Some(report.sha256.clone()),
-            labels: labels.map(|(name, value)| (name.to_owned(), value)).into(),
+            labels: labels(plan_hash, *chunk_index, report.frames_encoded, &report.warnings),
         };
         Ok(store.put_file(chunk, uri, &metadata).await?)
     }
 
-    /// The digest and frames of a chunk that an earlier try has stored: the same plan and index make the same bytes.
-    async fn earlier_chunk(&self, event: &RenderChunkEvent) -> Option<(String, u32)> {
+    /// A chunk that an earlier try has stored, or that was kept from another render: the same plan and index make the same bytes.
+    async fn earlier_chunk(&self, event: &RenderChunkEvent) -> Option<EarlierChunk> {
         let Metadata { sha256, labels } = match self.store.metadata(&event.chunk()).await {
             Ok(metadata) => metadata?,
             Err(error) => {
@@ -204,9 +265,12 @@ impl<S: Store> Worker<'_, S> {
                 return None;
             }
         };
-        let is_this = labels.get(PLAN_HASH).is_some_and(|hash| *hash == event.plan_hash)
-            && labels.get(CHUNK_INDEX).is_some_and(|index| *index == event.chunk_index.to_string());
         let frames = labels.get(FRAMES)?.parse().ok()?;
-        sha256.filter(|_| is_this).map(|sha256| (sha256, frames))
+        let warnings = match labels.get(WARNINGS) {
+            Some(text) => serde_json::from_str(text).ok()?,
+            None => Vec::new(),
+        };
+        let is_this = is_chunk(&labels, &event.plan_hash, event.chunk_index);
+        sha256.filter(|_| is_this).map(|sha256| EarlierChunk { sha256, frames, warnings })
     }
 }

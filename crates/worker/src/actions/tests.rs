@@ -392,6 +392,7 @@ fn answers_have_the_shapes_of_the_wire_format() {
             format: "mp4",
             has_audio: false,
             audio: None,
+            cached_chunks: None,
             ffmpeg_version: "ffmpeg version 7.0.2".to_owned(),
             producer_version: "0.1.0",
             duration_ms: 1500,

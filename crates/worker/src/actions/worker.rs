@@ -10,6 +10,7 @@ use render::plan::planned_format;
 use serde::Serialize;
 use store::Store;
 
+use crate::actions::cache::Cache;
 use crate::actions::protocol::PlanLocation;
 use crate::error::{Error, Result};
 use crate::tools::toolbox::Toolbox;
@@ -23,6 +24,8 @@ pub(crate) struct Worker<'a, S> {
     /// Where work directories are made.
     pub(crate) scratch: &'a Path,
     pub(crate) options: ChunkOptions<'a>,
+    /// Where chunks are kept, if they are.
+    pub(crate) cache: Option<&'a Cache>,
     /// When work must stop, if it must.
     pub(crate) until: Option<Instant>,
 }
@@ -44,6 +47,8 @@ pub(crate) struct Facts {
     /// Bytes of what was made.
     pub(crate) bytes: Option<u64>,
     pub(crate) chunks: Option<u64>,
+    /// Those of them that were kept from another render, if there is a cache.
+    pub(crate) cached_chunks: Option<u64>,
     /// What the whole render has cost, about.
     pub(crate) dollars: Option<f64>,
     /// Whether an earlier try had already made it.
@@ -68,6 +73,11 @@ pub(super) fn bounded<S: serde::Serializer>(
     warnings: &[String],
     serializer: S,
 ) -> std::result::Result<S::Ok, S::Error> {
+    first(warnings).serialize(serializer)
+}
+
+/// The same as a list.
+pub(super) fn first(warnings: &[String]) -> Vec<String> {
     const MAX_WARNINGS: usize = 3;
     const MAX_WARNING_BYTES: usize = 100;
     let mut first: Vec<String> = warnings
@@ -78,5 +88,5 @@ pub(super) fn bounded<S: serde::Serializer>(
     if warnings.len() > MAX_WARNINGS {
         first.push(format!("and {} more", warnings.len() - MAX_WARNINGS));
     }
-    first.serialize(serializer)
+    first
 }

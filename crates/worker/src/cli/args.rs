@@ -174,6 +174,8 @@ pub(crate) struct RenderArgs {
     pub(crate) overwrite: OverwriteArgs,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
+    #[command(flatten)]
+    pub(crate) cache: CacheArgs,
     /// Browsers that draw at the same time [default: from cores and memory]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub(crate) workers: Option<u32>,
@@ -216,6 +218,20 @@ impl RenderArgs {
     pub(crate) fn output(&self) -> &Path {
         self.output.as_deref().unwrap_or(Path::new(""))
     }
+}
+
+/// Where chunks are kept, so that one that has not changed is not drawn again.
+#[derive(Debug, Args)]
+pub(crate) struct CacheArgs {
+    /// Keep what is drawn in this directory, and draw only what has changed since
+    #[arg(long, value_name = "DIR", env = "FRAMEWRIGHT_CACHE")]
+    pub(crate) cache: Option<PathBuf>,
+    /// Draw everything and keep nothing, also where the environment names a directory
+    #[arg(long)]
+    pub(crate) no_cache: bool,
+    /// MiB that may be kept; what was used last longest ago goes first
+    #[arg(long, value_name = "MIB", default_value = "4096", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) cache_size: u32,
 }
 
 /// What to do about an output that is there already.

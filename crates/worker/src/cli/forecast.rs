@@ -63,6 +63,7 @@ async fn forecast(args: &RenderArgs, meter: &Meter, terminal: &Terminal) -> Resu
         scratch: bench.path(),
         options,
         until: None,
+        cache: None,
     };
     let (project, place) = (uri(&project)?, uri(bench.path())?);
     let start = Instant::now();

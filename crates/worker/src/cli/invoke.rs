@@ -25,10 +25,14 @@ pub(crate) async fn invoke(args: &InvokeArgs, terminal: &Terminal) -> Result<()>
     let (toolbox, env, scratch) = (&toolbox, &env, scratch.as_path());
     let (answer, _facts) = if is_in_cloud {
         let store = &S3Store::from_env(RetryProfile::Interactive).await;
-        Worker { store, toolbox, env, scratch, options, until: None }.dispatch(&event).await?
+        Worker { store, toolbox, env, scratch, options, until: None, cache: None }
+            .dispatch(&event)
+            .await?
     } else {
         let store = &LocalStore;
-        Worker { store, toolbox, env, scratch, options, until: None }.dispatch(&event).await?
+        Worker { store, toolbox, env, scratch, options, until: None, cache: None }
+            .dispatch(&event)
+            .await?
     };
     terminal.warnings(answer.warnings());
     print(&serde_json::to_value(answer).expect("an answer has nothing that JSON has not"))

@@ -2,6 +2,7 @@
 
 pub(crate) mod args;
 mod batch;
+mod cache_dir;
 pub(crate) mod config;
 pub(crate) mod doctor;
 #[cfg(test)]

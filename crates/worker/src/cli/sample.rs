@@ -50,7 +50,7 @@ pub(super) async fn draw(
     let silent = Meter::silent(terminal);
     let options =
         ChunkOptions { progress: &silent, hashes: FrameHashes::Compute, ..worker.options };
-    let Worker { store, toolbox, env, scratch, options: _, until } = *worker;
-    let worker = Worker { store, toolbox, env, scratch, options, until };
+    let Worker { store, toolbox, env, scratch, options: _, until, cache: _ } = *worker;
+    let worker = Worker { store, toolbox, env, scratch, options, until, cache: None };
     Ok(worker.render_new_chunk(&event).await?.report)
 }

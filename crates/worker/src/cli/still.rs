@@ -103,6 +103,7 @@ async fn draw(args: &StillArgs, terminal: &Terminal, meter: &Meter) -> Result<Va
         scratch: bench.path(),
         options,
         until: None,
+        cache: None,
     };
 
     let prefix = uri(bench.path())?;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use render::chunk::{ChunkOptions, ChunkReport};
+use render::chunk::{ChunkOptions, ChunkReport, Progress};
 use render::config::Settings;
 use render::config::output::Format;
 use render::{FrameHashes, Reuse};
@@ -11,11 +11,13 @@ use serde_json::{Map, Value, json};
 use store::{LocalStore, Uri};
 
 use crate::actions::assemble::{AssembleAnswer, AssembleEvent};
+use crate::actions::cache::FROM_CACHE;
 use crate::actions::plan::{PlanEvent, Planned};
 use crate::actions::protocol::{PlanLocation, Protocol};
 use crate::actions::render_chunk::RenderChunkEvent;
 use crate::actions::worker::Worker;
 use crate::cli::args::RenderArgs;
+use crate::cli::cache_dir::CacheDir;
 use crate::cli::config::{of_options, settings};
 use crate::cli::host::{environment, open_toolbox, options, project_and_entry, scratch, uri};
 use crate::cli::progress::Meter;
@@ -98,6 +100,14 @@ fn say(summary: &Value, output: &Path, report: Option<&Path>, terminal: &Termina
         summary["duration"],
         bytes(summary["bytes"].as_u64().unwrap_or_default()),
     ));
+    let cached = summary["cachedFrames"].as_u64().unwrap_or_default();
+    if cached > 0 {
+        terminal.note(&format!(
+            "{cached} of these frames, in {} of {} chunks, have not changed and were not drawn",
+            summary["cachedChunks"],
+            summary["chunks"].as_array().map_or(0, Vec::len),
+        ));
+    }
     for side_output in ["poster", "preview"] {
         if let Some(path) = summary[side_output].as_str() {
             terminal.note(&format!("{path}: {side_output}"));
@@ -129,6 +139,9 @@ async fn render_with(
         fault: args.capture_fault,
         ..options(args.workers, &args.host, meter)
     };
+    // A report is about how frames were drawn.
+    let cache_args = Some(&args.cache).filter(|_| args.extent.report.is_none());
+    let kept = cache_args.map(|args| CacheDir::open(args, project)).transpose()?.flatten();
     let worker = Worker {
         store: &LocalStore,
         toolbox: &toolbox,
@@ -136,6 +149,7 @@ async fn render_with(
         scratch: bench.path(),
         options,
         until: None,
+        cache: kept.as_ref().map(CacheDir::cache),
     };
     let (prefix, output) = (uri(bench.path())?, target.file(bench.path()));
 
@@ -146,21 +160,18 @@ async fn render_with(
         settings: settings.clone(),
         protocol: Protocol::V1,
     };
-    let planned = worker.plan(&event).await?;
+    let mut planned = worker.plan(&event).await?;
     terminal.warnings(&planned.answer.warnings);
 
     meter.frames(planned.answer.total_frames);
     let rendering = Instant::now();
     let plan = PlanLocation::Archive(planned.archive.clone());
-    let first = RenderChunkEvent {
-        plan: plan.clone(),
-        plan_hash: planned.answer.plan_hash.clone(),
-        chunk_index: 0,
-        output_prefix: prefix.clone(),
-        format,
-    };
-    let chunks =
-        render_chunks(&worker, first, planned.answer.chunk_count, (meter, terminal)).await?;
+    let drawing = render_chunks(&worker, &mut planned, (&prefix, format), (meter, terminal));
+    let chunks = drawing.await;
+    if let Some(kept) = &kept {
+        kept.prune();
+    }
+    let chunks = chunks?;
     let chunks_ms = millis_since(rendering);
 
     meter.stage("assembling");
@@ -220,24 +231,47 @@ struct Chunks {
     starts: Vec<Instant>,
 }
 
-/// Renders all chunks of a plan. Warnings are printed as they come.
+/// Renders all chunks of a plan but those that were found. Warnings are printed as they come.
 async fn render_chunks(
     worker: &Worker<'_, LocalStore>,
-    first: RenderChunkEvent,
-    count: usize,
+    planned: &mut Planned,
+    (prefix, format): (&Uri, Format),
     (meter, terminal): (&Meter, &Terminal),
 ) -> Result<Chunks> {
     let mut chunks = Chunks::default();
-    for chunk_index in 0..u32::try_from(count).unwrap_or(u32::MAX) {
+    let count = u32::try_from(planned.answer.chunk_count).unwrap_or(u32::MAX);
+    let found = std::mem::take(&mut planned.found).into_iter();
+    for (chunk_index, found) in (0..count).zip(found.chain(std::iter::repeat_with(|| None))) {
         meter.stage("rendering");
         chunks.starts.push(Instant::now());
-        let event = RenderChunkEvent { chunk_index, ..first.clone() };
-        let rendered = worker.render_new_chunk(&event).await?;
+        let event = RenderChunkEvent {
+            plan: PlanLocation::Archive(planned.archive.clone()),
+            plan_hash: planned.answer.plan_hash.clone(),
+            chunk_index,
+            output_prefix: prefix.clone(),
+            format,
+        };
+        let rendered = match found {
+            Some(found) => {
+                (0..found.report.frames_encoded).for_each(|_| meter.frame_done());
+                found
+            }
+            None => worker.render_new_chunk(&event).await?,
+        };
         terminal.warnings(&rendered.report.warnings);
         chunks.uris.push(rendered.uri);
         chunks.reports.push(rendered.report);
     }
     Ok(chunks)
+}
+
+/// The chunks that were found and not drawn.
+fn cached(reports: &[ChunkReport]) -> impl Iterator<Item = &ChunkReport> {
+    reports.iter().filter(|report| report.frame_source == FROM_CACHE)
+}
+
+fn cached_frames(reports: &[ChunkReport]) -> u32 {
+    cached(reports).map(|report| report.frames_encoded).sum()
 }
 
 fn summary(
@@ -248,7 +282,7 @@ fn summary(
     wants_hashes: bool,
     stages: &Value,
 ) -> Result<Value> {
-    let Planned { answer: plan, archive: _, duration, facts: _ } = planned;
+    let Planned { answer: plan, archive: _, duration, facts: _, found: _ } = planned;
     let frame_hashes: Option<Vec<_>> =
         wants_hashes.then(|| reports.iter().flat_map(|report| &report.frame_hashes).collect());
     Ok(json!({
@@ -263,6 +297,8 @@ fn summary(
         "width": reports.first().map(|report| report.width),
         "height": reports.first().map(|report| report.height),
         "workers": reports.iter().map(|report| report.workers).max(),
+        "cachedChunks": cached(reports).count(),
+        "cachedFrames": cached_frames(reports),
         "reusedFrames": reports.iter().map(|report| report.reused_frames).sum::<u32>(),
         "frameSource": reports.iter().map(|report| report.frame_source).max(),
         "frameSourceReason": reports.iter().find_map(|report| report.frame_source_reason),

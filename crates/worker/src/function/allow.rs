@@ -4,6 +4,7 @@
 use store::Uri;
 
 use crate::actions::Event;
+use crate::actions::cache::Cache;
 use crate::error::{Error, Result};
 
 /// The setting that lists them, as `bucket` or `bucket/prefix`, with commas between them.
@@ -19,6 +20,8 @@ const OF_RENDERS: [&str; 3] = ["work", "outputs", "renders"];
 pub(crate) struct AllowList {
     prefixes: Vec<AllowedPrefix>,
     paths: RenderPaths,
+    /// What no event names: who could write here would decide what others' videos show.
+    cache: Option<Cache>,
 }
 
 /// What of that a render may reach.
@@ -45,13 +48,18 @@ impl AllowList {
             let (bucket, prefix) = entry.split_once('/').unwrap_or((entry, ""));
             AllowedPrefix { bucket: bucket.to_owned(), prefix: prefix.trim_matches('/').to_owned() }
         });
-        Self { prefixes: prefixes.collect(), paths: RenderPaths::Any }
+        Self { prefixes: prefixes.collect(), paths: RenderPaths::Any, cache: None }
     }
 
     /// The same for renders that reach what `paths` says.
     pub(crate) fn with_paths(self, paths: Option<&str>) -> Self {
         let paths = if paths == Some("own") { RenderPaths::Own } else { RenderPaths::Any };
         Self { paths, ..self }
+    }
+
+    /// The same without what is kept in `cache`.
+    pub(crate) fn without(self, cache: Option<Cache>) -> Self {
+        Self { cache, ..self }
     }
 
     /// Checks every URI that an event of `render` names, before any of them is touched. An event without a render comes from somebody
@@ -65,6 +73,9 @@ impl AllowList {
                 Uri::File(_) => return refused("only s3:// is read and written here"),
                 Uri::S3 { .. } if self.prefixes.is_empty() => {
                     return refused("HYPERFRAMES_RENDER_BUCKET names no bucket");
+                }
+                uri if self.cache.as_ref().is_some_and(|cache| cache.holds(uri)) => {
+                    return refused("the function keeps unchanged chunks there");
                 }
                 Uri::S3 { bucket, key } => {
                     // A prefix may be the whole of what is allowed; what is below it is written with a name of its own.

@@ -97,7 +97,18 @@ impl Journal {
 
     fn log_success(&self, plan_hash: Option<&String>, facts: &Facts, usage: Usage) {
         let Label { action: _, render_id, attempt, plan_hash: _, chunk } = &self.label;
-        let Facts { fetch, work, store, frames, bytes, chunks, dollars, was_there, report } = facts;
+        let Facts {
+            fetch,
+            work,
+            store,
+            frames,
+            bytes,
+            chunks,
+            cached_chunks,
+            dollars,
+            was_there,
+            report,
+        } = facts;
         let report = report.as_deref();
         tracing::info!(
             event = "success",
@@ -121,6 +132,7 @@ impl Journal {
             verify_ms = report.map(|report| report.verify_stage_ms),
             frames,
             chunks,
+            cached_chunks,
             bytes,
             cost_usd = dollars,
             workers = report.map(|report| report.workers),
@@ -193,7 +205,11 @@ fn success_numbers(answer: &Answer, facts: &Facts, usage: Usage) -> Vec<Number> 
     }
     numbers.extend(facts.dollars.map(|dollars| ("CostUsd", "None", json!(dollars))));
     match answer {
-        Answer::Plan(answer) => numbers.push(("Chunks", "Count", json!(answer.chunk_count))),
+        Answer::Plan(answer) => {
+            numbers.push(("Chunks", "Count", json!(answer.chunk_count)));
+            numbers
+                .extend(answer.cached_chunks.map(|found| ("CachedChunks", "Count", json!(found))));
+        }
         Answer::RenderChunk(_) | Answer::Assemble(_) | Answer::Probe(_) | Answer::Notify(_) => {}
     }
     numbers

@@ -15,10 +15,11 @@ use lambda_runtime::{Diagnostic, LambdaEvent, LambdaInvocation, Runtime, service
 use render::chunk::{ChunkOptions, Workers};
 use render::{FrameHashes, Reuse, Timeouts};
 use serde_json::Value;
-use store::{RetryProfile, S3Store};
+use store::{RetryProfile, S3Store, Uri};
 use tokio::sync::{Notify, OnceCell};
 use tracing::Instrument;
 
+use crate::actions::cache::Cache;
 use crate::actions::label::Label;
 use crate::actions::worker::{Facts, Worker};
 use crate::actions::{Answer, Event};
@@ -55,6 +56,7 @@ impl From<Failure> for Diagnostic {
 struct Function {
     env: BTreeMap<String, String>,
     allowed: AllowList,
+    cache: Option<Cache>,
     scratch: PathBuf,
     store: S3Store,
     /// Made by the first invocation that needs it; if that fails, the next one tries again.
@@ -81,9 +83,12 @@ pub(crate) async fn serve(
     if !is_shielded() {
         tracing::warn!("processes of this user can read the function's credentials");
     }
+    let cache = cache(env.get("FRAMEWRIGHT_CACHE").map(String::as_str));
     let function = Arc::new(Function {
         allowed: AllowList::parse(env.get(allow::SETTING).map(String::as_str))
-            .with_paths(env.get(allow::RENDER_PATHS).map(String::as_str)),
+            .with_paths(env.get(allow::RENDER_PATHS).map(String::as_str))
+            .without(cache.clone()),
+        cache,
         scratch: env.get("TMPDIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from),
         store: S3Store::from_env(RetryProfile::Function)
             .await
@@ -119,6 +124,18 @@ pub(crate) async fn serve(
         () = after_the_next_request(&worn) => {
             tracing::warn!("too many processes wait to be reaped: this one makes room for a new sandbox");
             Ok(())
+        }
+    }
+}
+
+/// Where chunks are kept, if the function's setting names a prefix of a bucket. A cache fails no render.
+fn cache(setting: Option<&str>) -> Option<Cache> {
+    let setting = setting.filter(|setting| !setting.is_empty())?;
+    match Uri::parse(setting) {
+        Ok(prefix @ Uri::S3 { .. }) => Some(Cache::new(prefix)),
+        Ok(Uri::File(_)) | Err(_) => {
+            tracing::warn!("FRAMEWRIGHT_CACHE names no prefix of a bucket: nothing is kept");
+            None
         }
     }
 }
@@ -233,6 +250,7 @@ impl Function {
                 scratch: &self.scratch,
                 until: Some(deadline.stop()),
                 options: self.options(tally),
+                cache: self.cache.as_ref(),
             };
             worker.dispatch(&event).boxed_local().await
         };

@@ -71,6 +71,20 @@ pub(crate) fn unpack(pack: &Path, scratch: &Path, known: &mut Option<Stamps>) ->
     Ok(target)
 }
 
+/// What tells the files of `pack`, as they are unpacked, from those of every other: their digests, which travel with a pack that was
+/// compressed.
+pub(crate) fn content(pack: &Path) -> Result<String> {
+    let failed = |source: io::Error| Error::Pack { pack: pack.display().to_string(), source };
+    if let Ok(digests) = fs::read_to_string(pack.join(DIGESTS)) {
+        return Ok(digests);
+    }
+    let mut files = Vec::new();
+    list(pack, Path::new(""), &mut files).map_err(failed)?;
+    let found: Vec<_> = files.into_iter().map(|file| file.from).collect();
+    let inside = found.iter().filter_map(|file| file.strip_prefix(pack).ok());
+    intact::digests(pack, &inside.map(Path::to_owned).collect::<Vec<_>>()).map_err(failed)
+}
+
 /// Whether nobody has changed what was unpacked. It is read in full only where this process has not seen it before.
 fn is_intact(pack: &Path, target: &Path, known: &mut Option<Stamps>) -> bool {
     let Ok(stamps) = Stamps::of(target) else { return false };

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
+use compose::hash::sha256_hex;
 use render::tools::{Chrome, Encoder, Tools};
 
 use crate::error::{Error, Result};
@@ -59,6 +60,8 @@ struct Shared {
     scratch: PathBuf,
     unpacking: Unpacking,
     was_ready: AtomicBool,
+    /// Held while it is found out, so that this is done once.
+    identity: Mutex<Option<String>>,
 }
 
 /// What each tool was unpacked to. Held while it is being unpacked, also when its caller is gone: the next one must not interfere.
@@ -89,6 +92,7 @@ impl Toolbox {
             scratch,
             unpacking: Unpacking::default(),
             was_ready,
+            identity: Mutex::default(),
         })))
     }
 
@@ -107,7 +111,42 @@ impl Toolbox {
     }
 }
 
+impl Toolbox {
+    /// Begins to find out [`Self::identity`], which takes a moment where the tools have no digests with them.
+    pub(crate) fn identify_ahead(&self) {
+        let shared = Arc::clone(&self.0);
+        // Whoever asks for it learns why it fails.
+        let _identified = tokio::task::spawn_blocking(move || shared.identity());
+    }
+
+    /// A digest of all that draws and encodes.
+    pub(crate) async fn identity(&self) -> Result<String> {
+        let shared = Arc::clone(&self.0);
+        let hashing = tokio::task::spawn_blocking(move || shared.identity());
+        hashing.await.expect("hashing does not panic")
+    }
+}
+
 impl Shared {
+    fn identity(&self) -> Result<String> {
+        let mut known = self.identity.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.as_ref() {
+            return Ok(known.clone());
+        }
+        let mut parts = vec![self.dir.join("ffmpeg"), self.dir.join("ffprobe")];
+        match &self.chrome {
+            ChromeSource::Pack(pack) => parts.push(pack.clone()),
+            ChromeSource::Installed(Chrome { executable, libraries, fonts }) => {
+                parts.extend(executable.parent().map(Path::to_owned));
+                parts.extend(libraries.iter().filter(|dir| dir.is_dir()).cloned());
+                parts.push(fonts.clone());
+            }
+        }
+        let contents = parts.iter().map(|part| pack::content(part)).collect::<Result<Vec<_>>>()?;
+        let identity = sha256_hex(contents.join("\0").as_bytes());
+        Ok(known.insert(identity).clone())
+    }
+
     fn joining(&self) -> Result<Tools> {
         let unpacking = &self.unpacking;
         let (ffmpeg, ffprobe) = thread::scope(|scope| {

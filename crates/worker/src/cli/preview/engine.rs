@@ -90,8 +90,15 @@ impl Engine<'_> {
         let settings = settings(&self.args.page.config(&project, entry.as_deref())?)?;
         let (env, meter) = (environment(), Meter::silent(self.terminal));
         let options = ChunkOptions { ..options(Some(1), &self.args.host, &meter) };
-        let worker =
-            Worker { store: &LocalStore, toolbox, env: &env, scratch: place, options, until: None };
+        let worker = Worker {
+            store: &LocalStore,
+            toolbox,
+            env: &env,
+            scratch: place,
+            options,
+            until: None,
+            cache: None,
+        };
         let event = PlanEvent {
             project: uri(&project)?,
             output_prefix: uri(place)?,

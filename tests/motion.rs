@@ -99,12 +99,12 @@ fn an_animated_picture_changes_at_its_time_wherever_drawing_begins() {
              data-duration=\"2\">{picture}</div></body></html>"
         )
     };
-    for (name, codec) in [("a.gif", "gif"), ("a.png", "apng")] {
+    for (name, codec, endless) in [("a.gif", "gif", "-loop"), ("a.png", "apng", "-plays")] {
         let (dir, bench) = (tempfile::tempdir().unwrap(), Bench::new());
         let file = dir.path().join(name);
         let frames = "testsrc=size=64x64:rate=2:duration=2";
         let made = Command::new(tool("ffmpeg/ffmpeg"))
-            .args(["-v", "error", "-f", "lavfi", "-i", frames, "-f", codec, "-plays", "0"])
+            .args(["-v", "error", "-f", "lavfi", "-i", frames, "-f", codec, endless, "0"])
             .arg(&file)
             .status();
         assert!(made.unwrap().success());

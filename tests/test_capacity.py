@@ -40,8 +40,8 @@ class Costs(unittest.TestCase):
 
     def test_a_cell_is_what_the_docs_compute_by_hand(self):
         one = cost.chunk("moving", 300, 3538, is_cold=False)
-        self.assertAlmostEqual(one.seconds, 300 * 0.051 / (2 * 0.85) + 0.9 + 0.3, places=2)
-        self.assertAlmostEqual(cost.minute_dollars("moving", 300, 3538, is_cold=False), 0.0037, places=4)
+        self.assertAlmostEqual(one.seconds, 300 * 0.022 / (2 * 0.85) + 0.9 + 0.3, places=2)
+        self.assertAlmostEqual(cost.minute_dollars("moving", 300, 3538, is_cold=False), 0.0019, places=4)
 
     def test_more_memory_is_quicker_and_not_cheaper(self):
         found = [cost.chunk("moving", 300, memory, is_cold=False) for memory in (1769, 3538, 10240)]
@@ -53,7 +53,7 @@ class Costs(unittest.TestCase):
         self.assertEqual(sorted(dollars), dollars)
 
     def test_prices_are_those_that_submit_tells(self):
-        source = (ROOT / "crates/worker/src/submit/cost.rs").read_text()
+        source = (ROOT / "crates/worker/src/cost.rs").read_text()
         for name in ("PER_GB_SECOND", "PER_REQUEST", "PER_TRANSITION"):
             number, divisor = re.search(rf"const {name}: f64 = ([0-9._]+)(?: / ([0-9e]+))?;", source).groups()
             self.assertAlmostEqual(float(number) / float(divisor or 1), getattr(limits, name), places=15, msg=name)

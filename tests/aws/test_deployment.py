@@ -155,7 +155,7 @@ class Deployed(Case):
         logs = cloud.client("logs").filter_log_events(logGroupName=self.deployment["FunctionLogGroup"])["events"]
         events = [json.loads(one["message"]) for one in logs if one["message"].startswith("{")]
         ended = [one["action"] for one in events if one.get("event") == "success"]
-        self.assertEqual(sorted(ended), ["assemble", "plan", "renderChunk", "renderChunk", "renderChunk"])
+        self.assertEqual(sorted(ended), ["assemble", "plan", "probe", "renderChunk", "renderChunk", "renderChunk"])
 
 
 class HyperFrames(Case):

@@ -129,6 +129,40 @@ fn an_animated_picture_changes_at_its_time_wherever_drawing_begins() {
 }
 
 #[test]
+fn what_is_loaded_when_it_comes_into_view_is_in_the_first_frame_that_shows_it() {
+    let (dir, bench) = (tempfile::tempdir().unwrap(), Bench::new());
+    for name in ["a.png", "b.png"] {
+        let made = Command::new(tool("ffmpeg/ffmpeg"))
+            .args(["-v", "error", "-f", "lavfi", "-i", "color=red:size=64x64", "-frames:v", "1"])
+            .arg(dir.path().join(name))
+            .status();
+        assert!(made.unwrap().success());
+    }
+    let page = r#"<!doctype html><html><body style="margin: 0">
+        <div data-composition-id="a" data-width="320" data-height="180" data-duration="2"></div>
+        <div id="far" style="position: absolute; left: 0; top: 9000px">
+        <img loading="lazy" src="a.png" width="64" height="64">
+        <iframe loading="LAZY" width="64" height="64" style="border: 0" srcdoc='<body style="margin: 0"><img src="b.png">'></iframe>
+        </div><script>
+        const far = document.getElementById("far");
+        window.__hf = { duration: 2, seek(time) { far.style.top = time >= 1 ? "0" : "9000px"; } };
+        </script></body></html>"#;
+    fs::write(dir.path().join("index.html"), page).unwrap();
+    for args in [&["--workers", "1"][..], &["--workers", "2"], &["--capture", "png"]] {
+        bench.render(dir.path(), &[args, &["--fps", "30"]].concat());
+        let frames = Frames::decode(&bench.path("out.mp4"), 320, 180);
+        for x in [10, 100] {
+            let is_red = |frame: usize| {
+                let [r, g, b] = frames.pixel(frame, x, 10);
+                r > 200 && g < 60 && b < 60
+            };
+            let shown: Vec<_> = (0..60).filter(|frame| is_red(*frame)).collect();
+            assert_eq!(shown, (30..60).collect::<Vec<_>>(), "{args:?} at {x}");
+        }
+    }
+}
+
+#[test]
 fn what_moves_by_a_clock_of_its_own_is_refused_by_name_and_a_warning_where_that_is_wanted() {
     let bench = Bench::new();
     let project = bench.path("project");

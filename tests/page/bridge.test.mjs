@@ -137,6 +137,15 @@ test('pictures of the document are decoded before the first frame; one that wait
   assert.deepEqual(decoded, ['http://127.0.0.1:1/a.png']);
 });
 
+test('a seek tells whether something is loaded only when it comes into view', async (t) => {
+  for (const [html, expected] of [['<img src="a.png">', false], ['<img loading="lazy" src="a.png">', true], ['<iframe loading="LAZY"></iframe>', true]]) {
+    const { bridge } = await bridged(t, `${STAGE}${html}`, OWN);
+    bridge.status();
+    bridge.begin(0, false);
+    assert.equal((await bridge.seek(0)).lazy, expected, html);
+  }
+});
+
 test('media that a script has made are refused by name, and those that were planned are not', async (t) => {
   const { bridge } = await bridged(t, `${STAGE}
     <video data-hf-render-id="v1" src="planned.mp4"></video><video></video>

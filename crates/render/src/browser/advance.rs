@@ -126,6 +126,10 @@ impl Session<'_> {
     async fn complete_requests(&mut self, at: f64) -> Result<bool> {
         let mut asked = None;
         for round in 0.. {
+            // Observers look at a frame that Chrome has handed over already.
+            if self.may_ask_late {
+                self.browser.evaluate::<bool>(page::AFTER_FRAME).await?;
+            }
             if !self.requests.has_new() {
                 return Ok(round > 0);
             }

@@ -95,6 +95,8 @@ pub(crate) struct Session<'a> {
     /// Why frames depend on the frames before them: with a reason, none is left out.
     pub(super) history: Vec<String>,
     pub(super) has_workers: bool,
+    /// Whether the page may ask for something only after a frame has been drawn.
+    pub(super) may_ask_late: bool,
     framebuffer: Option<Arc<Framebuffer>>,
     last_png: String,
     motion: Motion,
@@ -148,6 +150,7 @@ impl<'a> Session<'a> {
             first_frame: 0,
             history: Vec::new(),
             has_workers: false,
+            may_ask_late: false,
             server,
             fps,
             timeouts,
@@ -356,6 +359,7 @@ impl<'a> Session<'a> {
         }
         self.errors_seen = result.errors;
         self.has_workers = result.workers;
+        self.may_ask_late = result.lazy || !self.history.is_empty();
         if result.jumped {
             // The next browser leaves out no frame.
             self.server.note_history();

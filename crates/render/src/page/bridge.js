@@ -434,7 +434,14 @@
       if (window.__hfWaitForSeekCompletion) await window.__hfWaitForSeekCompletion();
       if (window.__hf.colorGrading && document.querySelector('[data-color-grading]')) await window.__hf.colorGrading.waitForActiveLuts();
       const twice = Boolean(frames) && window.__fwRepaint();
-      return { errors: allErrors().length, twice, animated: document.getAnimations().length > 0, jumped: mayJump && hasMore(before), workers: views(window).some((view) => view.__HF_VIRTUAL_TIME__.hasWorkers()) };
+      return {
+        errors: allErrors().length,
+        twice,
+        animated: document.getAnimations().length > 0,
+        jumped: mayJump && hasMore(before),
+        workers: views(window).some((view) => view.__HF_VIRTUAL_TIME__.hasWorkers()),
+        lazy: views(window).some((view) => Boolean(view.document.querySelector('[loading=lazy i]'))),
+      };
     },
   };
 })();

@@ -110,6 +110,9 @@ pub(crate) const HAS_BEGUN: &str = "__fw.hasBegun()";
 /// Waits until what has come is taken in.
 pub(crate) const TAKE_IN: &str = "document.fonts.ready.then(() => true)";
 
+/// Answered when the page has done what it does after a frame.
+pub(crate) const AFTER_FRAME: &str = "true";
+
 /// Lets workers draw the frame.
 pub(crate) const WORKERS: &str = "__fw.workers()";
 
@@ -148,6 +151,8 @@ pub(crate) struct SeekResult {
     pub(crate) jumped: bool,
     /// Whether workers draw along.
     pub(crate) workers: bool,
+    /// Whether something is loaded only when it comes into view.
+    pub(crate) lazy: bool,
 }
 
 /// Seeks to `seconds` with the frames that videos show then, and those that they will probably show next. Answers a

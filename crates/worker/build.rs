@@ -9,10 +9,14 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 /// What the program is made of, from the directory of this crate.
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 11] = [
+    "../compose/Cargo.toml",
     "../compose/src",
+    "../render/Cargo.toml",
     "../render/src",
+    "../store/Cargo.toml",
     "../store/src",
+    "Cargo.toml",
     "src",
     "../../Cargo.lock",
     "../../Cargo.toml",
